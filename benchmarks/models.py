@@ -1,0 +1,180 @@
+"""Seconds and memory of every model in every framework: `python benchmarks/models.py [MODEL ...]`.
+
+One thread, float32, published size; CPU seconds, best of several. The unit, measured in the same
+run, is the CPU time of sixteen 3x3 convolutions 64 -> 64 on (1, 64, 256, 256) in PyTorch, so that
+figures of different machines can be compared; `limit` is a model's multiply-adds over the unit's.
+Each figure comes from a process of its own, and the frameworks take turns, so that a busy machine
+slows all alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from restoration import memory  # noqa: E402
+from restoration.catalog import MODELS  # noqa: E402
+
+FRAMEWORKS = ("torch", "jittor", "mindspore")
+UNIT_GMAC = 38.65
+PORT_LIMITS = {"jittor": 1.5, "mindspore": 2.0}
+"""What a port may take at most, in times of our PyTorch (convolutional models)."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is measured of a model: its input, multiply-adds, and what the authors' code takes.
+
+    authors and at_most are in units; authors_mb is the authors' peak memory.
+    """
+
+    size_px: tuple[int, int]
+    gmac: float
+    authors: float
+    authors_mb: int
+    at_most: float
+
+
+JOBS = {
+    "mimo_unet": Job((256, 256), 63.7, 1.57, 475, 1.5),
+    "mimo_unet_plus": Job((256, 256), 150.7, 3.51, 507, 3.4),
+}
+
+
+def main() -> int:
+    """Measure, print the table, and return 1 if a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"default: {', '.join(JOBS)}")
+    parser.add_argument("--rounds", type=int, default=3, help="processes per figure (default: 3)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument(
+        "--measure", nargs=2, metavar=("FRAMEWORK", "MODEL"), help=argparse.SUPPRESS
+    )
+    options = parser.parse_args()
+    if options.measure:
+        measure(*options.measure)
+        return 0
+    unknown = [model for model in options.models if model not in JOBS]
+    if unknown:
+        parser.error(f"no benchmark of {', '.join(unknown)}; there are {', '.join(JOBS)}")
+    figures = {model: collect(model, options.rounds) for model in (options.models or list(JOBS))}
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    return report(figures)
+
+
+def collect(model: str, rounds: int) -> dict[str, dict[str, float]]:
+    """The best figures of a model by framework, the unit under "unit"."""
+    best: dict[str, dict[str, float]] = {}
+    for number in range(rounds):
+        for framework in FRAMEWORKS:
+            print(f"{model}, {framework}, round {number + 1} of {rounds}", file=sys.stderr)
+            command = [sys.executable, __file__, "--measure", framework, model]
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            found = json.loads(output.splitlines()[-1])
+            known = best.setdefault(framework, found)
+            best[framework] = {key: min(known[key], found[key]) for key in found}
+    return best
+
+
+def report(figures: dict[str, dict[str, dict[str, float]]]) -> int:
+    """Print the table; 1 if a target is missed."""
+    table = Table(header_style="bold")
+    for heading in (
+        "model", "framework", "forward, units", "limit", "authors", "at most", "x PyTorch",
+        "with backward, units", "peak MB", "authors' MB", "target",
+    ):  # fmt: skip
+        table.add_column(heading, justify="left" if heading in ("model", "framework") else "right")
+    missed = 0
+    for model, by_framework in figures.items():
+        job, torch = JOBS[model], by_framework["torch"]
+        for framework, figure in by_framework.items():
+            forward = figure["forward_s"] / torch["unit_s"]
+            times = figure["forward_s"] / torch["forward_s"]
+            is_met = (
+                forward <= job.at_most if framework == "torch" else times <= PORT_LIMITS[framework]
+            )
+            missed += not is_met
+            at_most = job.at_most if framework == "torch" else f"{PORT_LIMITS[framework]}x PyTorch"
+            table.add_row(
+                model,
+                framework,
+                f"{forward:.2f}",
+                f"{job.gmac / UNIT_GMAC:.2f}",
+                f"{job.authors:.2f}",
+                str(at_most),
+                f"{times:.2f}",
+                f"{figure['both_s'] / torch['unit_s']:.2f}",
+                f"{figure['peak_mb']:.0f}",
+                str(job.authors_mb),
+                "met" if is_met else "MISSED",
+            )
+    console = Console()
+    (console if console.is_terminal else Console(width=140)).print(table)
+    return 1 if missed else 0
+
+
+def measure(framework: str, model_name: str) -> None:
+    """Measure one framework in this process and print the figures as a line of JSON."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    job, model = JOBS[model_name], MODELS[model_name]
+    stdout = os.dup(1)
+    os.dup2(2, 1)  # frameworks print
+    runtime = importlib.import_module(f"{framework}_impl.runtime")
+    runtime.prepare("cpu", report=lambda text: None, warn=lambda text: print(text, file=sys.stderr))
+    engine = importlib.import_module(f"{framework}_impl.engine").ENGINE()
+    spec = model.spec("published")
+    network = engine.build(spec)
+    height, width = job.size_px
+    inputs = model.example(spec, height_px=height, width_px=width, names=("astronaut",), seed=0)
+    figures = {"unit_s": unit_s()} if framework == "torch" else {}
+    memory.reset_peak()
+    outputs = engine.run(network, inputs)
+    figures["forward_s"] = best_cpu_s(lambda: engine.run(network, inputs))
+    figures["peak_mb"] = memory.peak_mb()
+    figures["both_s"] = best_cpu_s(lambda: engine.gradients(network, inputs, outputs), repeats=2)
+    os.write(stdout, (json.dumps(figures) + "\n").encode())
+    os._exit(0)
+
+
+def unit_s() -> float:
+    """CPU seconds of the unit, in PyTorch."""
+    import torch
+
+    layers = [torch.nn.Conv2d(64, 64, 3, padding=1) for _ in range(16)]
+    unit = torch.nn.Sequential(*layers)
+    features = torch.rand(1, 64, 256, 256)
+    with torch.inference_mode():
+        return best_cpu_s(lambda: unit(features))
+
+
+def best_cpu_s(run: Callable[[], object], *, repeats: int = 3) -> float:
+    """The least CPU time of some runs after a first one. The engines' results are NumPy arrays, so
+    nothing is left to be computed when a run returns."""
+    run()
+    times = []
+    for _ in range(repeats):
+        before = time.process_time()
+        run()
+        times.append(time.process_time() - before)
+    return min(times)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

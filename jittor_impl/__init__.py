@@ -1,0 +1,1 @@
+"""The Jittor port. Import `jittor_impl.runtime` first and call `prepare`: see there."""

@@ -1,0 +1,171 @@
+"""What must be true of the process before Jittor is imported.
+
+Jittor compiles its core and every kernel with g++ into a cache below the user's home, downloads
+oneDNN 2.2 from a university host on first import, and dies where that host is not reachable. Here
+it gets a private home that survives from run to run, with oneDNN taken from the PyPI wheels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from restoration import cache
+from restoration.errors import UnavailableError
+
+ONEDNN_WHEELS = ("onednn-cpu-gomp==2021.2.0", "onednn-devel-cpu-gomp==2021.2.0")
+_ONEDNN_FOLDER = ".cache/jittor/mkl/dnnl_lnx_2.2.0_cpu_gomp"  # where Jittor looks first
+_CORE_OBJECTS = 160  # object files of a full build of the core, for the progress line
+_POLL_S = 1.0
+_READY = "jittor is ready"
+
+
+def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str], None]) -> None:
+    """Set up this process for Jittor, building what is missing, and import it.
+
+    report: takes a line of progress. warn: takes a line that the user should read.
+
+    Raises:
+        UnavailableError: Jittor or g++ is missing, or Jittor's core cannot be built.
+    """
+    if shutil.which(os.environ.get("cc_path", "g++")) is None:
+        raise UnavailableError("Jittor compiles with g++, which is not installed: install g++")
+    if not _is_installed("jittor"):
+        raise UnavailableError(
+            f"Jittor is not installed: {sys.executable} -m pip install jittor==1.3.11.0"
+        )
+    home = cache.folder("jittor")
+    has_onednn = _link_onednn(home / _ONEDNN_FOLDER)
+    if not has_onednn:
+        warn(
+            "oneDNN 2.2 is not installed: Jittor's convolutions take 30 to 50 times as long; mend "
+            f"with {sys.executable} -m pip install {' '.join(ONEDNN_WHEELS)}"
+        )
+    os.environ.update(
+        use_mkl="1" if has_onednn else "0",
+        log_silent="1",
+        FIX_TORCH_ERROR="0",  # else it imports torch
+        cache_name="restoration",  # else the name of the git branch is part of the cache's key
+    )
+    os.environ.pop("JITTOR_HOME", None)  # it would be written down and redirect every later run
+    if device == "cpu":
+        os.environ["nvcc_path"] = ""  # else an nvcc without a GPU ends the import
+    with _private_home(home):
+        _build_core(home, report)
+        import jittor
+    _watch_kernels(Path(jittor.flags.cache_path) / "jit", report)
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _link_onednn(folder: Path) -> bool:
+    """Link the wheels' headers and libraries to where Jittor looks; False if they are missing."""
+    try:
+        files = [
+            Path(str(distribution.locate_file(file))).resolve()
+            for distribution in map(importlib.metadata.distribution, _wheel_names())
+            for file in distribution.files or ()
+        ]
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    for file in files:
+        for kind in ("include", "lib"):
+            if kind in file.parts and file.is_file() and "cmake" not in file.parts:
+                below = file.parts[len(file.parts) - file.parts[::-1].index(kind) :]
+                if kind == "include" or file.name.startswith("lib"):
+                    _link(folder.joinpath(kind, *below), file)
+    return (folder / "lib" / "libmkldnn.so").exists() and (folder / "include" / "dnnl.h").exists()
+
+
+def _wheel_names() -> list[str]:
+    return [wheel.partition("==")[0] for wheel in ONEDNN_WHEELS]
+
+
+def _link(link: Path, target: Path) -> None:
+    """Make or renew a symbolic link; other processes see the old one or the new one."""
+    if link.is_symlink() and Path(os.readlink(link)) == target:
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    fresh = link.with_name(f".{link.name}.{os.getpid()}")
+    fresh.symlink_to(target)
+    os.replace(fresh, link)
+
+
+@contextlib.contextmanager
+def _private_home(home: Path) -> Iterator[None]:
+    """Let Jittor, which asks only while it is imported, see another home folder."""
+    before = os.environ.get("HOME")
+    os.environ["HOME"] = str(home)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["HOME"]
+        else:
+            os.environ["HOME"] = before
+
+
+def _build_core(home: Path, report: Callable[[str], None]) -> None:
+    """Import Jittor in processes of their own until its core is built.
+
+    The first process that meets a cache of another path, compiler or CPU ends with status 0 without
+    running anything; only a line printed after the import shows that the next one will run.
+    """
+    log = home / "build.log"
+    for _ in range(3):
+        objects_before = _count_objects(home)
+        with open(log, "wb") as sink:
+            probe = subprocess.Popen(
+                [sys.executable, "-c", f"import jittor; print({_READY!r})"],
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
+            started = time.monotonic()
+            while probe.poll() is None:
+                time.sleep(0.05 if time.monotonic() - started < 2 else _POLL_S)
+                built = _count_objects(home) - objects_before
+                if built:
+                    report(f"building Jittor's core, once: {built} of about {_CORE_OBJECTS} files")
+        if _READY in log.read_text(errors="replace"):
+            return
+        if probe.returncode:
+            break
+    tail = " | ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
+    raise UnavailableError(f"Jittor cannot be imported (its output is in {log}): {tail}")
+
+
+def _count_objects(home: Path) -> int:
+    return sum(1 for _ in (home / ".cache" / "jittor").rglob("*.o"))
+
+
+def _watch_kernels(folder: Path, report: Callable[[str], None]) -> None:
+    """Report, from a thread of its own, how many kernels were compiled since the start."""
+
+    def count() -> int:
+        return sum(1 for name in os.listdir(folder) if name.endswith(".so"))
+
+    def watch() -> None:
+        before = reported = count()
+        while True:
+            time.sleep(_POLL_S)
+            now = count()
+            if now > reported:
+                report(f"compiling Jittor's kernels, once: {now - before} so far")
+                reported = now
+
+    threading.Thread(target=watch, daemon=True, name="kernel watch").start()

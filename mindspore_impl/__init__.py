@@ -1,0 +1,1 @@
+"""The MindSpore port. Import `mindspore_impl.runtime` first and call `prepare`: see there."""

@@ -1,0 +1,207 @@
+"""MindSpore behind the suite's engine contract (`restoration/engine.py`)."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+from mindspore.experimental import optim
+
+from mindspore_impl import losses
+from restoration.engine import (
+    Arrays,
+    Gradients,
+    Tap,
+    TapRecorder,
+    arguments,
+    check_state,
+    name_outputs,
+)
+from restoration.errors import UnavailableError
+from restoration.specs import Spec
+
+_ADAM_BETAS = (0.9, 0.999)
+_ADAM_EPS = 1e-8
+_TARGETS = {"cpu": "CPU", "cuda": "GPU", "ascend": "Ascend"}
+
+
+class MindSporeEngine:
+    """The engine of the MindSpore port, in float32: PyNative mode, and Graph mode on request."""
+
+    name = "mindspore"
+    modes = ("eager", "graph")
+
+    def __init__(self, *, device: str = "cpu"):
+        """Raises UnavailableError when the device is not there, with a list of those that are."""
+        if device not in devices():
+            raise UnavailableError(
+                f"MindSpore {ms.__version__} cannot use {device!r} here: "
+                f"it finds {', '.join(devices())}; choose one with --device, "
+                "or install the build of MindSpore for that device"
+            )
+        self.device = device
+        ms.set_device(_TARGETS[device])
+
+    def build(self, spec: Spec) -> nn.Cell:
+        network = getattr(importlib.import_module(f"mindspore_impl.{spec.module}"), spec.network)
+        model = network(spec)
+        model.spec = spec
+        return model.set_train(False)
+
+    def state(self, model: nn.Cell) -> Arrays:
+        return {name: _to_numpy(value) for name, value in model.parameters_and_names()}
+
+    def load(self, model: nn.Cell, state: Mapping[str, np.ndarray]) -> None:
+        current = dict(model.parameters_and_names())
+        shapes = {name: tuple(value.shape) for name, value in current.items()}
+        check_state(shapes, state, network=model.spec.network)
+        # MindSpore's own loading says nothing about missing or unexpected entries.
+        for name, value in current.items():
+            value.set_data(Tensor(np.ascontiguousarray(state[name]), dtype=value.dtype))
+
+    def run(
+        self, model: nn.Cell, inputs: Mapping[str, np.ndarray], *, mode: str = "eager"
+    ) -> Arrays:
+        values = self._arguments(model.spec, inputs)
+        result = ms.jit(model)(*values) if mode == "graph" else model(*values)
+        return _numpy_outputs(model.spec, result)
+
+    def run_tapped(
+        self, model: nn.Cell, inputs: Mapping[str, np.ndarray]
+    ) -> tuple[Arrays, list[Tap]]:
+        recorder = TapRecorder(
+            lambda value: isinstance(value, Tensor), keep=_to_numpy, to_numpy=np.asarray
+        )
+        hooks = []
+        for name, cell in model.cells_and_names():
+            hooks += [
+                cell.register_forward_pre_hook(
+                    lambda _c, args, name=name: recorder.enter(name, args)
+                ),
+                cell.register_forward_hook(
+                    lambda _c, _args, result, name=name: recorder.leave(name, result)
+                ),
+            ]
+        try:
+            outputs = self.run(model, inputs)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return outputs, recorder.taps()
+
+    def gradients(
+        self,
+        model: nn.Cell,
+        inputs: Mapping[str, np.ndarray],
+        objective: Mapping[str, np.ndarray],
+    ) -> Gradients:
+        values = self._arguments(model.spec, inputs)
+        places = [
+            place
+            for place, value in enumerate(values)
+            if value is not None and value.is_floating_point()
+        ]
+        parameters = dict(model.parameters_and_names())
+        probes = {name: Tensor(probe) for name, probe in objective.items()}
+
+        def loss(*values: Tensor) -> Tensor:
+            outputs = name_outputs(model.spec, model(*values))
+            return sum((outputs[name] * probe).mean() for name, probe in probes.items())
+
+        weights = ms.ParameterTuple(parameters.values())
+        by_input, by_weight = ms.grad(loss, grad_position=tuple(places), weights=weights)(*values)
+        names = [model.spec.inputs[place] for place in places]
+        return Gradients(
+            inputs=_named_arrays(names, by_input),
+            parameters=_named_arrays(list(parameters), by_weight),
+        )
+
+    def trainer(self, model: nn.Cell, spec: Spec, *, learning_rate: float) -> MindSporeTrainer:
+        return MindSporeTrainer(self, model, spec, learning_rate)
+
+    def describe(self) -> dict[str, str]:
+        return {
+            "framework": f"MindSpore {ms.__version__}",
+            "device": self.device,
+            "precision": "float32",
+        }
+
+    def _arguments(self, spec: Spec, inputs: Mapping[str, np.ndarray]) -> list[Tensor | None]:
+        spec.check_inputs(inputs)
+        return [
+            None if value is None else Tensor(np.ascontiguousarray(value))
+            for value in arguments(spec, inputs)
+        ]
+
+
+class MindSporeTrainer:
+    """Adam on the loss that a spec names."""
+
+    def __init__(self, engine: MindSporeEngine, model: nn.Cell, spec: Spec, learning_rate: float):
+        self._engine = engine
+        self._model = model.set_train(True)
+        loss = getattr(losses, spec.loss)()
+        # MindSpore's nn.Adam adds eps before the bias correction; this one does as the paper says.
+        self._optimizer = optim.AdamW(
+            model.trainable_params(),
+            lr=learning_rate,
+            betas=_ADAM_BETAS,
+            eps=_ADAM_EPS,
+            weight_decay=0.0,
+        )
+
+        def objective(values: tuple[Tensor, ...], target: Tensor) -> Tensor:
+            outputs = name_outputs(model.spec, model(*values))
+            return loss(*outputs.values(), target)
+
+        self._value_and_grad = ms.value_and_grad(
+            objective, grad_position=None, weights=self._optimizer.parameters
+        )
+
+    @property
+    def learning_rate(self) -> float:
+        return float(self._optimizer.param_groups[0]["lr"].asnumpy())
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        for group in self._optimizer.param_groups:
+            ops.assign(group["lr"], Tensor(rate, group["lr"].dtype))
+
+    def step(self, batch: Mapping[str, np.ndarray]) -> float:
+        inputs = {name: array for name, array in batch.items() if name != "target"}
+        values = tuple(self._engine._arguments(self._model.spec, inputs))
+        loss, gradients = self._value_and_grad(values, Tensor(batch["target"]))
+        self._optimizer(gradients)
+        return float(loss.asnumpy()[0])
+
+
+def devices() -> list[str]:
+    """Devices that MindSpore can use here."""
+    available = []
+    for device, target in _TARGETS.items():
+        try:
+            if ms.hal.is_available(target):
+                available.append(device)
+        except (ValueError, RuntimeError):
+            pass  # this build of MindSpore does not know the device
+    return available
+
+
+def _to_numpy(tensor: Tensor) -> np.ndarray:
+    return tensor.asnumpy().copy()
+
+
+def _named_arrays(names: list[str], values: Any) -> Arrays:
+    values = values if isinstance(values, tuple | list) else (values,)
+    return {name: _to_numpy(value) for name, value in zip(names, values, strict=True)}
+
+
+def _numpy_outputs(spec: Spec, result: Any) -> Arrays:
+    return {name: _to_numpy(value) for name, value in name_outputs(spec, result).items()}
+
+
+ENGINE = MindSporeEngine

@@ -1,0 +1,23 @@
+"""What must be true of the process before MindSpore is imported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+
+def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str], None]) -> None:
+    """Set up this process for MindSpore, and import it.
+
+    On processors with AVX-512 the oneDNN in MindSpore's wheel falls back to reference code for most
+    convolutions, about a hundred times slower than its AVX2 kernels. PyNative mode runs ahead of
+    Python and reports an error one operator late unless launches are made to wait.
+
+    report: takes a line of progress. warn: takes a line that the user should read.
+    """
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+    os.environ.setdefault("GLOG_v", "3")  # errors only
+    import mindspore
+
+    mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+    mindspore.runtime.launch_blocking()

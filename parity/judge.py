@@ -1,0 +1,231 @@
+"""The verdict on a port: its error against the float64 truth, in units of the reference's own.
+
+For every array, e_ref is the largest error of several legitimate float32 runs of the reference,
+and e_port the port's error, both against the truth. The ratio e_port / max(e_ref, floor) is taken
+in the 2-norm and in the max-norm. What the bound rests on is in docs/how-parity-is-judged.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from parity.arrays import Reader
+
+BOUND = 16.0
+"""Largest ratio of an honest port. Measured: honest ports stay below 5, faults start at 50."""
+
+FLOOR = 2.0**-24
+"""Least error that a float32 result can be expected to have, relative to its size: half an ulp."""
+
+
+class Verdict(StrEnum):
+    """What is known of a port on a case, or of one of its arrays."""
+
+    AGREE = "agree"
+    DIFFER = "differ"
+    INCOMPLETE = "incomplete"
+    FAILED = "could not run"
+
+
+@dataclass(frozen=True)
+class Error:
+    """The distance of an array from the truth, and the truth's size, in both norms.
+
+    Positions where the truth is not finite are left out; `mismatch` says in words when the array
+    cannot be compared at all, or is not finite where the truth is.
+    """
+
+    two_norm: float = 0.0
+    max_norm: float = 0.0
+    two_size: float = 0.0
+    max_size: float = 0.0
+    mismatch: str = ""
+
+
+@dataclass(frozen=True)
+class ArrayVerdict:
+    """One array of a port.
+
+    ratio: the larger of both norms', infinite where the arrays cannot be compared. noise: the
+    reference's own error in the max-norm, relative to the largest value. why: empty if it agrees.
+    """
+
+    name: str
+    verdict: Verdict
+    ratio: float
+    two_ratio: float = 0.0
+    max_ratio: float = 0.0
+    noise: float = 0.0
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class CaseVerdict:
+    """A port on a case. arrays: every expected one, and unexpected ones as INCOMPLETE."""
+
+    verdict: Verdict
+    arrays: Sequence[ArrayVerdict]
+    expected: int
+    compared: int
+
+    @property
+    def worst(self) -> ArrayVerdict | None:
+        """The array with the largest ratio."""
+        return max(self.arrays, key=lambda array: array.ratio, default=None)
+
+
+def error_of(array: np.ndarray, truth: np.ndarray) -> Error:
+    """Compare an array with the truth, in float64."""
+    if array.shape != truth.shape:
+        return Error(mismatch=f"shape {array.shape}, expected {truth.shape}")
+    if not np.issubdtype(truth.dtype, np.inexact):
+        wrong = int(np.count_nonzero(array != truth))
+        return Error(mismatch=f"{wrong} of {truth.size} integers differ" if wrong else "")
+    if array.dtype != np.float32:
+        return Error(mismatch=f"dtype {array.dtype}, expected float32")
+    exact = truth.astype(np.float64)
+    value = array.astype(np.float64)
+    finite = np.isfinite(exact)
+    if not finite.all() or not np.isfinite(value).all():
+        same = np.array_equal(np.isnan(value), np.isnan(exact)) and np.array_equal(
+            value[np.isinf(exact)], exact[np.isinf(exact)]
+        )
+        if not same or not np.array_equal(np.isfinite(value), finite):
+            wrong = int(np.count_nonzero(np.isfinite(value) != finite))
+            return Error(mismatch=f"NaN or Inf at {wrong} places where the truth has none")
+        exact, value = exact[finite], value[finite]
+    difference = np.abs(value - exact)
+    return Error(
+        two_norm=float(np.linalg.norm(difference)),
+        max_norm=float(difference.max(initial=0.0)),
+        two_size=float(np.linalg.norm(exact)),
+        max_size=float(np.abs(exact).max(initial=0.0)),
+    )
+
+
+def judge_array(
+    name: str, array: np.ndarray, truth: np.ndarray, noise: Sequence[Sequence[float]]
+) -> ArrayVerdict:
+    """Judge one array by the errors (2-norm, max-norm) of the reference's float32 runs."""
+    error = error_of(array, truth)
+    if error.mismatch:
+        return _unequal(name, error.mismatch)
+    return _judge_error(name, error, noise)
+
+
+def judge_case(
+    port: Reader,
+    truth: Reader,
+    problem: Reader,
+    reference: Mapping[str, Any],
+    modes: Sequence[str],
+) -> CaseVerdict:
+    """Judge all arrays of a port against everything that the reference has.
+
+    reference: the result of `measure_reference`. modes: further modes of execution whose outputs
+    the port must have given.
+    """
+    sources = {name: name for name in truth.names}
+    for name in truth.names:
+        if name.startswith("output/"):
+            sources |= {name.replace("output/", f"output@{mode}/", 1): name for mode in modes}
+    verdicts = []
+    for name, source in sources.items():
+        if name not in port:
+            verdicts.append(_unmatched(name, "the port gave none"))
+        elif source in reference["unusable"]:
+            why = f"the reference's own float32 run has {reference['unusable'][source]}"
+            verdicts.append(_unmatched(name, why))
+        else:
+            noise = list(reference["noise"][source].values())
+            verdicts.append(judge_array(name, port[name], truth[source], noise))
+    parameters = {
+        name.replace("weights/", "parameter/", 1): name
+        for name in problem.names
+        if name.startswith("weights/")
+    }
+    for name, source in parameters.items():
+        if name not in port:
+            verdicts.append(_unmatched(name, "the port gave none"))
+        else:
+            verdicts.append(_judge_parameter(name, port[name], problem[source]))
+    verdicts += [
+        _unmatched(name, "the reference has none of that name")
+        for name in port.names
+        if name not in sources and name not in parameters
+    ]
+    return _collect(verdicts)
+
+
+def judge_reference(truth: Reader, reference: Mapping[str, Any]) -> CaseVerdict:
+    """Judge the reference's plain float32 run by its other float32 runs, as if it were a port."""
+    verdicts = []
+    for name in truth.names:
+        if name in reference["unusable"]:
+            verdicts.append(_unequal(name, reference["unusable"][name]))
+            continue
+        (two_norm, max_norm), *others = reference["noise"][name].values()
+        exact = truth[name].astype(np.float64)
+        size = float(np.linalg.norm(exact)), float(np.abs(exact).max(initial=0.0))
+        verdicts.append(_judge_error(name, Error(two_norm, max_norm, *size), others))
+    return _collect(verdicts)
+
+
+def _judge_error(name: str, error: Error, noise: Sequence[Sequence[float]]) -> ArrayVerdict:
+    """Judge an error by those of the reference's runs."""
+    two_unit = max(FLOOR * error.two_size, *(run[0] for run in noise))
+    max_unit = max(FLOOR * error.max_size, *(run[1] for run in noise))
+    two_ratio = _quotient(error.two_norm, two_unit)
+    max_ratio = _quotient(error.max_norm, max_unit)
+    ratio = max(two_ratio, max_ratio)
+    relative_noise = _quotient(max_unit, error.max_size)
+    if ratio <= BOUND:
+        return ArrayVerdict(name, Verdict.AGREE, ratio, two_ratio, max_ratio, relative_noise)
+    norm = "2-norm" if two_ratio >= max_ratio else "max-norm"
+    relative_error = _quotient(error.max_norm, error.max_size)
+    why = (
+        f"{ratio:.3g} times the reference's own error in the {norm}, "
+        f"up to {relative_error:.2g} of the largest value"
+    )
+    return ArrayVerdict(name, Verdict.DIFFER, ratio, two_ratio, max_ratio, relative_noise, why)
+
+
+def _judge_parameter(name: str, back: np.ndarray, given: np.ndarray) -> ArrayVerdict:
+    """A parameter read back after loading must be the one that was sent, bit for bit."""
+    same_kind = back.dtype == given.dtype and back.shape == given.shape
+    if same_kind and back.tobytes() == given.tobytes():
+        return ArrayVerdict(name, Verdict.AGREE, 0.0)
+    return _unequal(name, "changed by loading")
+
+
+def _unequal(name: str, why: str) -> ArrayVerdict:
+    return ArrayVerdict(name, Verdict.DIFFER, np.inf, np.inf, np.inf, why=why)
+
+
+def _unmatched(name: str, why: str) -> ArrayVerdict:
+    return ArrayVerdict(name, Verdict.INCOMPLETE, 0.0, why=why)
+
+
+def _collect(verdicts: Sequence[ArrayVerdict]) -> CaseVerdict:
+    """A difference outweighs a gap, a gap outweighs agreement; nothing compared is a gap."""
+    kinds = {array.verdict for array in verdicts}
+    missing = sum(array.verdict is Verdict.INCOMPLETE for array in verdicts)
+    if Verdict.DIFFER in kinds:
+        overall = Verdict.DIFFER
+    elif missing or not verdicts:
+        overall = Verdict.INCOMPLETE
+    else:
+        overall = Verdict.AGREE
+    return CaseVerdict(overall, verdicts, len(verdicts), len(verdicts) - missing)
+
+
+def _quotient(numerator: float, denominator: float) -> float:
+    """0/0 is 0, and anything else over 0 is infinite."""
+    if numerator == 0.0:
+        return 0.0
+    return numerator / denominator if denominator else np.inf

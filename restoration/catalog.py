@@ -1,0 +1,109 @@
+"""The one list of models: name, paper, specs, and the weights that were published for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from restoration import examples
+from restoration.errors import InputError, suggest
+from restoration.specs import MimoUnetSpec, Spec
+
+
+@dataclass(frozen=True)
+class PublishedWeights:
+    """A checkpoint that the authors distribute.
+
+    file: its name on their download page. spec: which of the model's specs it belongs to.
+    layout: the key of its table in `tests/golden/full/<model>.json`.
+    """
+
+    file: str
+    spec: str
+    layout: str
+    parameters: int
+    entries: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that the suite implements in every framework.
+
+    specs: named hyper-parameters; every model has "tiny" (tests, quick parity) and "published".
+    example: builds the inputs of a parity run from real photographs:
+        (spec, height_px, width_px, photographs, seed) -> {input name: float32 array}.
+    """
+
+    name: str
+    title: str
+    source: str
+    specs: Mapping[str, Spec]
+    example: Callable[..., dict[str, np.ndarray]]
+    published: tuple[PublishedWeights, ...] = ()
+
+    def spec(self, name: str) -> Spec:
+        """A spec of this model by its name.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        if name not in self.specs:
+            raise InputError(
+                "spec",
+                expected=f"a spec of {self.name}",
+                got=repr(name),
+                where="--spec",
+                next_step=suggest(name, self.specs),
+            )
+        return self.specs[name]
+
+
+_MIMO_SOURCE = (
+    "Cho, Ji, Hong, Jung, Ko: Rethinking Coarse-to-Fine Approach in Single Image Deblurring, "
+    "ICCV 2021, arXiv 2108.05054"
+)
+
+_MODELS = (
+    Model(
+        name="mimo_unet",
+        title="MIMO-UNet",
+        source=_MIMO_SOURCE,
+        specs={"tiny": MimoUnetSpec(width=8, blocks=1), "published": MimoUnetSpec()},
+        example=examples.blurred_photographs,
+        published=(PublishedWeights("MIMO-UNet.pkl", "published", "MIMO-UNet", 6_807_171, 244),),
+    ),
+    Model(
+        name="mimo_unet_plus",
+        title="MIMO-UNet+",
+        source=_MIMO_SOURCE,
+        specs={
+            "tiny": MimoUnetSpec(width=8, blocks=2, skip_dropout=0.1),
+            "published": MimoUnetSpec(blocks=20, skip_dropout=0.1),
+        },
+        example=examples.blurred_photographs,
+        published=(
+            PublishedWeights("MIMO-UNetPlus.pkl", "published", "MIMO-UNet+", 16_107_651, 532),
+        ),
+    ),
+)
+
+MODELS: Mapping[str, Model] = {model.name: model for model in _MODELS}
+
+
+def find(name: str) -> Model:
+    """A model by its name.
+
+    Raises:
+        InputError: there is none of that name; the text suggests the nearest.
+    """
+    if name not in MODELS:
+        raise InputError(
+            "model",
+            expected="a model of the catalogue",
+            got=repr(name),
+            where="restoration/catalog.py",
+            next_step=suggest(name, MODELS),
+        )
+    return MODELS[name]

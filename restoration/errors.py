@@ -1,0 +1,50 @@
+"""The errors that a user can cause, and the exit codes of every command."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a command's exit status means."""
+
+    AGREE = 0
+    DIFFER = 1
+    INCOMPLETE = 2
+    BAD_INPUT = 3
+
+
+class RestorationError(Exception):
+    """Something that a command reports in one line, without a traceback."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+class InputError(RestorationError):
+    """What the user gave cannot be used. The text says expected, got, where and the next step."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+    def __init__(self, subject: str, *, expected: str, got: str, where: str, next_step: str):
+        super().__init__(f"{subject}: expected {expected}, got {got} ({where}); {next_step}")
+
+    @classmethod
+    def quoted(cls, text: str) -> InputError:
+        """The error that another process reported with this text."""
+        error = cls.__new__(cls)
+        RestorationError.__init__(error, text)
+        return error
+
+
+class UnavailableError(RestorationError):
+    """A framework, device or tool that was asked for is not there. The text says how to get it."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """The sentence that helps after an unknown name: the nearest known one, and all of them."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), names, n=1, cutoff=0.5)
+    listing = "known: " + ", ".join(names)
+    return f"did you mean {near[0]!r}? {listing}" if near else listing

@@ -1,0 +1,172 @@
+"""Hyper-parameters: one frozen dataclass per model, checked on construction.
+
+A spec also carries what every framework must agree on about its network and cannot be read from
+an array: the file and the class that implement it, and the names of its inputs and outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from restoration.errors import InputError, suggest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """Base of all specs.
+
+    Class variables: `module` is the file in each `*_impl` package and `network` the class in it;
+    `loss` is the class in `losses.py` that trains it; `inputs` and `outputs` name the network's
+    arguments and results in order; inputs after the first `required_inputs` may be left out.
+    `uncompiled` names, per framework, the construct that its graph compiler cannot take.
+    `size_multiple` is what the height and width of an input image must be multiples of.
+    """
+
+    module: ClassVar[str]
+    network: ClassVar[str]
+    loss: ClassVar[str]
+    inputs: ClassVar[tuple[str, ...]]
+    outputs: ClassVar[tuple[str, ...]]
+    required_inputs: ClassVar[int] = 1
+    uncompiled: ClassVar[Mapping[str, str]] = {}
+    size_multiple: ClassVar[int] = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """The hyper-parameters as plain values, for JSON; `spec_from_dict` reads them."""
+        return {"type": type(self).__name__, **asdict(self)}
+
+    def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
+        """Check names and shapes of arrays against this spec.
+
+        Raises:
+            InputError: an input is missing, unknown, or has a shape that the network cannot take.
+        """
+        missing = [name for name in self.inputs[: self.required_inputs] if name not in inputs]
+        unknown = [name for name in inputs if name not in self.inputs]
+        if missing or unknown:
+            raise InputError(
+                f"inputs of {self.network}",
+                expected=", ".join(self.inputs),
+                got=", ".join(inputs) or "none",
+                where=f"missing {missing}, unknown {unknown}",
+                next_step="give each array under the name the network uses",
+            )
+
+    def _require(self, field: str, holds: bool, expected: str) -> None:
+        """Raise unless a hyper-parameter holds what the network needs."""
+        if not holds:
+            raise InputError(
+                f"{type(self).__name__}.{field}",
+                expected=expected,
+                got=repr(getattr(self, field)),
+                where="hyper-parameters of the model",
+                next_step="see the class's docstring for what each one means",
+            )
+
+    def _require_count(self, *fields: str) -> None:
+        """Raise unless each hyper-parameter named is a whole number of at least one."""
+        for field in fields:
+            value = getattr(self, field)
+            is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            self._require(field, is_count, "a whole number of at least 1")
+
+
+def spec_from_dict(values: Mapping[str, Any]) -> Spec:
+    """The inverse of `Spec.to_dict`.
+
+    Raises:
+        InputError: the type is unknown, or its hyper-parameters do not fit together.
+    """
+    types = {spec_type.__name__: spec_type for spec_type in Spec.__subclasses__()}
+    fields = dict(values)
+    name = fields.pop("type", None)
+    if name not in types:
+        raise InputError(
+            "spec",
+            expected="a type of restoration/specs.py",
+            got=repr(name),
+            where="field 'type'",
+            next_step=suggest(str(name), types),
+        )
+    return types[name](**fields)
+
+
+def check_image(image: np.ndarray, *, name: str, channels: int, multiple: int, where: str) -> None:
+    """Check that an array is a batch of images (n, channels, h, w) with sides the network can take.
+
+    Raises:
+        InputError: wrong number of axes or channels, or a side that is no multiple of `multiple`.
+    """
+    if image.ndim != 4 or image.shape[1] != channels or 0 in image.shape:
+        raise InputError(
+            f"input {name!r}",
+            expected=f"shape (n, {channels}, h, w), none of them 0",
+            got=str(tuple(image.shape)),
+            where=where,
+            next_step="restoration.images.read_image gives (1, 3, h, w)",
+        )
+    height, width = image.shape[2:]
+    if height % multiple or width % multiple:
+        raise InputError(
+            f"input {name!r}",
+            expected=f"height and width multiples of {multiple}",
+            got=f"{height}x{width}",
+            where=where,
+            next_step="restoration.tiling.pad_to_multiple pads and tells what to crop",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MimoUnetSpec(Spec):
+    """MIMO-UNet and MIMO-UNet+.
+
+    width: channels at full resolution; twice and four times as many at half and quarter.
+    blocks: residual blocks per stage.
+    skip_dropout: probability that a channel of a fused skip is dropped in training (MIMO-UNet+).
+    resize: how features are enlarged, "nearest" (the paper) or "asymmetric" (bilinear without
+        half-pixel centres, for weights trained by the MindSpore model zoo's port).
+    """
+
+    module: ClassVar[str] = "mimo_unet"
+    network: ClassVar[str] = "MimoUnet"
+    loss: ClassVar[str] = "MultiScaleLoss"
+    inputs: ClassVar[tuple[str, ...]] = ("image", "skip_mask1", "skip_mask2")
+    outputs: ClassVar[tuple[str, ...]] = ("quarter", "half", "full")
+    size_multiple: ClassVar[int] = 4
+
+    width: int = 32
+    blocks: int = 8
+    skip_dropout: float = 0.0
+    resize: str = "nearest"
+
+    def __post_init__(self) -> None:
+        self._require_count("width", "blocks")
+        self._require(
+            "width", self.width % 2 == 0, "an even number: half of it feeds the smallest branch"
+        )
+        self._require("skip_dropout", 0 <= self.skip_dropout < 1, "a probability in [0, 1)")
+        self._require(
+            "resize", self.resize in ("nearest", "asymmetric"), "'nearest' or 'asymmetric'"
+        )
+
+    def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
+        super().check_inputs(inputs)
+        image = inputs["image"]
+        check_image(
+            image, name="image", channels=3, multiple=self.size_multiple, where=self.network
+        )
+        for level in (1, 2):
+            mask = inputs.get(f"skip_mask{level}")
+            shape = (image.shape[0], level * self.width, 1, 1)
+            if mask is not None and mask.shape != shape:
+                raise InputError(
+                    f"input 'skip_mask{level}'",
+                    expected=f"shape {shape}: one factor per sample and channel",
+                    got=str(tuple(mask.shape)),
+                    where=self.network,
+                    next_step="leave it out to keep every channel",
+                )

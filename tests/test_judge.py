@@ -1,0 +1,218 @@
+"""Errors, ratios and verdicts on arrays made by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parity import arrays
+from parity.judge import (
+    BOUND,
+    FLOOR,
+    Verdict,
+    error_of,
+    judge_array,
+    judge_case,
+    judge_reference,
+)
+from parity.locate import first_fault
+
+RNG = np.random.default_rng(0)
+TRUTH = RNG.standard_normal((4, 5))
+EXACT = TRUTH.astype(np.float32)
+NOISE = [[1e-6, 5e-7], [2e-6, 4e-7]]
+
+
+def _off_by(error: float) -> np.ndarray:
+    """The truth with one element off; float32 keeps the error to a percent."""
+    array = np.zeros((4, 5), np.float32)
+    array[1, 2] = error
+    return array
+
+
+def test_error_in_both_norms() -> None:
+    array = (TRUTH + 0.5).astype(np.float32)
+    error = error_of(array, TRUTH)
+    assert error.mismatch == ""
+    assert error.two_norm == pytest.approx(np.sqrt(20) * 0.5, rel=1e-6)
+    assert error.max_norm == pytest.approx(0.5, rel=1e-6)
+    assert error.two_size == pytest.approx(np.linalg.norm(TRUTH))
+    assert error.max_size == pytest.approx(np.abs(TRUTH).max())
+
+
+@pytest.mark.parametrize(
+    ("array", "text"),
+    [
+        (EXACT[:, :4], "shape (4, 4), expected (4, 5)"),
+        (EXACT[..., None], "shape (4, 5, 1)"),
+        (EXACT.astype(np.float64), "dtype float64, expected float32"),
+        (EXACT.astype(np.float16), "dtype float16"),
+        (np.where(np.arange(20).reshape(4, 5) == 3, np.nan, EXACT), "NaN or Inf at 1 places"),
+        (np.where(np.arange(20).reshape(4, 5) < 2, np.inf, EXACT), "NaN or Inf at 2 places"),
+    ],
+)
+def test_what_cannot_be_compared_differs(array: np.ndarray, text: str) -> None:
+    if "NaN" in text:
+        array = array.astype(np.float32)
+    verdict = judge_array("x", array, TRUTH, NOISE)
+    assert verdict.verdict is Verdict.DIFFER
+    assert verdict.ratio == np.inf
+    assert text in verdict.why
+
+
+def test_nan_where_the_truth_has_it_is_right() -> None:
+    truth = TRUTH.copy()
+    truth[0, :3] = np.nan, np.inf, -np.inf
+    array = truth.astype(np.float32)
+    assert judge_array("x", array, truth, NOISE).verdict is Verdict.AGREE
+    array[0, 1] = -np.inf
+    assert judge_array("x", array, truth, NOISE).verdict is Verdict.DIFFER
+    array[0, 1] = 0
+    assert "NaN or Inf at 1 places" in judge_array("x", array, truth, NOISE).why
+
+
+def test_integers_must_be_equal() -> None:
+    truth = np.arange(6)
+    assert judge_array("x", truth.copy(), truth, NOISE).verdict is Verdict.AGREE
+    assert "2 of 6 integers differ" in judge_array("x", np.maximum(truth, 2), truth, NOISE).why
+
+
+def test_ratio_is_the_error_over_the_largest_of_the_references() -> None:
+    truth = np.zeros((4, 5))
+    verdict = judge_array("x", _off_by(1e-5), truth, NOISE)
+    assert verdict.two_ratio == pytest.approx(5, rel=1e-6)  # of 2e-6
+    assert verdict.max_ratio == pytest.approx(20, rel=1e-6)  # of 5e-7
+    assert verdict.ratio == verdict.max_ratio
+    assert verdict.verdict is Verdict.DIFFER
+    assert "20 times the reference's own error in the max-norm" in verdict.why
+    assert judge_array("x", _off_by(5e-7), truth, NOISE).verdict is Verdict.AGREE
+
+
+def test_one_wrong_pixel_among_many_is_seen() -> None:
+    """The 2-norm over a large array hides it, the max-norm does not."""
+    truth = np.ones((1000, 1000))
+    array = truth.astype(np.float32)
+    array[0, 0] += 5e-6
+    verdict = judge_array("x", array, truth, [[1e-4, 1.2e-7]])
+    assert verdict.two_ratio < 1
+    assert verdict.verdict is Verdict.DIFFER
+
+
+def test_a_weak_error_everywhere_is_seen() -> None:
+    """The max-norm next to one large error of the reference hides it, the 2-norm does not."""
+    truth = np.ones((1000, 1000))
+    array = (truth * (1 + 3e-6)).astype(np.float32)
+    verdict = judge_array("x", array, truth, [[1e-4, 1e-4]])
+    assert verdict.max_ratio < 1
+    assert verdict.two_ratio > BOUND
+    assert verdict.verdict is Verdict.DIFFER
+
+
+def test_a_reference_without_error_gets_the_floor() -> None:
+    verdict = judge_array("x", (TRUTH * (1 + 4 * FLOOR)).astype(np.float32), TRUTH, [[0.0, 0.0]])
+    assert verdict.verdict is Verdict.AGREE
+    assert 1 < verdict.ratio < 8
+    zero = np.zeros(3)
+    assert judge_array("x", zero.astype(np.float32), zero, [[0.0, 0.0]]).ratio == 0
+    tiny = np.full(3, 1e-30, np.float32)
+    assert judge_array("x", tiny, zero, [[0.0, 0.0]]).verdict is Verdict.DIFFER
+
+
+@given(scale=st.floats(1e-6, 1e6), seed=st.integers(0, 1000))
+def test_the_verdict_does_not_depend_on_the_scale(scale: float, seed: int) -> None:
+    """An honest 1000-fold activation must not fail, a small one not pass."""
+    rng = np.random.default_rng(seed)
+    truth = rng.standard_normal(50)
+    errors = 1e-4 * rng.standard_normal(50)
+    noise = 1e-5 * rng.standard_normal(50)
+
+    def ratio(factor: float) -> float:
+        array = (factor * (truth + errors)).astype(np.float32)
+        run = factor * noise
+        norms = [[float(np.linalg.norm(run)), float(np.abs(run).max())]]
+        return judge_array("x", array, factor * truth, norms).ratio
+
+    assert ratio(scale) == pytest.approx(ratio(1.0), rel=0.05)
+
+
+def _case(
+    tmp_path: Path, port: dict[str, np.ndarray], modes: tuple[str, ...] = (), **facts: Any
+) -> Any:
+    truth = {"output/y": TRUTH, "tap/(network)#0.in0": TRUTH, "gradient/parameter/w": TRUTH}
+    problem = {"inputs/x": EXACT, "weights/w": EXACT}
+    reference = {"noise": {name: {"plain": [1e-6, 1e-6]} for name in truth}, "unusable": {}}
+    reference |= facts
+    for name, content in (("truth", truth), ("problem", problem), ("port", port)):
+        arrays.write(tmp_path / name, content)
+    with (
+        arrays.reading(tmp_path / "truth") as exact,
+        arrays.reading(tmp_path / "problem") as given_,
+        arrays.reading(tmp_path / "port") as found,
+    ):
+        return judge_case(found, exact, given_, reference, modes)
+
+
+PORT = {
+    "output/y": EXACT,
+    "tap/(network)#0.in0": EXACT,
+    "gradient/parameter/w": EXACT,
+    "parameter/w": EXACT,
+}
+
+
+def test_everything_compared_and_equal_agrees(tmp_path: Path) -> None:
+    judged = _case(tmp_path, PORT)
+    assert judged.verdict is Verdict.AGREE
+    assert (judged.expected, judged.compared) == (4, 4)
+
+
+@pytest.mark.parametrize("missing", PORT)
+def test_anything_missing_is_incomplete(tmp_path: Path, missing: str) -> None:
+    judged = _case(tmp_path, {name: array for name, array in PORT.items() if name != missing})
+    assert judged.verdict is Verdict.INCOMPLETE
+    assert (judged.expected, judged.compared) == (4, 3)
+
+
+def test_anything_unexpected_is_incomplete(tmp_path: Path) -> None:
+    judged = _case(tmp_path, PORT | {"tap/extra#0.out0": EXACT})
+    assert judged.verdict is Verdict.INCOMPLETE
+    assert (judged.expected, judged.compared) == (5, 4)
+
+
+def test_a_further_mode_must_give_its_outputs(tmp_path: Path) -> None:
+    assert _case(tmp_path, PORT, ("graph",)).verdict is Verdict.INCOMPLETE
+    with_graph = PORT | {"output@graph/y": EXACT}
+    assert _case(tmp_path, with_graph, ("graph",)).verdict is Verdict.AGREE
+    wrong = PORT | {"output@graph/y": EXACT + np.float32(0.1)}
+    assert _case(tmp_path, wrong, ("graph",)).verdict is Verdict.DIFFER
+
+
+def test_a_difference_outweighs_a_gap(tmp_path: Path) -> None:
+    port = {"output/y": EXACT + np.float32(0.1), "parameter/w": EXACT}
+    assert _case(tmp_path, port).verdict is Verdict.DIFFER
+
+
+def test_a_parameter_must_come_back_bit_for_bit(tmp_path: Path) -> None:
+    port = PORT | {"parameter/w": np.nextafter(EXACT, np.float32(9))}
+    judged = _case(tmp_path, port)
+    assert judged.verdict is Verdict.DIFFER
+    assert first_fault(judged, []) == "1 parameters changed by loading, as w"
+
+
+def test_a_reference_that_fails_in_float32_is_no_pass(tmp_path: Path) -> None:
+    judged = _case(tmp_path, PORT, unusable={"output/y": "NaN or Inf at 3 places"})
+    assert judged.verdict is Verdict.INCOMPLETE
+    why = next(array.why for array in judged.arrays if array.name == "output/y")
+    assert why == "the reference's own float32 run has NaN or Inf at 3 places"
+
+
+def test_nothing_to_compare_is_no_pass(tmp_path: Path) -> None:
+    arrays.write(tmp_path / "truth", {})
+    with arrays.reading(tmp_path / "truth") as exact:
+        judged = judge_reference(exact, {"noise": {}, "unusable": {}})
+    assert judged.verdict is Verdict.INCOMPLETE

@@ -1,0 +1,241 @@
+"""Every shim of `layers.py` against NumPy, forward and backward, in each framework."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.backends import Backend
+
+RNG = np.random.default_rng(3)
+TOLERANCE = 2e-6  # of the largest value, in float32
+
+
+def _zeros_between(x: np.ndarray, stride: int) -> np.ndarray:
+    n, c, h, w = x.shape
+    wide = np.zeros((n, c, (h - 1) * stride + 1, (w - 1) * stride + 1), x.dtype)
+    wide[:, :, ::stride, ::stride] = x
+    return wide
+
+
+def conv2d(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    groups: int = 1,
+) -> np.ndarray:
+    """Cross-correlation with zero padding, from its definition."""
+    out, per_group, k, _ = weight.shape
+    padded = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)])
+    reach = dilation * (k - 1) + 1
+    height = (padded.shape[2] - reach) // stride + 1
+    width = (padded.shape[3] - reach) // stride + 1
+    result = np.zeros((x.shape[0], out, height, width), np.float64)
+    for o in range(out):
+        first = o // (out // groups) * per_group
+        for y in range(height):
+            for z in range(width):
+                rows = slice(y * stride, y * stride + reach, dilation)
+                columns = slice(z * stride, z * stride + reach, dilation)
+                window = padded[:, first : first + per_group, rows, columns]
+                result[:, o, y, z] = (window * weight[o]).sum((1, 2, 3)) + bias[o]
+    return result
+
+
+def conv_transpose2d(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, stride: int, padding: int
+) -> np.ndarray:
+    """The adjoint of a convolution: correlate the stretched input with the turned kernel."""
+    k = weight.shape[2]
+    turned = weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
+    return conv2d(_zeros_between(x, stride), turned, bias, padding=k - 1 - padding)
+
+
+def downsample_nearest(x: np.ndarray, factor: int) -> np.ndarray:
+    rows, columns = (np.arange(size // factor) * factor for size in x.shape[2:])
+    return x[:, :, rows[:, None], columns]
+
+
+def _bilinear(x: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Sample at given coordinates, clamped to the image."""
+
+    def along(x: np.ndarray, places: np.ndarray, axis: int) -> np.ndarray:
+        size = x.shape[axis]
+        places = np.clip(places, 0, size - 1)
+        low = np.floor(places).astype(int)
+        high = np.minimum(low + 1, size - 1)
+        shape = [1] * x.ndim
+        shape[axis] = len(places)
+        part = (places - low).reshape(shape)
+        return x.take(low, axis) * (1 - part) + x.take(high, axis) * part
+
+    return along(along(x, rows, 2), columns, 3)
+
+
+def upsample(x: np.ndarray, factor: int, *, mode: str) -> np.ndarray:
+    if mode == "nearest":
+        return x.repeat(factor, 2).repeat(factor, 3)
+    rows, columns = (np.arange(size * factor) / factor for size in x.shape[2:])
+    return _bilinear(x, rows, columns)
+
+
+def downsample_bilinear(x: np.ndarray, factor: int) -> np.ndarray:
+    rows, columns = ((np.arange(size // factor) + 0.5) * factor - 0.5 for size in x.shape[2:])
+    return _bilinear(x, rows, columns)
+
+
+def dft2(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    spectrum = np.fft.fft2(x)
+    return spectrum.real, spectrum.imag
+
+
+def pointwise(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+    result = np.einsum("nihw,oi->nohw", x, weight[:, :, 0, 0])
+    return result if bias is None else result + bias[None, :, None, None]
+
+
+def _draw(*shape: int) -> np.ndarray:
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+FUNCTIONS: list[tuple[Callable[..., Any], list[np.ndarray], dict[str, Any]]] = [
+    (downsample_nearest, [_draw(2, 3, 6, 10)], {"factor": 2}),
+    (downsample_nearest, [_draw(1, 2, 9, 6)], {"factor": 3}),
+    (upsample, [_draw(2, 3, 5, 4)], {"factor": 2, "mode": "nearest"}),
+    (upsample, [_draw(1, 2, 3, 5)], {"factor": 3, "mode": "nearest"}),
+    (upsample, [_draw(2, 3, 5, 4)], {"factor": 2, "mode": "asymmetric"}),
+    (upsample, [_draw(1, 2, 1, 7)], {"factor": 4, "mode": "asymmetric"}),
+    (upsample, [_draw(1, 2, 3, 4)], {"factor": 1, "mode": "nearest"}),
+    (downsample_bilinear, [_draw(2, 3, 6, 10)], {"factor": 2}),
+    (downsample_bilinear, [_draw(2, 3, 12, 8)], {"factor": 4}),
+    (dft2, [_draw(2, 3, 6, 10)], {}),
+    (dft2, [_draw(1, 1, 5, 7)], {}),
+    (pointwise, [_draw(2, 6, 3, 4), _draw(5, 6, 1, 1)], {}),
+    (pointwise, [_draw(2, 6, 3, 4), _draw(5, 6, 1, 1), _draw(5)], {}),
+]
+IDS = [f"{case[0].__name__}-{number}" for number, case in enumerate(FUNCTIONS)]
+
+
+def _close(found: np.ndarray, expected: np.ndarray) -> None:
+    assert found.shape == expected.shape
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(
+        found, expected, rtol=0, atol=TOLERANCE * max(1.0, np.abs(expected).max())
+    )
+
+
+def _as_list(result: Any) -> list[np.ndarray]:
+    return list(result) if isinstance(result, tuple) else [result]
+
+
+@pytest.mark.parametrize(("reference", "arrays", "options"), FUNCTIONS, ids=IDS)
+def test_forward(
+    backend: Backend,
+    reference: Callable[..., Any],
+    arrays: list[np.ndarray],
+    options: dict[str, Any],
+) -> None:
+    expected = _as_list(reference(*(array.astype(np.float64) for array in arrays), **options))
+    found = backend.call("layer", reference.__name__, arrays, options)
+    for one, other in zip(found, expected, strict=True):
+        _close(one, other)
+
+
+@pytest.mark.parametrize(("reference", "arrays", "options"), FUNCTIONS, ids=IDS)
+def test_gradients(
+    backend: Backend,
+    reference: Callable[..., Any],
+    arrays: list[np.ndarray],
+    options: dict[str, Any],
+) -> None:
+    """All these are linear in each argument, so one-sided differences are exact derivatives."""
+    exact = [array.astype(np.float64) for array in arrays]
+    results = _as_list(reference(*exact, **options))
+    probes = [np.random.default_rng(9).standard_normal(r.shape).astype(np.float32) for r in results]
+
+    def total(values: list[np.ndarray]) -> float:
+        pairs = zip(_as_list(reference(*values, **options)), probes, strict=True)
+        return sum(float((result * probe).sum()) for result, probe in pairs)
+
+    start = total(exact)
+    found = backend.call("layer_gradients", reference.__name__, arrays, options, probes)
+    for place, array in enumerate(exact):
+        expected = np.zeros_like(array)
+        for index in np.ndindex(array.shape):
+            moved = [value.copy() for value in exact]
+            moved[place][index] += 1.0
+            expected[index] = total(moved) - start
+        _close(found[place], expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"padding": 1, "bias": True},
+        {"padding": 0, "bias": True, "stride": 2},
+        {"padding": 2, "bias": True, "dilation": 2},
+        {"padding": 1, "bias": True, "groups": 2},
+    ],
+    ids=str,
+)
+def test_conv2d(backend: Backend, options: dict[str, Any]) -> None:
+    weights = {"weight": _draw(6, 4 // options.get("groups", 1), 3, 3), "bias": _draw(6)}
+    x = _draw(2, 4, 7, 8)
+    initial, found = backend.call("module_layer", "Conv2d", [4, 6, 3], options, weights, x)
+    assert {name: array.shape for name, array in initial.items()} == {
+        name: array.shape for name, array in weights.items()
+    }
+    geometry = {name: value for name, value in options.items() if name != "bias"}
+    _close(found, conv2d(x.astype(np.float64), weights["weight"], weights["bias"], **geometry))
+
+
+def test_conv2d_without_bias_has_none(backend: Backend) -> None:
+    weights = {"weight": _draw(6, 4, 3, 3)}
+    options = {"padding": 1, "bias": False}
+    x = _draw(1, 4, 5, 5)
+    initial, found = backend.call("module_layer", "Conv2d", [4, 6, 3], options, weights, x)
+    assert list(initial) == ["weight"]
+    _close(found, conv2d(x.astype(np.float64), weights["weight"], np.zeros(6), padding=1))
+
+
+@pytest.mark.parametrize(("kernel", "padding"), [(4, 1), (2, 0)])
+def test_conv_transpose2d(backend: Backend, kernel: int, padding: int) -> None:
+    weights = {"weight": _draw(4, 3, kernel, kernel), "bias": _draw(3)}
+    options = {"stride": 2, "padding": padding, "bias": True}
+    x = _draw(2, 4, 3, 5)
+    _, found = backend.call("module_layer", "ConvTranspose2d", [4, 3, kernel], options, weights, x)
+    assert found.shape == (2, 3, 6, 10)
+    expected = conv_transpose2d(
+        x.astype(np.float64), weights["weight"], weights["bias"], stride=2, padding=padding
+    )
+    _close(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "fan_in"),
+    [
+        ("Conv2d", {"padding": 1, "bias": True}, 40 * 9),
+        ("ConvTranspose2d", {"stride": 2, "padding": 1, "bias": True}, 50 * 9),
+    ],
+)
+def test_fresh_weights_are_uniform_as_in_pytorch(
+    backend: Backend, name: str, options: dict[str, Any], fan_in: int
+) -> None:
+    """U(-b, b) with b = 1/sqrt(weight.shape[1] k k), for weight and bias."""
+    shape = (50, 40, 3, 3) if name == "Conv2d" else (40, 50, 3, 3)
+    weights = {"weight": np.zeros(shape, np.float32), "bias": np.zeros(50, np.float32)}
+    x = np.zeros((1, 40, 4, 4), np.float32)
+    initial, _ = backend.call("module_layer", name, [40, 50, 3], options, weights, x)
+    bound = 1 / np.sqrt(fan_in)
+    for values in initial.values():
+        assert np.abs(values).max() <= bound * (1 + 1e-6)
+        assert np.abs(values).max() > 0.9 * bound
+        assert abs(values.mean()) < 0.25 * bound
+    assert initial["weight"].std() == pytest.approx(bound / np.sqrt(3), rel=0.03)

@@ -1,0 +1,69 @@
+"""Published checkpoints: every name maps, one to one, onto a network of the published size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from restoration import catalog
+from restoration.errors import InputError
+from tests.backends import Backend
+from weights_convert.published import layout_of_class, layouts
+
+FULL = Path(__file__).parent / "golden" / "full"
+CASES = [(model.name, weights) for model in catalog.MODELS.values() for weights in model.published]
+
+
+def _table(model: str, layout: str) -> dict[str, np.ndarray]:
+    """A published checkpoint's names with arrays of its shapes that take no memory."""
+    tensors = json.loads((FULL / f"{model}.json").read_text())[layout]["tensors"]
+    return {name: np.broadcast_to(np.float32(0), shape) for name, shape, _ in tensors}
+
+
+@pytest.mark.parametrize(("model", "weights"), CASES, ids=[model for model, _ in CASES])
+def test_every_published_name_maps_one_to_one(
+    backends: Callable[[str], Backend], model: str, weights: catalog.PublishedWeights
+) -> None:
+    published = _table(model, weights.layout)
+    layout = layouts()[model]
+    spec, ours = layout.read(published, {}, where="table")
+    assert spec == catalog.find(model).specs[weights.spec]
+    expected = backends("torch").call("shapes", spec)
+    assert {name: array.shape for name, array in ours.items()} == expected
+    assert len(ours) == len(published) == weights.entries
+    assert sum(int(np.prod(shape)) for shape in expected.values()) == weights.parameters
+    back = layout.table.to_theirs(ours, where="table")
+    assert {name: array.shape for name, array in back.items()} == {
+        name: array.shape for name, array in published.items()
+    }
+
+
+def test_every_model_has_a_layout_and_a_table() -> None:
+    assert layouts().keys() == catalog.MODELS.keys()
+    for model in catalog.MODELS.values():
+        assert model.published, f"{model.name} names no published weights"
+
+
+def test_names_of_another_model_are_listed() -> None:
+    state = {"stem.weight": np.zeros((4, 3, 3, 3)), "down.body.0.weight": np.zeros(3)}
+    with pytest.raises(InputError, match=r"1 unknown of 2: stem\.weight"):
+        layouts()["mimo_unet"].table.to_ours(
+            {
+                "feat_extract.0.main.0.weight": state["stem.weight"],
+                "stem.weight": state["stem.weight"],
+            },
+            where="x.safetensors",
+        )
+    with pytest.raises(InputError, match=r"expected an entry 'stem\.weight'.*as down\.body"):
+        layouts()["mimo_unet"].read(
+            {"down.body.0.weight": state["down.body.0.weight"]}, {}, where="x.safetensors"
+        )
+
+
+def test_unknown_class_names_the_nearest() -> None:
+    with pytest.raises(InputError, match="known: MIMO-UNet, "):
+        layout_of_class("Restormer")

@@ -1,0 +1,234 @@
+"""What tests have a framework do, inside its own process; see `tests/backends.py`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import numpy as np
+
+from parity.measure import seeded_weights
+from restoration.engine import Tap
+from restoration.specs import Spec
+
+_CHOSEN: list[str] = []  # the framework of this process
+Arrays = dict[str, np.ndarray]
+
+
+def use(framework: str) -> None:
+    """Prepare this process for a framework."""
+    _CHOSEN.append(framework)
+    runtime = importlib.import_module(f"{framework}_impl.runtime")
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    runtime.prepare("cpu", report=say, warn=say)
+
+
+def engine_name() -> str:
+    return _engine().name
+
+
+def devices() -> list[str]:
+    return list(_module("engine").devices())
+
+
+def describe() -> dict[str, str]:
+    return dict(_engine().describe())
+
+
+def make_on(device: str) -> None:
+    _module("engine").ENGINE(device=device)
+
+
+def state(spec: Spec) -> Arrays:
+    engine = _engine()
+    return engine.state(engine.build(spec))
+
+
+def shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
+    return {name: value.shape for name, value in state(spec).items()}
+
+
+def round_trip(spec: Spec, weights: Arrays) -> Arrays:
+    """Load weights and read them back."""
+    engine = _engine()
+    model = engine.build(spec)
+    engine.load(model, weights)
+    return engine.state(model)
+
+
+def failed_load_changes(spec: Spec, weights: Arrays) -> bool:
+    """Whether a load that raises changed anything."""
+    engine = _engine()
+    model = engine.build(spec)
+    before = engine.state(model)
+    try:
+        engine.load(model, weights)
+    except Exception:
+        after = engine.state(model)
+        return any(not np.array_equal(before[name], after[name]) for name in before)
+    raise AssertionError("the weights were loaded")
+
+
+def run(spec: Spec, weights: Arrays, inputs: Arrays, mode: str = "eager") -> Arrays:
+    engine = _engine()
+    model = engine.build(spec)
+    engine.load(model, weights)
+    return engine.run(model, inputs, mode=mode)
+
+
+def run_tapped_twice(spec: Spec, inputs: Arrays) -> tuple[list[Tap], list[Tap], Arrays]:
+    """Taps of two runs, and the outputs of a plain run after them."""
+    engine = _engine()
+    model = engine.build(spec)
+    engine.load(model, seeded_weights(engine.state(model), (0, 0)))
+    _, first = engine.run_tapped(model, inputs)
+    _, second = engine.run_tapped(model, inputs)
+    return first, second, engine.run(model, inputs)
+
+
+def train(spec: Spec, batch: Arrays, rates: list[float]) -> tuple[list[float], Arrays]:
+    """The loss before each step, and the parameters after the last."""
+    engine = _engine()
+    model = engine.build(spec)
+    engine.load(model, seeded_weights(engine.state(model), (0, 0)))
+    trainer = engine.trainer(model, spec, learning_rate=rates[0])
+    losses = []
+    for rate in rates:
+        trainer.learning_rate = rate
+        losses.append(trainer.step(batch))
+    return losses, engine.state(model)
+
+
+def training_outputs(spec: Spec, inputs: Arrays) -> Arrays:
+    """Outputs in training mode, where dropout acts."""
+    engine = _engine()
+    model = engine.build(spec)
+    engine.load(model, seeded_weights(engine.state(model), (0, 0)))
+    engine.trainer(model, spec, learning_rate=1e-3)
+    return engine.run(model, inputs)
+
+
+def layer(name: str, arrays: list[np.ndarray], options: dict[str, Any]) -> list[np.ndarray]:
+    """The results of a function of `layers.py`."""
+    return [_to_numpy(result) for result in _results(_apply(name, options), arrays)]
+
+
+def layer_gradients(
+    name: str, arrays: list[np.ndarray], options: dict[str, Any], probes: list[np.ndarray]
+) -> list[np.ndarray]:
+    """Gradients of sum(probe * result) over the results of a function of `layers.py`."""
+    return _gradients(_apply(name, options), arrays, probes)
+
+
+def module_layer(
+    name: str, arguments: list[Any], options: dict[str, Any], weights: Arrays, x: np.ndarray
+) -> tuple[Arrays, np.ndarray]:
+    """The initial state of a module of `layers.py`, and its result with other weights."""
+    module = getattr(_module("layers"), name)(*arguments, **options)
+    initial = _module_state(module)
+    _set_module_state(module, weights)
+    return initial, _to_numpy(module(_tensor(x)))
+
+
+def loss(name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """The result of a loss, a class or a function of `losses.py`."""
+    return [_to_numpy(result) for result in _results(_loss(name), arrays)]
+
+
+def loss_gradients(name: str, arrays: list[np.ndarray], factor: float) -> list[np.ndarray]:
+    """Gradients of factor * loss by each argument."""
+    return _gradients(_loss(name), arrays, [np.full(1, factor, np.float32)])
+
+
+def _loss(name: str) -> Any:
+    found = getattr(_module("losses"), name)
+    return found() if isinstance(found, type) else found
+
+
+def _apply(name: str, options: dict[str, Any]) -> Any:
+    function = getattr(_module("layers"), name)
+    return lambda *tensors: function(*tensors, **options)
+
+
+def _results(function: Any, arrays: list[np.ndarray]) -> list[Any]:
+    results = function(*map(_tensor, arrays))
+    return list(results) if isinstance(results, tuple | list) else [results]
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"{_CHOSEN[-1]}_impl.{name}")
+
+
+def _engine() -> Any:
+    return _module("engine").ENGINE()
+
+
+# What each framework calls the same thing. Tests use double precision where the framework has it.
+
+
+def _tensor(array: np.ndarray) -> Any:
+    if _CHOSEN[-1] == "torch":
+        import torch
+
+        return torch.from_numpy(array)
+    if _CHOSEN[-1] == "jittor":
+        import jittor
+
+        return jittor.array(array)
+    from mindspore import Tensor
+
+    return Tensor(array)
+
+
+def _to_numpy(tensor: Any) -> np.ndarray:
+    if _CHOSEN[-1] == "torch":
+        return tensor.detach().numpy().copy()
+    return tensor.numpy().copy() if _CHOSEN[-1] == "jittor" else tensor.asnumpy().copy()
+
+
+def _gradients(
+    function: Any, arrays: list[np.ndarray], probes: list[np.ndarray]
+) -> list[np.ndarray]:
+    def total(*tensors: Any) -> Any:
+        results = function(*tensors)
+        results = results if isinstance(results, tuple | list) else [results]
+        terms = [(r * _tensor(p)).sum() for r, p in zip(results, probes, strict=True)]
+        return sum(terms[1:], terms[0])
+
+    tensors = [_tensor(array) for array in arrays]
+    if _CHOSEN[-1] == "torch":
+        import torch
+
+        tensors = [tensor.requires_grad_() for tensor in tensors]
+        found = torch.autograd.grad(total(*tensors), tensors)
+    elif _CHOSEN[-1] == "jittor":
+        import jittor
+
+        found = jittor.grad(total(*tensors), tensors)
+    else:
+        import mindspore
+
+        found = mindspore.grad(total, grad_position=tuple(range(len(tensors))))(*tensors)
+        found = found if isinstance(found, tuple) else (found,)
+    return [_to_numpy(gradient) for gradient in found]
+
+
+def _module_state(module: Any) -> Arrays:
+    if _CHOSEN[-1] == "mindspore":
+        return {name: _to_numpy(value) for name, value in module.parameters_and_names()}
+    return {name: _to_numpy(value) for name, value in module.state_dict().items()}
+
+
+def _set_module_state(module: Any, weights: Arrays) -> None:
+    if _CHOSEN[-1] == "torch":
+        module.load_state_dict({name: _tensor(array) for name, array in weights.items()})
+    elif _CHOSEN[-1] == "jittor":
+        for name, value in module.state_dict().items():
+            value.assign(_tensor(weights[name]))
+    else:
+        for name, value in module.parameters_and_names():
+            value.set_data(_tensor(weights[name]))

@@ -1,0 +1,80 @@
+"""Tables of names: how a published checkpoint calls what the suite calls otherwise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from restoration.errors import InputError
+
+_FIELD = re.compile(r"\{(\w+)\}")
+_LISTED = 5
+
+
+class NameTable:
+    """Pairs of patterns, ours and theirs, for the part of a name before ".weight" or ".bias".
+
+    `{field}` stands for a number and must occur on both sides, as in
+    ("encoder1.{block}.conv1", "Encoder.0.layers.{block}.main.0.main.0").
+    """
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]):
+        self._to_ours = [(_pattern(theirs), ours) for ours, theirs in pairs]
+        self._to_theirs = [(_pattern(ours), theirs) for ours, theirs in pairs]
+
+    def ours(self, name: str) -> str | None:
+        """The suite's name of a published one, or None if the table does not know it."""
+        return _translate(name, self._to_ours)
+
+    def theirs(self, name: str) -> str | None:
+        """The published name of one of the suite's, or None if the table does not know it."""
+        return _translate(name, self._to_theirs)
+
+    def to_ours(self, state: Mapping[str, np.ndarray], *, where: str) -> dict[str, np.ndarray]:
+        """Rename a published state.
+
+        Raises:
+            InputError: the table does not know some of the names, or two of them become one.
+        """
+        return _renamed(state, {name: self.ours(name) for name in state}, where)
+
+    def to_theirs(self, state: Mapping[str, np.ndarray], *, where: str) -> dict[str, np.ndarray]:
+        """Rename a state of the suite as it was published.
+
+        Raises:
+            InputError: the table does not know some of the names, or two of them become one.
+        """
+        return _renamed(state, {name: self.theirs(name) for name in state}, where)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """A pattern of the table as a regular expression over a whole name."""
+    escaped = re.escape(text).replace(r"\{", "{").replace(r"\}", "}")
+    return re.compile(_FIELD.sub(r"(?P<\1>\\d+)", escaped) + r"(?P<suffix>\.(?:weight|bias))")
+
+
+def _translate(name: str, rules: Iterable[tuple[re.Pattern[str], str]]) -> str | None:
+    for pattern, target in rules:
+        found = pattern.fullmatch(name)
+        if found:
+            return target.format(**found.groupdict()) + found["suffix"]
+    return None
+
+
+def _renamed(
+    state: Mapping[str, np.ndarray], names: Mapping[str, str | None], where: str
+) -> dict[str, np.ndarray]:
+    unknown = [name for name, target in names.items() if target is None]
+    targets = [target for target in names.values() if target is not None]
+    if unknown or len(set(targets)) != len(targets):
+        shown = ", ".join(unknown[:_LISTED]) + ("..." if len(unknown) > _LISTED else "")
+        raise InputError(
+            "names of weights",
+            expected="only names of this model's published layout, each once",
+            got=f"{len(unknown)} unknown of {len(names)}: {shown}" if unknown else "duplicates",
+            where=where,
+            next_step="check that the file belongs to this model",
+        )
+    return {str(names[name]): array for name, array in state.items()}

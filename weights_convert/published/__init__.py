@@ -1,0 +1,83 @@
+"""The layouts in which the authors published their checkpoints, one module per model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from restoration.errors import InputError, suggest
+from restoration.specs import Spec
+from weights_convert.names import NameTable
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the authors' code names a model.
+
+    classes: their classes that have this layout. table: names of weights. spec: hyper-parameters
+    from the shapes under the suite's names and from what else is known of the configuration.
+    inputs: their names of further inputs, where they differ from ours.
+    """
+
+    classes: tuple[str, ...]
+    table: NameTable
+    spec: Callable[[Shapes, Mapping[str, Any]], Spec]
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+    def read(
+        self, state: Mapping[str, np.ndarray], config: Mapping[str, Any], *, where: str
+    ) -> tuple[Spec, dict[str, np.ndarray]]:
+        """Hyper-parameters and weights of a checkpoint, under published names or already ours.
+
+        Raises:
+            InputError: the names are not this model's, or those that tell its size are missing.
+        """
+        is_published = any(self.table.ours(name) for name in state)
+        weights = self.table.to_ours(state, where=where) if is_published else dict(state)
+        shapes = {name: tuple(array.shape) for name, array in weights.items()}
+        try:
+            return self.spec(shapes, config), weights
+        except KeyError as missing:
+            raise InputError(
+                f"weights of {self.classes[0]}",
+                expected=f"an entry {missing}, which tells the size of the network",
+                got=f"{len(weights)} entries, as {', '.join(list(weights)[:3]) or 'none'}",
+                where=where,
+                next_step="check that the file belongs to this model",
+            ) from missing
+
+
+def count_members(shapes: Shapes, container: str) -> int:
+    """How many numbered members a container has: 2 for "stage.0.weight" and "stage.1.weight"."""
+    start = container + "."
+    return len({name[len(start) :].split(".")[0] for name in shapes if name.startswith(start)})
+
+
+def layouts() -> Mapping[str, Layout]:
+    """All layouts by the model they belong to."""
+    from weights_convert.published import mimo_unet
+
+    return {"mimo_unet": mimo_unet.LAYOUT, "mimo_unet_plus": mimo_unet.LAYOUT_PLUS}
+
+
+def layout_of_class(name: str) -> tuple[str, Layout]:
+    """The model and layout of one of the authors' classes.
+
+    Raises:
+        InputError: no layout has a class of that name.
+    """
+    known = {found: model for model, layout in layouts().items() for found in layout.classes}
+    if name not in known:
+        raise InputError(
+            "class of the authors' code",
+            expected="one of the published layouts",
+            got=repr(name),
+            where="weights_convert/published",
+            next_step=suggest(name, known),
+        )
+    return known[name], layouts()[known[name]]
