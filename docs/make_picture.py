@@ -1,9 +1,9 @@
 """Makes the README's picture: `python docs/make_picture.py train`, then `... draw`.
 
-`train` fits a small MIMO-UNet to photographs blurred by us (half an hour on one core) and writes
-its weights. `draw` restores a photograph that was not among them, in PyTorch and in Jittor, and
-draws what went in, what came out, what is still wrong, and by how much Jittor departs from the
-float64 truth.
+`train` fits a small MIMO-UNet to photographs blurred by one camera shake (half an hour on a core)
+and writes its weights. `draw` restores a photograph that was not among them, in PyTorch and in
+Jittor, and draws what went in, what came out, what is still wrong, and by how much Jittor departs
+from the float64 truth.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SHOWN = "cat"
 SIZE_PX = (256, 320)
 CROP_PX = 96
 BATCH = 4
-KERNEL_PX = 15
+KERNEL = degrade.motion_kernel(15, np.random.default_rng(7))  # one camera shake for all
 PEAK_RATE = 6e-4
 GAP_PX = 6
 
@@ -128,9 +128,9 @@ def _photograph(name: str) -> np.ndarray:
 
 
 def _batch(photographs: list[np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Random crops, flipped and turned at random, each blurred by a kernel of its own."""
+    """Random crops, flipped and turned at random, then blurred."""
     sharp, blurred = [], []
-    margin = KERNEL_PX // 2
+    margin = len(KERNEL) // 2
     for _ in range(BATCH):
         whole = photographs[rng.integers(len(photographs))]
         side = CROP_PX + 2 * margin
@@ -146,7 +146,7 @@ def _batch(photographs: list[np.ndarray], rng: np.random.Generator) -> dict[str,
 
 
 def _degrade(sharp: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    moved = degrade.blur(sharp, degrade.motion_kernel(KERNEL_PX, rng))
+    moved = degrade.blur(sharp, KERNEL)
     return degrade.add_noise(moved, sigma=0.002, rng=rng).clip(0, 1)
 
 

@@ -2,12 +2,12 @@
 
 Jittor compiles its core and every kernel with g++ into a cache below the user's home, downloads
 oneDNN 2.2 from a university host on first import, and dies where that host is not reachable. Here
-it gets a private home that survives from run to run, with oneDNN taken from the PyPI wheels.
+this process gets a private home that survives from run to run, with oneDNN taken from the PyPI
+wheels. "~" then means that home: give such a process paths that are already expanded.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import os
 import shutil
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from restoration import cache
@@ -58,9 +58,11 @@ def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str],
     os.environ.pop("JITTOR_HOME", None)  # it would be written down and redirect every later run
     if device == "cpu":
         os.environ["nvcc_path"] = ""  # else an nvcc without a GPU ends the import
-    with _private_home(home):
-        _build_core(home, report)
-        import jittor
+    # Jittor's compiled part asks for the home folder again and again, so this lasts.
+    os.environ["HOME"] = str(home)
+    _build_core(home, report)
+    import jittor
+
     _watch_kernels(Path(jittor.flags.cache_path) / "jit", report)
 
 
@@ -103,20 +105,6 @@ def _link(link: Path, target: Path) -> None:
     fresh = link.with_name(f".{link.name}.{os.getpid()}")
     fresh.symlink_to(target)
     os.replace(fresh, link)
-
-
-@contextlib.contextmanager
-def _private_home(home: Path) -> Iterator[None]:
-    """Let Jittor, which asks only while it is imported, see another home folder."""
-    before = os.environ.get("HOME")
-    os.environ["HOME"] = str(home)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["HOME"]
-        else:
-            os.environ["HOME"] = before
 
 
 def _build_core(home: Path, report: Callable[[str], None]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import mindspore as ms
 import numpy as np
+import yaml
 from mindspore import Tensor, nn, ops
 from mindspore.experimental import optim
 
@@ -26,11 +28,14 @@ from restoration.specs import Spec
 
 _ADAM_BETAS = (0.9, 0.999)
 _ADAM_EPS = 1e-8
-_TARGETS = {"cpu": "CPU", "cuda": "GPU", "ascend": "Ascend"}
+_CONFIGS = {"cpu": "cpu_config", "cuda": "gpu_config", "ascend": "ascend_config"}
 
 
 class MindSporeEngine:
-    """The engine of the MindSpore port, in float32: PyNative mode, and Graph mode on request."""
+    """The engine of the MindSpore port, in float32: PyNative mode, and Graph mode on request.
+
+    What a device needs stands in `configs/*.yaml`.
+    """
 
     name = "mindspore"
     modes = ("eager", "graph")
@@ -44,12 +49,18 @@ class MindSporeEngine:
                 "or install the build of MindSpore for that device"
             )
         self.device = device
-        ms.set_device(_TARGETS[device])
+        self._config = read_config(device)
+        ms.set_device(self._config["device_target"])
+        if device == "ascend":
+            ms.device_context.ascend.op_precision.conv_allow_hf32(self._config["allow_hf32"])
+            ms.device_context.ascend.op_precision.matmul_allow_hf32(self._config["allow_hf32"])
 
     def build(self, spec: Spec) -> nn.Cell:
         network = getattr(importlib.import_module(f"mindspore_impl.{spec.module}"), spec.network)
         model = network(spec)
         model.spec = spec
+        if self._config["amp_level"] != "O0":
+            model = ms.amp.auto_mixed_precision(model, self._config["amp_level"])
         return model.set_train(False)
 
     def state(self, model: nn.Cell) -> Arrays:
@@ -124,10 +135,11 @@ class MindSporeEngine:
         return MindSporeTrainer(self, model, spec, learning_rate)
 
     def describe(self) -> dict[str, str]:
+        level = self._config["amp_level"]
         return {
             "framework": f"MindSpore {ms.__version__}",
             "device": self.device,
-            "precision": "float32",
+            "precision": "float32" if level == "O0" else f"mixed ({level})",
         }
 
     def _arguments(self, spec: Spec, inputs: Mapping[str, np.ndarray]) -> list[Tensor | None]:
@@ -179,16 +191,22 @@ class MindSporeTrainer:
         return float(loss.asnumpy()[0])
 
 
+def read_config(device: str) -> dict[str, Any]:
+    """The values of a device's file in `configs`."""
+    path = Path(__file__).parent / "configs" / f"{_CONFIGS[device]}.yaml"
+    return yaml.safe_load(path.read_text())
+
+
 def devices() -> list[str]:
     """Devices that MindSpore can use here."""
-    available = []
-    for device, target in _TARGETS.items():
-        try:
-            if ms.hal.is_available(target):
-                available.append(device)
-        except (ValueError, RuntimeError):
-            pass  # this build of MindSpore does not know the device
-    return available
+    return [device for device in _CONFIGS if _is_available(read_config(device)["device_target"])]
+
+
+def _is_available(target: str) -> bool:
+    try:
+        return bool(ms.hal.is_available(target))
+    except (ValueError, RuntimeError):
+        return False  # this build of MindSpore does not know the device
 
 
 def _to_numpy(tensor: Tensor) -> np.ndarray:

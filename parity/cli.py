@@ -72,7 +72,7 @@ def _print(result: Run, *, as_json: bool) -> None:
         return
     # Where there is no terminal, a log or a file has no width to fit into.
     console = Console()
-    print_table(result, console if console.is_terminal else Console(width=140))
+    print_table(result, console if console.is_terminal else Console(width=160))
 
 
 def _cases(options: argparse.Namespace) -> list[cases.Case]:

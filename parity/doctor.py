@@ -41,7 +41,7 @@ class Finding:
 
 def examine(workers: Sequence[Worker], progress: Progress) -> list[Finding]:
     """Everything worth knowing about this machine; never raises."""
-    findings = [
+    return [
         _guarded("Python", _python),
         _guarded("machine", _machine),
         _guarded("compiler", _compiler),
@@ -52,14 +52,13 @@ def examine(workers: Sequence[Worker], progress: Progress) -> list[Finding]:
             for worker in workers
         ),
     ]
-    return findings
 
 
 def print_findings(findings: Sequence[Finding], console: Console) -> None:
     """The findings as a table, then the commands that mend what is wrong."""
     table = Table(show_header=False, box=None)
     for finding in findings:
-        mark = "[green]ok[/]" if finding.is_right else "[bold red]missing[/]"
+        mark = "[green]ok[/]" if finding.is_right else "[bold red]wrong[/]"
         table.add_row(mark, finding.subject, finding.text)
     console.print(table)
     for finding in findings:

@@ -2,12 +2,15 @@
 
 For every array, e_ref is the largest error of several legitimate float32 runs of the reference,
 and e_port the port's error, both against the truth. The ratio e_port / max(e_ref, floor) is taken
-in the 2-norm and in the max-norm. What the bound rests on is in docs/how-parity-is-judged.md.
+in the 2-norm and in the max-norm. The floor is what the array's kind, forward or gradient, has for
+typical error in this network: the reference may be lucky with one array, or sum it in pairs where
+others sum one after another. What the bound rests on is in docs/how-parity-is-judged.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -19,8 +22,8 @@ from parity.arrays import Reader
 BOUND = 16.0
 """Largest ratio of an honest port. Measured: honest ports stay below 5, faults start at 50."""
 
-FLOOR = 2.0**-24
-"""Least error that a float32 result can be expected to have, relative to its size: half an ulp."""
+HALF_ULP = 2.0**-24
+"""Least error that a float32 result can be expected to have, relative to its size."""
 
 
 class Verdict(StrEnum):
@@ -34,7 +37,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Error:
-    """The distance of an array from the truth, and the truth's size, in both norms.
+    """The distance of an array from the truth in both norms.
 
     Positions where the truth is not finite are left out; `mismatch` says in words when the array
     cannot be compared at all, or is not finite where the truth is.
@@ -42,9 +45,17 @@ class Error:
 
     two_norm: float = 0.0
     max_norm: float = 0.0
-    two_size: float = 0.0
-    max_size: float = 0.0
     mismatch: str = ""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What the reference's float32 runs say of an array: in both norms, their largest error, the
+    size of the truth, and the floor relative to that size."""
+
+    error: tuple[float, float]
+    size: tuple[float, float]
+    floor: tuple[float, float] = (HALF_ULP, HALF_ULP)
 
 
 @dataclass(frozen=True)
@@ -103,15 +114,58 @@ def error_of(array: np.ndarray, truth: np.ndarray) -> Error:
     return Error(
         two_norm=float(np.linalg.norm(difference)),
         max_norm=float(difference.max(initial=0.0)),
-        two_size=float(np.linalg.norm(exact)),
-        max_size=float(np.abs(exact).max(initial=0.0)),
     )
 
 
-def judge_array(
-    name: str, array: np.ndarray, truth: np.ndarray, noise: Sequence[Sequence[float]]
-) -> ArrayVerdict:
-    """Judge one array by the errors (2-norm, max-norm) of the reference's float32 runs."""
+def size_of(truth: np.ndarray) -> tuple[float, float]:
+    """The 2-norm and the largest absolute value of an array's finite numbers."""
+    exact = truth.astype(np.float64)
+    exact = exact[np.isfinite(exact)]
+    return float(np.linalg.norm(exact)), float(np.abs(exact).max(initial=0.0))
+
+
+def noise_of(reference: Mapping[str, Any]) -> dict[str, Noise]:
+    """The noise of each array, from the result of `measure_reference`."""
+    return _with_floors(
+        {
+            name: Noise(_largest(reference["noise"][name].values()), tuple(size))
+            for name, size in reference["sizes"].items()
+            if name not in reference["unusable"]
+        }
+    )
+
+
+def _largest(errors: Iterable[Sequence[float]]) -> tuple[float, float]:
+    """The largest error of some runs, in each norm."""
+    two_norms, max_norms = zip(*errors, strict=True)
+    return max(two_norms), max(max_norms)
+
+
+def _with_floors(noise: Mapping[str, Noise]) -> dict[str, Noise]:
+    """Raise each floor to the median error of its kind, relative to the size."""
+    relative: dict[bool, list[tuple[float, float]]] = {}
+    for name, array in noise.items():
+        if all(array.size):
+            errors = array.error[0] / array.size[0], array.error[1] / array.size[1]
+            relative.setdefault(_is_gradient(name), []).append(errors)
+    floors = {kind: np.median(errors, axis=0) for kind, errors in relative.items()}
+    return {
+        name: dataclasses.replace(
+            array,
+            floor=tuple(np.maximum(HALF_ULP, floors[_is_gradient(name)]).tolist()),
+        )
+        if _is_gradient(name) in floors
+        else array
+        for name, array in noise.items()
+    }
+
+
+def _is_gradient(name: str) -> bool:
+    return name.startswith("gradient/")
+
+
+def judge_array(name: str, array: np.ndarray, truth: np.ndarray, noise: Noise) -> ArrayVerdict:
+    """Judge one array of a port."""
     error = error_of(array, truth)
     if error.mismatch:
         return _unequal(name, error.mismatch)
@@ -130,6 +184,7 @@ def judge_case(
     reference: the result of `measure_reference`. modes: further modes of execution whose outputs
     the port must have given.
     """
+    noise = noise_of(reference)
     sources = {name: name for name in truth.names}
     for name in truth.names:
         if name.startswith("output/"):
@@ -142,8 +197,7 @@ def judge_case(
             why = f"the reference's own float32 run has {reference['unusable'][source]}"
             verdicts.append(_unmatched(name, why))
         else:
-            noise = list(reference["noise"][source].values())
-            verdicts.append(judge_array(name, port[name], truth[source], noise))
+            verdicts.append(judge_array(name, port[name], truth[source], noise[source]))
     parameters = {
         name.replace("weights/", "parameter/", 1): name
         for name in problem.names
@@ -162,32 +216,38 @@ def judge_case(
     return _collect(verdicts)
 
 
-def judge_reference(truth: Reader, reference: Mapping[str, Any]) -> CaseVerdict:
+def judge_reference(reference: Mapping[str, Any]) -> CaseVerdict:
     """Judge the reference's plain float32 run by its other float32 runs, as if it were a port."""
-    verdicts = []
-    for name in truth.names:
-        if name in reference["unusable"]:
-            verdicts.append(_unequal(name, reference["unusable"][name]))
-            continue
-        (two_norm, max_norm), *others = reference["noise"][name].values()
-        exact = truth[name].astype(np.float64)
-        size = float(np.linalg.norm(exact)), float(np.abs(exact).max(initial=0.0))
-        verdicts.append(_judge_error(name, Error(two_norm, max_norm, *size), others))
-    return _collect(verdicts)
+    plain = {}
+    others = {}
+    for name, runs in reference["noise"].items():
+        plain[name], *rest = runs.values()
+        others[name] = Noise(_largest(rest), tuple(reference["sizes"][name]))
+    noise = _with_floors(others)
+    return _collect(
+        [
+            _unequal(name, reference["unusable"][name])
+            if name in reference["unusable"]
+            else _judge_error(name, Error(*plain[name]), noise[name])
+            for name in reference["noise"]
+        ]
+    )
 
 
-def _judge_error(name: str, error: Error, noise: Sequence[Sequence[float]]) -> ArrayVerdict:
-    """Judge an error by those of the reference's runs."""
-    two_unit = max(FLOOR * error.two_size, *(run[0] for run in noise))
-    max_unit = max(FLOOR * error.max_size, *(run[1] for run in noise))
-    two_ratio = _quotient(error.two_norm, two_unit)
-    max_ratio = _quotient(error.max_norm, max_unit)
+def _judge_error(name: str, error: Error, noise: Noise) -> ArrayVerdict:
+    """Judge an error by the reference's."""
+    units = [
+        max(own, floor * size)
+        for own, floor, size in zip(noise.error, noise.floor, noise.size, strict=True)
+    ]
+    two_ratio = _quotient(error.two_norm, units[0])
+    max_ratio = _quotient(error.max_norm, units[1])
     ratio = max(two_ratio, max_ratio)
-    relative_noise = _quotient(max_unit, error.max_size)
+    relative_noise = _quotient(noise.error[1], noise.size[1])
     if ratio <= BOUND:
         return ArrayVerdict(name, Verdict.AGREE, ratio, two_ratio, max_ratio, relative_noise)
     norm = "2-norm" if two_ratio >= max_ratio else "max-norm"
-    relative_error = _quotient(error.max_norm, error.max_size)
+    relative_error = _quotient(error.max_norm, noise.size[1])
     why = (
         f"{ratio:.3g} times the reference's own error in the {norm}, "
         f"up to {relative_error:.2g} of the largest value"

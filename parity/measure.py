@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from parity import arrays
-from parity.judge import BOUND, Error, error_of
+from parity.judge import BOUND, Error, error_of, size_of
 from restoration.engine import Engine, ReferenceEngine
 from restoration.specs import Spec
 
@@ -73,8 +73,8 @@ def measure_reference(
 ) -> dict[str, Any]:
     """Complete the problem, and write the truth and the noise of float32.
 
-    Returns what a judge needs beside the arrays: the order of taps, and for each array the errors
-    of the float32 runs or why they cannot be used.
+    Returns what a judge needs beside the arrays: the order of taps, and for each array its size,
+    the errors of the float32 runs in both norms, or why they cannot be used.
     """
     exact, approximate = make_engine(dtype="float64"), make_engine(dtype="float32")
     exact_model, model = exact.build(spec), approximate.build(spec)
@@ -98,6 +98,7 @@ def measure_reference(
     arrays.write(folder / arrays.TRUTH_FILE, truth)
     del exact_model
 
+    sizes = {name: list(size_of(array)) for name, array in truth.items()}
     noise: dict[str, dict[str, list[float]]] = {name: {} for name in truth}
     unusable: dict[str, str] = {}
 
@@ -127,6 +128,7 @@ def measure_reference(
                 noise[name][title] = [error.two_norm, error.max_norm]
     return {
         "taps": taps,
+        "sizes": sizes,
         "noise": noise,
         "unusable": unusable,
         "engine": approximate.describe(),

@@ -19,7 +19,7 @@ import numpy as np
 
 from parity import arrays
 from parity.cases import Case
-from parity.judge import BOUND, FLOOR, CaseVerdict, Verdict, judge_case, judge_reference
+from parity.judge import BOUND, CaseVerdict, Verdict, judge_case, judge_reference
 from parity.launch import Outcome, Worker, run_worker
 from parity.locate import first_fault
 from parity.progress import Progress
@@ -75,7 +75,6 @@ class Run:
             "format": 1,
             "exit_code": int(self.exit_code),
             "bound": BOUND,
-            "floor": FLOOR,
             "machine": {"system": platform.platform(), "cores": os.cpu_count()},
             "engines": self.engines,
             "warnings": self.warnings,
@@ -186,7 +185,7 @@ def _judge(
         arrays.reading(folder / arrays.TRUTH_FILE) as exact,
         arrays.reading(folder / arrays.PROBLEM_FILE) as problem,
     ):
-        judged = judge_reference(exact, measured)
+        judged = judge_reference(measured)
         rows = [_reference_row(case, reference, judged, exact, measured)]
         for framework, outcome in ports.items():
             if case.name not in outcome.results:

@@ -197,12 +197,12 @@ def test_doctor_on_a_broken_machine_tells_what_mends_it(tmp_path: Path) -> None:
     assert finished.returncode == ExitCode.INCOMPLETE, finished.stderr
     assert "Traceback" not in finished.stderr
     printed = " ".join(finished.stdout.split())
-    assert "missing compiler no g++" in printed
+    assert "wrong compiler no g++" in printed
     assert "to mend compiler: apt-get install g++" in printed
-    assert "missing cache" in printed
-    assert "missing torch /nowhere/python cannot be started" in printed
+    assert "wrong cache" in printed
+    assert "wrong torch /nowhere/python cannot be started" in printed
     assert f"to mend mindspore: {broken} -m pip install mindspore==2.10.0" in printed
-    assert "missing jittor" in printed
+    assert "wrong jittor" in printed
 
 
 def test_interrupting_ends_the_workers(tmp_path: Path) -> None:

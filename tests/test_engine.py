@@ -143,3 +143,13 @@ def test_channel_dropout_acts_in_training_only(backend: Backend) -> None:
     assert not np.allclose(dropped[0]["full"], dropped[1]["full"])
     # The coarsest output sees no skip.
     np.testing.assert_allclose(dropped[0]["quarter"], still["quarter"], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "ascend"])
+def test_every_device_of_mindspore_has_a_configuration(
+    backends: Callable[[str], Backend], device: str
+) -> None:
+    config = backends("mindspore").call("mindspore_config", device)
+    assert config["device_target"] == {"cpu": "CPU", "cuda": "GPU", "ascend": "Ascend"}[device]
+    assert config["amp_level"] == "O0"
+    assert config["allow_hf32"] is False

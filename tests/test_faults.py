@@ -74,7 +74,7 @@ def test_planted_fault_is_found_and_named(faulty: Run, fault: str) -> None:
     assert row.fault.startswith(faults.FAULTS[fault])
     assert row.judged is not None
     assert row.judged.worst is not None
-    assert row.judged.worst.ratio > 3 * BOUND
+    assert row.judged.worst.ratio > 2 * BOUND
     assert faulty.exit_code is ExitCode.DIFFER
 
 

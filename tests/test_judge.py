@@ -13,19 +13,22 @@ from hypothesis import strategies as st
 from parity import arrays
 from parity.judge import (
     BOUND,
-    FLOOR,
+    HALF_ULP,
+    Noise,
     Verdict,
     error_of,
     judge_array,
     judge_case,
     judge_reference,
+    noise_of,
+    size_of,
 )
 from parity.locate import first_fault
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.standard_normal((4, 5))
 EXACT = TRUTH.astype(np.float32)
-NOISE = [[1e-6, 5e-7], [2e-6, 4e-7]]
+NOISE = Noise((2e-6, 5e-7), (1.0, 1.0))
 
 
 def _off_by(error: float) -> np.ndarray:
@@ -41,8 +44,7 @@ def test_error_in_both_norms() -> None:
     assert error.mismatch == ""
     assert error.two_norm == pytest.approx(np.sqrt(20) * 0.5, rel=1e-6)
     assert error.max_norm == pytest.approx(0.5, rel=1e-6)
-    assert error.two_size == pytest.approx(np.linalg.norm(TRUTH))
-    assert error.max_size == pytest.approx(np.abs(TRUTH).max())
+    assert size_of(TRUTH) == pytest.approx((np.linalg.norm(TRUTH), np.abs(TRUTH).max()))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_one_wrong_pixel_among_many_is_seen() -> None:
     truth = np.ones((1000, 1000))
     array = truth.astype(np.float32)
     array[0, 0] += 5e-6
-    verdict = judge_array("x", array, truth, [[1e-4, 1.2e-7]])
+    verdict = judge_array("x", array, truth, Noise((1e-4, 1.2e-7), (1000.0, 1.0)))
     assert verdict.two_ratio < 1
     assert verdict.verdict is Verdict.DIFFER
 
@@ -107,20 +109,36 @@ def test_a_weak_error_everywhere_is_seen() -> None:
     """The max-norm next to one large error of the reference hides it, the 2-norm does not."""
     truth = np.ones((1000, 1000))
     array = (truth * (1 + 3e-6)).astype(np.float32)
-    verdict = judge_array("x", array, truth, [[1e-4, 1e-4]])
+    verdict = judge_array("x", array, truth, Noise((1e-4, 1e-4), (1000.0, 1.0)))
     assert verdict.max_ratio < 1
     assert verdict.two_ratio > BOUND
     assert verdict.verdict is Verdict.DIFFER
 
 
 def test_a_reference_without_error_gets_the_floor() -> None:
-    verdict = judge_array("x", (TRUTH * (1 + 4 * FLOOR)).astype(np.float32), TRUTH, [[0.0, 0.0]])
+    array = (TRUTH * (1 + 4 * HALF_ULP)).astype(np.float32)
+    verdict = judge_array("x", array, TRUTH, Noise((0.0, 0.0), size_of(TRUTH)))
     assert verdict.verdict is Verdict.AGREE
     assert 1 < verdict.ratio < 8
-    zero = np.zeros(3)
-    assert judge_array("x", zero.astype(np.float32), zero, [[0.0, 0.0]]).ratio == 0
+    zero, none = np.zeros(3), Noise((0.0, 0.0), (0.0, 0.0))
+    assert judge_array("x", zero.astype(np.float32), zero, none).ratio == 0
     tiny = np.full(3, 1e-30, np.float32)
-    assert judge_array("x", tiny, zero, [[0.0, 0.0]]).verdict is Verdict.DIFFER
+    assert judge_array("x", tiny, zero, none).verdict is Verdict.DIFFER
+
+
+def test_an_array_is_not_expected_to_be_more_exact_than_its_kind() -> None:
+    """The floor is the median of the kind's relative errors; gradients are a kind of their own."""
+    errors = {"tap/a": 1e-7, "tap/b": 3e-7, "tap/c": 9e-7, "gradient/parameter/w": 5e-6}
+    reference = {
+        "sizes": {name: [10.0, 1.0] for name in errors},
+        "noise": {name: {"plain": [10 * error, error]} for name, error in errors.items()},
+        "unusable": {},
+    }
+    noise = noise_of(reference)
+    for name in ("tap/a", "tap/b", "tap/c"):
+        assert noise[name].floor == pytest.approx((3e-7, 3e-7))
+    assert noise["gradient/parameter/w"].floor == pytest.approx((5e-6, 5e-6))
+    assert noise["tap/a"].error == pytest.approx((1e-6, 1e-7))
 
 
 @given(scale=st.floats(1e-6, 1e6), seed=st.integers(0, 1000))
@@ -134,8 +152,8 @@ def test_the_verdict_does_not_depend_on_the_scale(scale: float, seed: int) -> No
     def ratio(factor: float) -> float:
         array = (factor * (truth + errors)).astype(np.float32)
         run = factor * noise
-        norms = [[float(np.linalg.norm(run)), float(np.abs(run).max())]]
-        return judge_array("x", array, factor * truth, norms).ratio
+        noise_of_run = Noise(size_of(run), size_of(factor * truth))
+        return judge_array("x", array, factor * truth, noise_of_run).ratio
 
     assert ratio(scale) == pytest.approx(ratio(1.0), rel=0.05)
 
@@ -145,8 +163,12 @@ def _case(
 ) -> Any:
     truth = {"output/y": TRUTH, "tap/(network)#0.in0": TRUTH, "gradient/parameter/w": TRUTH}
     problem = {"inputs/x": EXACT, "weights/w": EXACT}
-    reference = {"noise": {name: {"plain": [1e-6, 1e-6]} for name in truth}, "unusable": {}}
-    reference |= facts
+    reference = {
+        "sizes": {name: size_of(array) for name, array in truth.items()},
+        "noise": {name: {"plain": [1e-6, 1e-6]} for name in truth},
+        "unusable": {},
+        **facts,
+    }
     for name, content in (("truth", truth), ("problem", problem), ("port", port)):
         arrays.write(tmp_path / name, content)
     with (
@@ -211,8 +233,6 @@ def test_a_reference_that_fails_in_float32_is_no_pass(tmp_path: Path) -> None:
     assert why == "the reference's own float32 run has NaN or Inf at 3 places"
 
 
-def test_nothing_to_compare_is_no_pass(tmp_path: Path) -> None:
-    arrays.write(tmp_path / "truth", {})
-    with arrays.reading(tmp_path / "truth") as exact:
-        judged = judge_reference(exact, {"noise": {}, "unusable": {}})
-    assert judged.verdict is Verdict.INCOMPLETE
+def test_nothing_to_compare_is_no_pass() -> None:
+    nothing: dict[str, Any] = {"sizes": {}, "noise": {}, "unusable": {}}
+    assert judge_reference(nothing).verdict is Verdict.INCOMPLETE

@@ -43,6 +43,10 @@ def make_on(device: str) -> None:
     _module("engine").ENGINE(device=device)
 
 
+def mindspore_config(device: str) -> dict[str, Any]:
+    return dict(_module("engine").read_config(device))
+
+
 def state(spec: Spec) -> Arrays:
     engine = _engine()
     return engine.state(engine.build(spec))

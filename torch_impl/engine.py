@@ -43,6 +43,7 @@ class TorchEngine:
                 "or install the build of PyTorch for that device"
             )
         self.device = torch.device(device)
+        torch.backends.cudnn.allow_tf32 = False  # by default convolutions on CUDA drop 13 bits
         self.dtype = getattr(torch, dtype)
 
     def build(self, spec: Spec) -> nn.Module:
