@@ -16,7 +16,7 @@ from parity.progress import Progress
 from parity.report import print_table
 from parity.run import Run, run
 from restoration import catalog
-from restoration.errors import ExitCode, InputError, RestorationError, suggest
+from restoration.errors import ExitCode, InputError, RestorationError, suggest, unknown_name
 from restoration.examples import PHOTOGRAPHS
 
 FRAMEWORKS = ("torch", "jittor", "mindspore")
@@ -128,12 +128,8 @@ def _workers(options: argparse.Namespace) -> list[Worker]:
     names += [name for name in packages if name not in (*names, REFERENCE)]
     for name in pythons:
         if name not in (REFERENCE, *names):
-            raise InputError(
-                "--python",
-                expected="a framework that takes part",
-                got=repr(name),
-                where="command line",
-                next_step=suggest(name, (REFERENCE, *names)),
+            raise unknown_name(
+                "framework of --python", name, (REFERENCE, *names), where="command line"
             )
     return [
         Worker(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from restoration import examples
-from restoration.errors import InputError, suggest
+from restoration.errors import unknown_name
 from restoration.specs import MimoUnetSpec, Spec
 
 
@@ -50,13 +50,7 @@ class Model:
             InputError: there is none of that name.
         """
         if name not in self.specs:
-            raise InputError(
-                "spec",
-                expected=f"a spec of {self.name}",
-                got=repr(name),
-                where="--spec",
-                next_step=suggest(name, self.specs),
-            )
+            raise unknown_name(f"spec of {self.name}", name, self.specs, where="--spec")
         return self.specs[name]
 
 
@@ -99,11 +93,5 @@ def find(name: str) -> Model:
         InputError: there is none of that name; the text suggests the nearest.
     """
     if name not in MODELS:
-        raise InputError(
-            "model",
-            expected="a model of the catalogue",
-            got=repr(name),
-            where="restoration/catalog.py",
-            next_step=suggest(name, MODELS),
-        )
+        raise unknown_name("model", name, MODELS, where="restoration/catalog.py")
     return MODELS[name]

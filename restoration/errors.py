@@ -42,6 +42,18 @@ class UnavailableError(RestorationError):
     """A framework, device or tool that was asked for is not there. The text says how to get it."""
 
 
+def unknown_name(subject: str, name: object, known: Iterable[str], *, where: str) -> InputError:
+    """The error for a name that is not among those that are known."""
+    known = sorted(known)
+    return InputError(
+        subject,
+        expected="one that is known",
+        got=repr(name),
+        where=where,
+        next_step=suggest(str(name), known),
+    )
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """The sentence that helps after an unknown name: the nearest known one, and all of them."""
     names = sorted(known)

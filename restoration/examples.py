@@ -6,7 +6,7 @@ import numpy as np
 import skimage.data
 
 from restoration import degrade, images
-from restoration.errors import InputError, suggest
+from restoration.errors import InputError, unknown_name
 from restoration.specs import Spec
 
 PHOTOGRAPHS = ("astronaut", "coffee", "cat", "rocket")
@@ -21,13 +21,7 @@ def photograph(name: str, *, height_px: int, width_px: int) -> np.ndarray:
         InputError: an unknown name, or a size larger than the photograph.
     """
     if name not in PHOTOGRAPHS:
-        raise InputError(
-            "photograph",
-            expected="one that scikit-image ships",
-            got=repr(name),
-            where="restoration/examples.py",
-            next_step=suggest(name, PHOTOGRAPHS),
-        )
+        raise unknown_name("photograph", name, PHOTOGRAPHS, where="restoration/examples.py")
     pixels = images.from_array(getattr(skimage.data, name)()).pixels
     height, width = pixels.shape[2:]
     if height_px > height or width_px > width:

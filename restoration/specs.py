@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from restoration.errors import InputError, suggest
+from restoration.errors import InputError, unknown_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +85,7 @@ def spec_from_dict(values: Mapping[str, Any]) -> Spec:
     fields = dict(values)
     name = fields.pop("type", None)
     if name not in types:
-        raise InputError(
-            "spec",
-            expected="a type of restoration/specs.py",
-            got=repr(name),
-            where="field 'type'",
-            next_step=suggest(str(name), types),
-        )
+        raise unknown_name("type of spec", name, types, where="restoration/specs.py")
     return types[name](**fields)
 
 

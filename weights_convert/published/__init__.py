@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from restoration.errors import InputError, suggest
+from restoration.errors import InputError, unknown_name
 from restoration.specs import Spec
 from weights_convert.names import NameTable
 
@@ -73,11 +73,7 @@ def layout_of_class(name: str) -> tuple[str, Layout]:
     """
     known = {found: model for model, layout in layouts().items() for found in layout.classes}
     if name not in known:
-        raise InputError(
-            "class of the authors' code",
-            expected="one of the published layouts",
-            got=repr(name),
-            where="weights_convert/published",
-            next_step=suggest(name, known),
+        raise unknown_name(
+            "class of the authors' code", name, known, where="weights_convert/published"
         )
     return known[name], layouts()[known[name]]
