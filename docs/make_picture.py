@@ -47,7 +47,7 @@ GAP_PX = 6
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("action", choices=("train", "draw", "restore"))
-    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--framework", default="torch", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -112,8 +112,8 @@ def draw() -> None:
     panels = [
         _panel(blurred[0], f"blurred: {figures['blurred_db']:.1f} dB"),
         _panel(restored[0], f"restored by Jittor: {figures['restored_db']:.1f} dB"),
-        _panel(_heat(np.abs(restored - sharp).mean(1)[0], 0.15), "still wrong (white: 0.15)"),
-        _panel(_heat(departure.mean(1)[0], 2e-7), "Jittor - float64 truth (white: 2e-7)"),
+        _panel(_heat(np.abs(restored - sharp).mean(1)[0], 0.05), "still wrong (white: 0.05)"),
+        _panel(_heat(departure.mean(1)[0], 5e-7), "Jittor - float64 truth (white: 5e-7)"),
     ]
     gap = np.ones((3, panels[0].shape[1], GAP_PX), np.float32)
     strip = np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=2)
