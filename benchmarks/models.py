@@ -95,8 +95,8 @@ def report(figures: dict[str, dict[str, dict[str, float]]]) -> int:
     """Print the table; 1 if a target is missed."""
     table = Table(header_style="bold")
     for heading in (
-        "model", "framework", "forward, units", "limit", "authors", "at most", "x PyTorch",
-        "with backward, units", "peak MB", "authors' MB", "target",
+        "model", "framework", "forward", "limit", "authors", "at most", "x PyTorch",
+        "+ backward", "peak MB", "authors' MB", "target",
     ):  # fmt: skip
         table.add_column(heading, justify="left" if heading in ("model", "framework") else "right")
     missed = 0

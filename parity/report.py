@@ -30,7 +30,7 @@ def print_table(run: Run, console: Console) -> None:
     for heading in ("case", "framework", "verdict"):
         table.add_column(heading, no_wrap=True)
     table.add_column("worst ratio", justify="right")
-    table.add_column("where", overflow="fold")
+    table.add_column("where it is worst", overflow="fold")
     for heading in ("compared", "seconds", "peak MB"):
         table.add_column(heading, justify="right")
     previous = ""
@@ -55,6 +55,19 @@ def print_table(run: Run, console: Console) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
+def readable(name: str) -> str:
+    """An array's name in words: "gradient of stem.weight", "decoder1.0.conv1, output"."""
+    kind, _, rest = name.partition("/")
+    if kind == "gradient":
+        return f"gradient of {rest.partition('/')[2]}"
+    if kind == "tap":
+        module, _, place = rest.rpartition("#")
+        call, _, side = place.partition(".")
+        side = {"i": "input", "o": "output"}[side[0]]
+        return f"{module}, {side}" + (f" of call {int(call) + 1}" if call != "0" else "")
+    return f"{kind} {rest}"
+
+
 def _cells(row: Row) -> list[str]:
     verdict = f"[{_STYLES[row.verdict]}]{row.verdict}[/]"
     if row.judged is None or row.judged.worst is None:
@@ -67,7 +80,7 @@ def _cells(row: Row) -> list[str]:
         row.framework,
         verdict,
         ratio,
-        worst.name,
+        readable(worst.name),
         coverage,
         f"{row.seconds:.1f}",
         str(row.peak_mb),

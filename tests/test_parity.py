@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from parity.judge import BOUND
+from parity.report import readable
 from parity.run import AUTHORS_BOUND
 from restoration.errors import ExitCode
 from tests.conftest import FRAMEWORKS
@@ -160,3 +161,18 @@ def test_published_names_and_ours_are_both_read(tmp_path: Path) -> None:
         "--weights", str(tmp_path / "ours.safetensors"), cwd=tmp_path,
     )  # fmt: skip
     assert finished.returncode == ExitCode.AGREE, finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gradient/parameter/stem.weight", "gradient of stem.weight"),
+        ("gradient/input/image", "gradient of image"),
+        ("tap/decoder1.0.conv1#0.out0", "decoder1.0.conv1, output"),
+        ("tap/(network)#2.in1", "(network), input of call 3"),
+        ("output@graph/full", "output@graph full"),
+        ("parameter/stem.weight", "parameter stem.weight"),
+    ],
+)
+def test_names_of_arrays_in_words(name: str, words: str) -> None:
+    assert readable(name) == words
