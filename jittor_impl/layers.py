@@ -63,6 +63,153 @@ def pointwise(x: Var, weight: Var, bias: Var | None = None) -> Var:
     return nn.conv2d(x, weight, bias)
 
 
+def leaky_relu(x: Var, slope: float) -> Var:
+    """Values below zero times a slope, any shape."""
+    # Native: slope 0.01 by default.
+    return nn.leaky_relu(x, slope)
+
+
+def max_pool(x: Var, factor: int) -> Var:
+    """Largest of each factor x factor block, the rest cut off, (n, c, h, w) -> (n, c, h/f, w/f)."""
+    # Native: the stride is the size of the block by default; a map of one block is refused, so it
+    # gets a row and a column that are cut off again.
+    height, width = x.shape[2], x.shape[3]
+    x = pad_bottom_right(x, height + (height == factor), width + (width == factor), mode="zeros")
+    return nn.max_pool2d(x, factor)
+
+
+def spatial_mean(x: Var) -> Var:
+    """Mean over height and width, (n, c, h, w) -> (n, c, 1, 1)."""
+    # Native: sums one after another, which loses digits over many numbers; so one axis at a time.
+    return x.mean(dim=3, keepdims=True).mean(dim=2, keepdims=True)
+
+
+def repeat_map(x: Var, height: int, width: int) -> Var:
+    """One value everywhere, (n, c, 1, 1) -> (n, c, height, width)."""
+    # Native: a broadcast to a whole shape.
+    return x.expand(x.shape[0], x.shape[1], height, width)
+
+
+def pad_to(x: Var, height: int, width: int) -> Var:
+    """Zeros around, the odd one at the bottom and right, (n, c, h, w) -> (n, c, height, width)."""
+    # Native: amounts from the last axis to the first.
+    top, left = (height - x.shape[2]) // 2, (width - x.shape[3]) // 2
+    bottom, right = height - x.shape[2] - top, width - x.shape[3] - left
+    if top + bottom + left + right == 0:
+        return x
+    return nn.pad(x, (left, right, top, bottom), mode="constant", value=0.0)
+
+
+def pad_bottom_right(x: Var, height: int, width: int, *, mode: str) -> Var:
+    """Extend at the bottom and right, (n, c, h, w) -> (n, c, height, width).
+
+    mode "zeros", or "repeat" for the last row and column.
+    """
+    # Native: amounts from the last axis to the first; zeros by default.
+    amounts = (0, width - x.shape[3], 0, height - x.shape[2])
+    if amounts == (0, 0, 0, 0):
+        return x
+    return nn.pad(x, amounts, mode="replicate" if mode == "repeat" else "constant")
+
+
+def fill_map(x: Var, value: float) -> Var:
+    """A constant of the shape and kind of x, without gradient."""
+    # Native: full_like.
+    return jt.full_like(x, value)
+
+
+def avg_pool(x: Var, factor: int) -> Var:
+    """Mean of each factor x factor block, the rest cut off, (n, c, h, w) -> (n, c, h/f, w/f)."""
+    # Native: the stride is the size of the block by default.
+    return nn.avg_pool2d(x, factor)
+
+
+def pixel_shuffle(x: Var, factor: int) -> Var:
+    """Channels to pixels, (n, c f f, h, w) -> (n, c, h f, w f); channel = c f f + dy f + dx."""
+    # Native: the same order everywhere, here only as a module.
+    n, c, h, w = x.shape
+    blocks = x.reshape(n, c // factor**2, factor, factor, h, w).permute(0, 1, 4, 2, 5, 3)
+    return blocks.reshape(n, c // factor**2, h * factor, w * factor)
+
+
+def zero_insert(x: Var, factor: int) -> Var:
+    """Pixels at rows and columns 0, f, 2f..., zeros between, (n, c, h, w) -> (n, c, h f, w f)."""
+    # Native: reindexing with a condition.
+    if factor == 1:
+        return x
+    n, c, h, w = x.shape
+    return x.reindex(
+        [n, c, h * factor, w * factor],
+        ["i0", "i1", f"i2/{factor}", f"i3/{factor}"],
+        overflow_conditions=[f"i2%{factor}!=0", f"i3%{factor}!=0"],
+        overflow_value=0,
+    )
+
+
+def roll(x: Var, shifts: tuple[int, ...], axes: tuple[int, ...]) -> Var:
+    """Shift circularly along axes, any shape; a positive shift moves to higher indices."""
+    # Native: the same.
+    return jt.roll(x, shifts, axes)
+
+
+def softplus(x: Var) -> Var:
+    """log(1 + exp(x)), any shape."""
+    # Native: log(1 + exp(x)) as written, which is off by a thousandth of the value at x = -10.
+    # Here log(1 + t) = 2 artanh(t / (2 + t)) by its series, t = exp(-|x|) being at most 1.
+    t = jt.exp(-jt.abs(x))
+    s = t / (2 + t)
+    square = s * s
+    series = jt.full_like(x, 1 / 17)
+    for odd in (15, 13, 11, 9, 7, 5, 3, 1):
+        series = 1 / odd + square * series
+    return nn.relu(x) + 2 * s * series
+
+
+def rfft2(x: Var) -> tuple[Var, Var]:
+    """Half of the unnormalised 2-D spectrum of a real map, (n, c, h, w) -> 2 x (n, c, h, w/2 + 1).
+
+    Real and imaginary part.
+    """
+    # Native: no FFT and no complex numbers on CPU. Products with the matrices cos and -sin.
+    n, c, h, w = x.shape
+    half = w // 2 + 1
+    cos_w, sin_w = _dft_matrices(w)
+    cos_h, sin_h = _dft_matrices(h)
+    rows = x.reshape(n * c * h, w)
+    real = _columns_last(jt.matmul(rows, cos_w[:, :half]), n * c, h)
+    imaginary = _columns_last(jt.matmul(rows, sin_w[:, :half]), n * c, h)
+    real, imaginary = (
+        jt.matmul(real, cos_h) - jt.matmul(imaginary, sin_h),
+        jt.matmul(real, sin_h) + jt.matmul(imaginary, cos_h),
+    )
+    real = _columns_last(real, n * c, half).reshape(n, c, h, half)
+    imaginary = _columns_last(imaginary, n * c, half).reshape(n, c, h, half)
+    return real, imaginary
+
+
+def irfft2(real: Var, imaginary: Var, *, width: int) -> Var:
+    """The inverse of `rfft2`, 2 x (n, c, h, width/2 + 1) -> (n, c, h, width)."""
+    # Native: no FFT and no complex numbers on CPU. Products with the matrices cos and sin.
+    n, c, h, half = real.shape
+    cos_w, sin_w = _dft_matrices(width)
+    cos_h, sin_h = _dft_matrices(h)
+    real = _columns_last(real.reshape(n * c * h, half), n * c, h)
+    imaginary = _columns_last(imaginary.reshape(n * c * h, half), n * c, h)
+    real, imaginary = (
+        jt.matmul(real, cos_h) + jt.matmul(imaginary, sin_h),
+        jt.matmul(imaginary, cos_h) - jt.matmul(real, sin_h),
+    )
+    # The frequencies that the half leaves out are the conjugates of those between 0 and Nyquist.
+    weights = np.full((half, 1), 2 / (h * width), np.float32)
+    weights[0] = 1 / (h * width)
+    if width % 2 == 0:
+        weights[-1] = 1 / (h * width)
+    real, imaginary = _columns_last(real, n * c, half), _columns_last(imaginary, n * c, half)
+    rows = jt.matmul(real, jt.array(weights) * cos_w[:half])
+    rows = rows + jt.matmul(imaginary, jt.array(weights) * sin_w[:half])
+    return rows.reshape(n, c, h, width)
+
+
 class ChannelDropout(nn.Module):
     """Drops whole channels in training and scales the others by 1 / (1 - rate).
 
@@ -89,8 +236,9 @@ def downsample_nearest(x: Var, factor: int) -> Var:
 def upsample(x: Var, factor: int, *, mode: str) -> Var:
     """Enlarge by a whole factor, (n, c, h, w) -> (n, c, h*factor, w*factor).
 
-    mode "nearest" repeats pixels. "asymmetric" is bilinear without half-pixel centres: pixel i of
-    the input lies at factor*i of the output, the last pixel is repeated.
+    mode "nearest" repeats pixels. "corners" is bilinear with the corner pixels' centres aligned.
+    "asymmetric" is bilinear without half-pixel centres: pixel i of the input lies at factor*i of
+    the output, the last pixel is repeated.
     """
     # Native: "bilinear" is the default of interpolate; tf_mode is the asymmetric grid.
     if factor == 1:
@@ -98,6 +246,8 @@ def upsample(x: Var, factor: int, *, mode: str) -> Var:
     size = (x.shape[2] * factor, x.shape[3] * factor)
     if mode == "nearest":
         return nn.interpolate(x, size=size, mode="nearest")
+    if mode == "corners":
+        return nn.interpolate(x, size=size, mode="bilinear", align_corners=True)
     return nn.interpolate(x, size=size, mode="bilinear", align_corners=False, tf_mode=True)
 
 
@@ -118,14 +268,14 @@ def dft2(x: Var) -> tuple[Var, Var]:
     cos_w, sin_w = _dft_matrices(w)
     cos_h, sin_h = _dft_matrices(h)
     rows = x.reshape(n * c * h, w)
-    real = _swap_last(jt.matmul(rows, cos_w).reshape(n * c, h, w)).reshape(n * c * w, h)
-    imaginary = _swap_last(jt.matmul(rows, sin_w).reshape(n * c, h, w)).reshape(n * c * w, h)
+    real = _columns_last(jt.matmul(rows, cos_w), n * c, h)
+    imaginary = _columns_last(jt.matmul(rows, sin_w), n * c, h)
     real, imaginary = (
         jt.matmul(real, cos_h) - jt.matmul(imaginary, sin_h),
         jt.matmul(real, sin_h) + jt.matmul(imaginary, cos_h),
     )
-    real = _swap_last(real.reshape(n * c, w, h)).reshape(n, c, h, w)
-    imaginary = _swap_last(imaginary.reshape(n * c, w, h)).reshape(n, c, h, w)
+    real = _columns_last(real, n * c, w).reshape(n, c, h, w)
+    imaginary = _columns_last(imaginary, n * c, w).reshape(n, c, h, w)
     return real, imaginary
 
 
@@ -136,6 +286,7 @@ def _dft_matrices(size: int) -> tuple[Var, Var]:
     return jt.array(np.cos(angles).astype(np.float32)), jt.array(np.sin(angles).astype(np.float32))
 
 
-def _swap_last(x: Var) -> Var:
-    """(a, b, c) -> (a, c, b)."""
-    return x.permute(0, 2, 1)
+def _columns_last(x: Var, count: int, height: int) -> Var:
+    """Transpose each of a stack of matrices, (count * height, w) -> (count * w, height)."""
+    width = x.shape[1]
+    return x.reshape(count, height, width).permute(0, 2, 1).reshape(count * width, height)

@@ -5,6 +5,7 @@ Each comment states what the framework does on its own. Arrays are (n, c, h, w).
 
 from __future__ import annotations
 
+import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 
@@ -68,6 +69,129 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return ops.conv2d(x, weight, bias)
 
 
+def leaky_relu(x: Tensor, slope: float) -> Tensor:
+    """Values below zero times a slope, any shape."""
+    # Native: slope 0.2 by default.
+    return ops.leaky_relu(x, alpha=slope)
+
+
+def max_pool(x: Tensor, factor: int) -> Tensor:
+    """Largest of each factor x factor block, the rest cut off, (n, c, h, w) -> (n, c, h/f, w/f)."""
+    # Native: stride 1 by default; the gradient of ops.max_pool2d takes a hundred times as long.
+    return ops.MaxPool(kernel_size=factor, strides=factor, pad_mode="valid")(x)
+
+
+def spatial_mean(x: Tensor) -> Tensor:
+    """Mean over height and width, (n, c, h, w) -> (n, c, 1, 1)."""
+    # Native: the same.
+    return x.mean(axis=(2, 3), keep_dims=True)
+
+
+def repeat_map(x: Tensor, height: int, width: int) -> Tensor:
+    """One value everywhere, (n, c, 1, 1) -> (n, c, height, width)."""
+    # Native: a broadcast to a whole shape.
+    return ops.broadcast_to(x, (x.shape[0], x.shape[1], height, width))
+
+
+def pad_to(x: Tensor, height: int, width: int) -> Tensor:
+    """Zeros around, the odd one at the bottom and right, (n, c, h, w) -> (n, c, height, width)."""
+    # Native: amounts from the last axis to the first.
+    top, left = (height - x.shape[2]) // 2, (width - x.shape[3]) // 2
+    bottom, right = height - x.shape[2] - top, width - x.shape[3] - left
+    if top + bottom + left + right == 0:
+        return x
+    return ops.pad(x, (left, right, top, bottom), mode="constant", value=0.0)
+
+
+def pad_bottom_right(x: Tensor, height: int, width: int, *, mode: str) -> Tensor:
+    """Extend at the bottom and right, (n, c, h, w) -> (n, c, height, width).
+
+    mode "zeros", or "repeat" for the last row and column.
+    """
+    # Native: amounts from the last axis to the first; zeros by default.
+    amounts = (0, width - x.shape[3], 0, height - x.shape[2])
+    if amounts == (0, 0, 0, 0):
+        return x
+    return ops.pad(x, amounts, mode="replicate" if mode == "repeat" else "constant")
+
+
+def fill_map(x: Tensor, value: float) -> Tensor:
+    """A constant of the shape and kind of x, without gradient."""
+    # Native: full_like.
+    return ops.full_like(x, value)
+
+
+def avg_pool(x: Tensor, factor: int) -> Tensor:
+    """Mean of each factor x factor block, the rest cut off, (n, c, h, w) -> (n, c, h/f, w/f)."""
+    # Native: stride 1 by default.
+    return ops.AvgPool(kernel_size=factor, strides=factor, pad_mode="valid")(x)
+
+
+def pixel_shuffle(x: Tensor, factor: int) -> Tensor:
+    """Channels to pixels, (n, c f f, h, w) -> (n, c, h f, w f); channel = c f f + dy f + dx."""
+    # Native: the same order everywhere.
+    return ops.pixel_shuffle(x, factor)
+
+
+def zero_insert(x: Tensor, factor: int) -> Tensor:
+    """Pixels at rows and columns 0, f, 2f..., zeros between, (n, c, h, w) -> (n, c, h f, w f)."""
+    # Native: assignment to a slice with a step, without a gradient in PyNative mode.
+    if factor == 1:
+        return x
+    n, c, h, w = x.shape
+    x = ops.stack([x] + [ops.zeros_like(x)] * (factor - 1), axis=3).reshape(n, c, h * factor, w)
+    x = ops.stack([x] + [ops.zeros_like(x)] * (factor - 1), axis=4)
+    return x.reshape(n, c, h * factor, w * factor)
+
+
+def roll(x: Tensor, shifts: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
+    """Shift circularly along axes, any shape; a positive shift moves to higher indices."""
+    # Native: ops.roll has no CPU kernel.
+    for i in range(len(axes)):
+        size = x.shape[axes[i]]
+        place = -shifts[i] % size
+        if place > 0:
+            first, rest = ops.split(x, [place, size - place], axes[i])
+            x = ops.cat([rest, first], axes[i])
+    return x
+
+
+def _exp(x: Tensor) -> Tensor:
+    """exp(x), right to the last place, any shape."""
+    # Native: relative errors grow with |x|, to 2e-5 at x = -80; right in float64.
+    return ops.exp(x.astype(ms.float64)).astype(ms.float32)
+
+
+def softplus(x: Tensor) -> Tensor:
+    """log(1 + exp(x)), any shape."""
+    # Native: log(1 + exp(x)) as written, which is off by a thousandth of the value at x = -10.
+    # Here log(1 + t) = 2 artanh(t / (2 + t)) by its series, t = exp(-|x|) being at most 1.
+    t = _exp(-ops.abs(x))
+    s = t / (2 + t)
+    square = s * s
+    series = ops.full_like(x, 1 / 17)
+    for odd in (15, 13, 11, 9, 7, 5, 3, 1):
+        series = 1 / odd + square * series
+    return ops.relu(x) + 2 * s * series
+
+
+def rfft2(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Half of the unnormalised 2-D spectrum of a real map, (n, c, h, w) -> 2 x (n, c, h, w/2 + 1).
+
+    Real and imaginary part.
+    """
+    # Native: complex numbers, with gradients through real and imag only.
+    spectrum = ops.rfft2(x, norm="backward")
+    return ops.real(spectrum), ops.imag(spectrum)
+
+
+def irfft2(real: Tensor, imaginary: Tensor, *, width: int) -> Tensor:
+    """The inverse of `rfft2`, 2 x (n, c, h, width/2 + 1) -> (n, c, h, width)."""
+    # Native: complex numbers; an odd width has to be told.
+    spectrum = ops.Complex()(real, imaginary)
+    return ops.irfft2(spectrum, s=(real.shape[2], width), norm="backward")
+
+
 class ChannelDropout(nn.Cell):
     """Drops whole channels in training and scales the others by 1 / (1 - rate).
 
@@ -95,8 +219,9 @@ def downsample_nearest(x: Tensor, factor: int) -> Tensor:
 def upsample(x: Tensor, factor: int, *, mode: str) -> Tensor:
     """Enlarge by a whole factor, (n, c, h, w) -> (n, c, h*factor, w*factor).
 
-    mode "nearest" repeats pixels. "asymmetric" is bilinear without half-pixel centres: pixel i of
-    the input lies at factor*i of the output, the last pixel is repeated.
+    mode "nearest" repeats pixels. "corners" is bilinear with the corner pixels' centres aligned.
+    "asymmetric" is bilinear without half-pixel centres: pixel i of the input lies at factor*i of
+    the output, the last pixel is repeated.
     """
     # Native: scale_factor is refused in most modes; the primitive has the asymmetric grid.
     if factor == 1:
@@ -104,6 +229,8 @@ def upsample(x: Tensor, factor: int, *, mode: str) -> Tensor:
     size = (x.shape[2] * factor, x.shape[3] * factor)
     if mode == "nearest":
         return ops.interpolate(x, size=size, mode="nearest")
+    if mode == "corners":
+        return ops.interpolate(x, size=size, mode="bilinear", align_corners=True)
     return ops.ResizeBilinearV2(align_corners=False, half_pixel_centers=False)(x, size)
 
 

@@ -50,12 +50,19 @@ class Error:
 
 @dataclass(frozen=True)
 class Noise:
-    """What the reference's float32 runs say of an array: in both norms, their largest error, the
-    size of the truth, and the floor relative to that size."""
+    """What the reference's float32 runs say of an array, in both norms.
+
+    error: their largest. size: of the truth. floor: the least error that is expected of a port.
+    """
 
     error: tuple[float, float]
     size: tuple[float, float]
-    floor: tuple[float, float] = (HALF_ULP, HALF_ULP)
+    floor: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def is_vanishing(self) -> bool:
+        """Whether the truth is zero but for rounding, as a bias's gradient before a softmax."""
+        return any(error >= size > 0 for error, size in zip(self.error, self.size, strict=True))
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,8 @@ class ArrayVerdict:
     """One array of a port.
 
     ratio: the larger of both norms', infinite where the arrays cannot be compared. noise: the
-    reference's own error in the max-norm, relative to the largest value. why: empty if it agrees.
+    reference's own error in the max-norm, relative to the largest value, 0 for an array that is
+    zero but for rounding. why: empty if it agrees.
     """
 
     name: str
@@ -142,25 +150,32 @@ def _largest(errors: Iterable[Sequence[float]]) -> tuple[float, float]:
 
 
 def _with_floors(noise: Mapping[str, Noise]) -> dict[str, Noise]:
-    """Raise each floor to the median error of its kind, relative to the size."""
-    relative: dict[bool, list[tuple[float, float]]] = {}
-    for name, array in noise.items():
-        if all(array.size):
-            errors = array.error[0] / array.size[0], array.error[1] / array.size[1]
-            relative.setdefault(_is_gradient(name), []).append(errors)
-    floors = {kind: np.median(errors, axis=0) for kind, errors in relative.items()}
-    return {
-        name: dataclasses.replace(
-            array,
-            floor=tuple(np.maximum(HALF_ULP, floors[_is_gradient(name)]).tolist()),
-        )
-        if _is_gradient(name) in floors
-        else array
-        for name, array in noise.items()
-    }
+    """Give each array the median relative error of its kind as a floor, times its size.
+
+    An array that is zero but for rounding has no size of its own; it gets its kind's.
+    """
+    floored: dict[str, Noise] = {}
+    for kind in (False, True):
+        members = {name: array for name, array in noise.items() if is_gradient(name) is kind}
+        regular = [
+            array for array in members.values() if all(array.size) and not array.is_vanishing
+        ]
+        if not regular:
+            floored |= members
+            continue
+        sizes = np.array([array.size for array in regular])
+        errors = np.array([array.error for array in regular])
+        relative = np.maximum(HALF_ULP, np.median(errors / sizes, axis=0))
+        typical = np.median(sizes, axis=0)
+        for name, array in members.items():
+            size = typical if array.is_vanishing else np.array(array.size)
+            two_norm, max_norm = relative * size
+            floored[name] = dataclasses.replace(array, floor=(two_norm, max_norm))
+    return {name: floored[name] for name in noise}
 
 
-def _is_gradient(name: str) -> bool:
+def is_gradient(name: str) -> bool:
+    """Whether an array is a gradient, by its name."""
     return name.startswith("gradient/")
 
 
@@ -237,17 +252,17 @@ def judge_reference(reference: Mapping[str, Any]) -> CaseVerdict:
 def _judge_error(name: str, error: Error, noise: Noise) -> ArrayVerdict:
     """Judge an error by the reference's."""
     units = [
-        max(own, floor * size)
+        max(own, floor, HALF_ULP * size)
         for own, floor, size in zip(noise.error, noise.floor, noise.size, strict=True)
     ]
-    two_ratio = _quotient(error.two_norm, units[0])
-    max_ratio = _quotient(error.max_norm, units[1])
+    two_ratio = quotient(error.two_norm, units[0])
+    max_ratio = quotient(error.max_norm, units[1])
     ratio = max(two_ratio, max_ratio)
-    relative_noise = _quotient(noise.error[1], noise.size[1])
+    relative_noise = 0.0 if noise.is_vanishing else quotient(noise.error[1], noise.size[1])
     if ratio <= BOUND:
         return ArrayVerdict(name, Verdict.AGREE, ratio, two_ratio, max_ratio, relative_noise)
     norm = "2-norm" if two_ratio >= max_ratio else "max-norm"
-    relative_error = _quotient(error.max_norm, noise.size[1])
+    relative_error = quotient(error.max_norm, noise.size[1])
     why = (
         f"{ratio:.3g} times the reference's own error in the {norm}, "
         f"up to {relative_error:.2g} of the largest value"
@@ -284,7 +299,7 @@ def _collect(verdicts: Sequence[ArrayVerdict]) -> CaseVerdict:
     return CaseVerdict(overall, verdicts, len(verdicts), len(verdicts) - missing)
 
 
-def _quotient(numerator: float, denominator: float) -> float:
+def quotient(numerator: float, denominator: float) -> float:
     """0/0 is 0, and anything else over 0 is infinite."""
     if numerator == 0.0:
         return 0.0

@@ -258,10 +258,13 @@ def _prefixed(prefix: str, group: Mapping[str, np.ndarray]) -> Arrays:
 
 
 def _moved(group: Arrays, ulps: int, rng: np.random.Generator) -> Arrays:
-    """Each number moved up or down by units in its last place, at random; integers are kept."""
+    """Each number moved up or down by units in its last place, at random.
+
+    Zeros and integers are exact, and stay.
+    """
     moved = dict(group)
     for name, array in group.items():
         if np.issubdtype(array.dtype, np.floating):
-            step = ulps * np.spacing(np.abs(array))
+            step = np.where(array == 0, 0, ulps * np.spacing(np.abs(array)))
             moved[name] = array + np.where(rng.random(array.shape) < 0.5, -step, step)
     return moved

@@ -19,7 +19,18 @@ import numpy as np
 
 from parity import arrays
 from parity.cases import Case
-from parity.judge import BOUND, CaseVerdict, Verdict, judge_case, judge_reference
+from parity.judge import (
+    BOUND,
+    CaseVerdict,
+    Noise,
+    Verdict,
+    is_gradient,
+    judge_case,
+    judge_reference,
+    noise_of,
+    quotient,
+    size_of,
+)
 from parity.launch import Outcome, Worker, run_worker
 from parity.locate import first_fault
 from parity.progress import Progress
@@ -231,7 +242,7 @@ def _reference_row(
             "cannot be seen"
         )
     if case.expected:
-        distances = {name: _distance(exact, name, case.expected[name]) for name in case.expected}
+        distances = _distances(exact, case.expected, noise_of(measured))
         worst_name = max(distances, key=lambda name: distances[name])
         text = f"{len(distances)} arrays of the authors' code: {distances[worst_name]:.1e} at most"
         notes.append(text)
@@ -251,15 +262,26 @@ def _reference_row(
     )
 
 
-def _distance(exact: arrays.Reader, name: str, expected: np.ndarray) -> float:
-    """Relative distance in the worse of both norms; infinite where there is nothing to compare."""
-    if name not in exact or exact[name].shape != expected.shape:
-        return math.inf
-    difference = np.abs(exact[name] - expected)
-    sizes = np.linalg.norm(expected), np.abs(expected).max(initial=0.0)
-    errors = np.linalg.norm(difference), difference.max(initial=0.0)
-    pairs = [(error, size) for error, size in zip(errors, sizes, strict=True) if error]
-    return max((float(error / size) if size else math.inf for error, size in pairs), default=0.0)
+def _distances(
+    exact: arrays.Reader, expected: Mapping[str, np.ndarray], noise: Mapping[str, Noise]
+) -> dict[str, float]:
+    """Relative distances in the worse of both norms; infinite where there is nothing to compare.
+
+    Gradients that are zero but for rounding are measured by the largest gradient.
+    """
+    sizes = {name: size_of(array) for name, array in expected.items()}
+    largest = np.max(
+        [size for name, size in sizes.items() if is_gradient(name)] or [(0, 0)], axis=0
+    )
+    distances = {}
+    for name, array in expected.items():
+        if name not in exact or exact[name].shape != array.shape:
+            distances[name] = math.inf
+            continue
+        size = largest if name in noise and noise[name].is_vanishing else sizes[name]
+        pairs = zip(size_of(exact[name] - array), size, strict=True)
+        distances[name] = max(quotient(error, whole) for error, whole in pairs)
+    return distances
 
 
 def _row_to_json(row: Row) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from restoration import examples
 from restoration.errors import unknown_name
-from restoration.specs import MimoUnetSpec, Spec
+from restoration.specs import KernelPredictionSpec, MimoUnetSpec, NimbusrSpec, Spec
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ _MIMO_SOURCE = (
     "ICCV 2021, arXiv 2108.05054"
 )
 
+_NIMBUSR_TINY = NimbusrSpec(iterations=2, hyper_width=8, widths=(8, 8, 12, 16), blocks=1)
+
 _MODELS = (
     Model(
         name="mimo_unet",
@@ -80,6 +83,44 @@ _MODELS = (
         published=(
             PublishedWeights("MIMO-UNetPlus.pkl", "published", "MIMO-UNet+", 16_107_651, 532),
         ),
+    ),
+    Model(
+        name="kernel_prediction",
+        title="Kernel prediction (J-MKPD)",
+        source="Carbajal, Vitoria, Lezama, Muse: Blind Motion Deblurring with Pixel-Wise Kernel "
+        "Estimation via Kernel Prediction Networks, IEEE TCI 2023, arXiv 2308.02947",
+        specs={
+            "tiny": KernelPredictionSpec(kernels=4, widths=(4, 6, 8, 10, 12)),
+            "published": KernelPredictionSpec(),
+            "published-65": KernelPredictionSpec(kernel_size=65),
+            "published-9": KernelPredictionSpec(kernels=9),
+        },
+        example=examples.linearised_photographs,
+        published=(
+            PublishedWeights("80000_kernels_network.pth", "published", "K25-33", 79_829_298, 118),
+            PublishedWeights("(65 taps)", "published-65", "K25-65", 79_956_530, 126),
+            PublishedWeights("(9 kernels)", "published-9", "K9-33", 79_810_834, 118),
+        ),
+    ),
+    Model(
+        name="nimbusr",
+        title="NIMBUSR",
+        source="Laroche, Almansa, Tassano: Deep Model-Based Super-Resolution with Non-uniform "
+        "Blur, WACV 2023, arXiv 2204.10109",
+        specs={"tiny": _NIMBUSR_TINY, "published": NimbusrSpec()},
+        example=examples.varying_blur,
+        published=(PublishedWeights("80000_G.pth", "published", "NIMBUSR", 17_016_731, 42),),
+    ),
+    Model(
+        name="nimbusr_saturated",
+        title="NIMBUSR for saturated images",
+        source="Carbajal, Vitoria, Lezama, Muse, IEEE TCI 2023, arXiv 2308.02947",
+        specs={
+            "tiny": dataclasses.replace(_NIMBUSR_TINY, saturation=True),
+            "published": NimbusrSpec(saturation=True),
+        },
+        example=examples.varying_blur,
+        published=(PublishedWeights("80000_G.pth", "published", "NIMBUSRforSI", 17_016_731, 42),),
     ),
 )
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import skimage.data
+from scipy.ndimage import gaussian_filter
 
 from restoration import degrade, images
 from restoration.errors import InputError, unknown_name
-from restoration.specs import Spec
+from restoration.specs import NimbusrSpec, Spec
 
 PHOTOGRAPHS = ("astronaut", "coffee", "cat", "rocket")
 _KERNEL_PX = 15
 _NOISE = 0.005
+_VARYING_KERNELS = 4
+_VARYING_KERNEL_PX = 9
 
 
 def photograph(name: str, *, height_px: int, width_px: int) -> np.ndarray:
@@ -51,6 +54,46 @@ def sharp_and_blurred(
         soft = degrade.blur(moved, degrade.gaussian_kernel(5, sigma_px=(0.8, 0.6), angle_rad=0.5))
         blurred.append(degrade.add_noise(soft, sigma=_NOISE, rng=rng).clip(0, 1))
     return np.concatenate(sharp), np.concatenate(blurred)
+
+
+def linearised_photographs(
+    spec: Spec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
+    """The input of kernel prediction: {"image": (n, 3, h, w) raised to 2.2, minus 0.5}."""
+    _, blurred = sharp_and_blurred(names, height_px=height_px, width_px=width_px, seed=seed)
+    return {"image": blurred**2.2 - np.float32(0.5)}
+
+
+def varying_blur(
+    spec: NimbusrSpec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
+    """The inputs of NIMBUSR: photographs whose blur changes smoothly from place to place.
+
+    The masks are soft and sum to one, the kernels are motion kernels. The photographs are blurred
+    by one of them each, and reduced by leaving out pixels.
+    """
+    rng = np.random.default_rng(seed)
+    size_px = min(_VARYING_KERNEL_PX, 2 * min(height_px, width_px) - 1)
+    kernels = np.stack(
+        [
+            [degrade.motion_kernel(size_px, rng) for _ in range(_VARYING_KERNELS)]
+            for _ in range(len(names))
+        ]
+    )
+    wide = spec.scale * height_px, spec.scale * width_px
+    heights = rng.standard_normal((len(names), _VARYING_KERNELS, *wide))
+    smooth = gaussian_filter(heights, sigma=(0, 0, wide[0] / 8, wide[1] / 8))
+    masks = np.exp(smooth * 4 / smooth.std())
+    images = [
+        degrade.blur(photograph(name, height_px=wide[0], width_px=wide[1]), kernel[0])
+        for name, kernel in zip(names, kernels, strict=True)
+    ]
+    return {
+        "image": np.concatenate(images)[..., :: spec.scale, :: spec.scale].clip(0, 1),
+        "masks": (masks / masks.sum(1, keepdims=True)).astype(np.float32),
+        "kernels": kernels.astype(np.float32),
+        "sigma": np.full((len(names), 1, 1, 1), 0.01, np.float32),
+    }
 
 
 def blurred_photographs(

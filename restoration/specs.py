@@ -67,6 +67,21 @@ class Spec:
                 next_step="see the class's docstring for what each one means",
             )
 
+    def _require_one_of(self, field: str, *choices: str) -> None:
+        """Raise unless a hyper-parameter is one of some words."""
+        self._require(field, getattr(self, field) in choices, "one of " + ", ".join(choices))
+
+    def _require_shape(self, name: str, array: np.ndarray, shape: tuple[Any, ...]) -> None:
+        """Raise unless an input has a shape."""
+        if tuple(array.shape) != shape:
+            raise InputError(
+                f"input {name!r}",
+                expected="shape (" + ", ".join(map(str, shape)) + ")",
+                got=str(tuple(array.shape)),
+                where=self.network,
+                next_step="see the docstring of the model's file for what each axis is",
+            )
+
     def _require_count(self, *fields: str) -> None:
         """Raise unless each hyper-parameter named is a whole number of at least one."""
         for field in fields:
@@ -86,7 +101,10 @@ def spec_from_dict(values: Mapping[str, Any]) -> Spec:
     name = fields.pop("type", None)
     if name not in types:
         raise unknown_name("type of spec", name, types, where="restoration/specs.py")
-    return types[name](**fields)
+    values = {
+        field: tuple(value) if isinstance(value, list) else value for field, value in fields.items()
+    }
+    return types[name](**values)
 
 
 def check_image(image: np.ndarray, *, name: str, channels: int, multiple: int, where: str) -> None:
@@ -164,3 +182,118 @@ class MimoUnetSpec(Spec):
                     where=self.network,
                     next_step="leave it out to keep every channel",
                 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelPredictionSpec(Spec):
+    """Blur-kernel prediction, the "two heads" network of J-MKPD.
+
+    kernels: how many kernels are mixed (K). kernel_size: their height and width, 33 or 65.
+    bilinear: enlarge by bilinear resizing instead of transposed convolutions.
+    widths: channels at full, half, ... sixteenth resolution.
+    """
+
+    module: ClassVar[str] = "kernel_prediction"
+    network: ClassVar[str] = "KernelPrediction"
+    inputs: ClassVar[tuple[str, ...]] = ("image",)
+    outputs: ClassVar[tuple[str, ...]] = ("kernels", "masks")
+    min_size_px: ClassVar[int] = 32
+
+    kernels: int = 25
+    kernel_size: int = 33
+    bilinear: bool = False
+    widths: tuple[int, ...] = (64, 128, 256, 512, 1024)
+
+    def __post_init__(self) -> None:
+        self._require_count("kernels")
+        self._require(
+            "kernel_size",
+            self.kernel_size in (33, 65),
+            "33 or 65: the decoder doubles from 1 pixel",
+        )
+        is_widths = len(self.widths) == 5 and all(width >= 1 for width in self.widths)
+        self._require("widths", is_widths, "five channel counts")
+
+    def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
+        super().check_inputs(inputs)
+        image = inputs["image"]
+        channels = 1 if image.ndim == 4 and image.shape[1] == 1 else 3
+        check_image(image, name="image", channels=channels, multiple=1, where=self.network)
+        if min(image.shape[2:]) < self.min_size_px:
+            raise InputError(
+                "input 'image'",
+                expected=f"sides of at least {self.min_size_px}, which are halved five times",
+                got=f"{image.shape[2]}x{image.shape[3]}",
+                where=self.network,
+                next_step="mirror the image at its border first",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NimbusrSpec(Spec):
+    """NIMBUSR, restoration from known, spatially varying blur.
+
+    iterations: of the unrolled algorithm. hyper_width: channels of the network that gives its step
+    sizes. widths: of the prior at full, half, quarter, eighth resolution; blocks: residual blocks
+    per stage of the prior. activation: "relu" or "leaky_relu" (slope 0.2). downsample:
+    "strideconv", "avgpool" or "maxpool". upsample: "convtranspose", "pixelshuffle" or "upconv".
+    scale: how much larger the result is than the image. saturation: take a sensor into account that
+    saturates at 1 (scale 1 only).
+    """
+
+    module: ClassVar[str] = "nimbusr"
+    network: ClassVar[str] = "Nimbusr"
+    inputs: ClassVar[tuple[str, ...]] = ("image", "masks", "kernels", "sigma")
+    outputs: ClassVar[tuple[str, ...]] = ("restored",)
+    required_inputs: ClassVar[int] = 4
+
+    iterations: int = 8
+    hyper_width: int = 64
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    blocks: int = 2
+    activation: str = "relu"
+    downsample: str = "strideconv"
+    upsample: str = "convtranspose"
+    scale: int = 1
+    saturation: bool = False
+
+    def __post_init__(self) -> None:
+        self._require_count("iterations", "hyper_width", "blocks", "scale")
+        is_widths = len(self.widths) == 4 and all(width >= 1 for width in self.widths)
+        self._require("widths", is_widths, "four channel counts")
+        self._require_one_of("activation", "relu", "leaky_relu")
+        self._require_one_of("downsample", "strideconv", "avgpool", "maxpool")
+        self._require_one_of("upsample", "convtranspose", "pixelshuffle", "upconv")
+        self._require(
+            "scale",
+            self.scale == 1 or not self.saturation,
+            "1 with saturation: the saturated data step knows no sampling",
+        )
+
+    def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
+        super().check_inputs(inputs)
+        image, masks, kernels, sigma = (inputs[name] for name in self.inputs)
+        check_image(image, name="image", channels=3, multiple=1, where=self.network)
+        n, height, width = image.shape[0], self.scale * image.shape[2], self.scale * image.shape[3]
+        count = masks.shape[1] if masks.ndim == 4 else 0
+        size = kernels.shape[-1] if kernels.ndim == 4 else 0
+        self._require_shape("masks", masks, (n, count or "P", height, width))
+        self._require_shape("kernels", kernels, (n, count, size or "k", size or "k"))
+        self._require_shape("sigma", sigma, (n, 1, 1, 1))
+        reach = min(height, width)
+        if size % 2 == 0 or size // 2 > reach:
+            raise InputError(
+                "input 'kernels'",
+                expected=f"an odd size, half of it at most {reach}, the image's shorter side",
+                got=str(size),
+                where=self.network,
+                next_step="pad the kernels with zeros, or take a larger image",
+            )
+        if sigma.min() < 0:
+            raise InputError(
+                "input 'sigma'",
+                expected="standard deviations of at least 0",
+                got=str(float(sigma.min())),
+                where=self.network,
+                next_step="0 stands for an image without noise",
+            )

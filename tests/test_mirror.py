@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("torch_impl", "jittor_impl", "mindspore_impl")
 NOT_MODELS = {"__init__", "runtime", "engine", "layers", "losses", "train", "evaluate", "export"}
 
-RATCHET = {"jittor_impl": 0.16, "mindspore_impl": 0.20}
+RATCHET = {"jittor_impl": 0.12, "mindspore_impl": 0.16}
 """Largest share of a model file's lines that may differ from PyTorch's."""
 
 RENAMES = [
@@ -28,7 +28,10 @@ RENAMES = [
     (r"\bVar\b", "Tensor"),
     (r"\b(jt\.concat|ops\.cat)\b", "torch.cat"),
     (r"\b(jt\.stack|ops\.stack)\b", "torch.stack"),
+    (r"\b(jt|ops)\.(abs|clamp|cos|exp|log|sin|sqrt|where)\b", r"torch.\2"),
+    (r"\b(nn|ops)\.softmax\b", "torch.softmax"),
     (r"\b(nn|ops)\.relu\b", "F.relu_"),
+    (r"\b(min|max)_v=", r"\1="),
     (r"\baxis=", "dim="),
 ]
 """Plain renames: another word for the same thing, with the same meaning and defaults."""
@@ -125,7 +128,9 @@ def test_layers_have_the_same_names_signatures_and_docstrings(package: str) -> N
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_shim_says_what_is_native(package: str) -> None:
     text = (ROOT / package / "layers.py").read_text()
-    assert text.count("# Native: ") == len(_functions(package))
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert "# Native: " in str(ast.get_source_segment(text, node)), node.name
 
 
 @pytest.mark.parametrize("package", PACKAGES)

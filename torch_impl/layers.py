@@ -63,6 +63,110 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return F.conv2d(x, weight, bias)
 
 
+def leaky_relu(x: Tensor, slope: float) -> Tensor:
+    """Values below zero times a slope, any shape."""
+    # Native: slope 0.01 by default.
+    return F.leaky_relu(x, slope)
+
+
+def max_pool(x: Tensor, factor: int) -> Tensor:
+    """Largest of each factor x factor block, the rest cut off, (n, c, h, w) -> (n, c, h/f, w/f)."""
+    # Native: the stride is the size of the block by default.
+    return F.max_pool2d(x, factor)
+
+
+def spatial_mean(x: Tensor) -> Tensor:
+    """Mean over height and width, (n, c, h, w) -> (n, c, 1, 1)."""
+    # Native: sums in pairs, so that many float32 numbers lose little.
+    return x.mean(dim=(2, 3), keepdim=True)
+
+
+def repeat_map(x: Tensor, height: int, width: int) -> Tensor:
+    """One value everywhere, (n, c, 1, 1) -> (n, c, height, width)."""
+    # Native: a view, -1 keeps a size.
+    return x.expand(-1, -1, height, width)
+
+
+def pad_to(x: Tensor, height: int, width: int) -> Tensor:
+    """Zeros around, the odd one at the bottom and right, (n, c, h, w) -> (n, c, height, width)."""
+    # Native: amounts from the last axis to the first.
+    top, left = (height - x.shape[2]) // 2, (width - x.shape[3]) // 2
+    bottom, right = height - x.shape[2] - top, width - x.shape[3] - left
+    if top + bottom + left + right == 0:
+        return x
+    return F.pad(x, (left, right, top, bottom), mode="constant", value=0.0)
+
+
+def pad_bottom_right(x: Tensor, height: int, width: int, *, mode: str) -> Tensor:
+    """Extend at the bottom and right, (n, c, h, w) -> (n, c, height, width).
+
+    mode "zeros", or "repeat" for the last row and column.
+    """
+    # Native: amounts from the last axis to the first; zeros by default.
+    amounts = (0, width - x.shape[3], 0, height - x.shape[2])
+    if amounts == (0, 0, 0, 0):
+        return x
+    return F.pad(x, amounts, mode="replicate" if mode == "repeat" else "constant")
+
+
+def fill_map(x: Tensor, value: float) -> Tensor:
+    """A constant of the shape and kind of x, without gradient."""
+    # Native: full_like.
+    return torch.full_like(x, value)
+
+
+def avg_pool(x: Tensor, factor: int) -> Tensor:
+    """Mean of each factor x factor block, the rest cut off, (n, c, h, w) -> (n, c, h/f, w/f)."""
+    # Native: the stride is the size of the block by default.
+    return F.avg_pool2d(x, factor)
+
+
+def pixel_shuffle(x: Tensor, factor: int) -> Tensor:
+    """Channels to pixels, (n, c f f, h, w) -> (n, c, h f, w f); channel = c f f + dy f + dx."""
+    # Native: the same order everywhere.
+    return F.pixel_shuffle(x, factor)
+
+
+def zero_insert(x: Tensor, factor: int) -> Tensor:
+    """Pixels at rows and columns 0, f, 2f..., zeros between, (n, c, h, w) -> (n, c, h f, w f)."""
+    # Native: assignment to a slice with a step does this.
+    if factor == 1:
+        return x
+    n, c, h, w = x.shape
+    result = x.new_zeros(n, c, h * factor, w * factor)
+    result[:, :, ::factor, ::factor] = x
+    return result
+
+
+def roll(x: Tensor, shifts: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
+    """Shift circularly along axes, any shape; a positive shift moves to higher indices."""
+    # Native: the same.
+    return torch.roll(x, shifts, axes)
+
+
+def softplus(x: Tensor) -> Tensor:
+    """log(1 + exp(x)), any shape."""
+    # Native: x itself above a threshold of 20.
+    return F.softplus(x, beta=1.0, threshold=20.0)
+
+
+def rfft2(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Half of the unnormalised 2-D spectrum of a real map, (n, c, h, w) -> 2 x (n, c, h, w/2 + 1).
+
+    Real and imaginary part.
+    """
+    # Native: complex numbers.
+    spectrum = torch.fft.rfft2(x, norm="backward")
+    return spectrum.real, spectrum.imag
+
+
+def irfft2(real: Tensor, imaginary: Tensor, *, width: int) -> Tensor:
+    """The inverse of `rfft2`, 2 x (n, c, h, width/2 + 1) -> (n, c, h, width)."""
+    # Native: complex numbers; an odd width has to be told.
+    spectrum = torch.complex(real, imaginary)
+    return torch.fft.irfft2(spectrum, s=(real.shape[2], width), norm="backward")
+
+
 class ChannelDropout(nn.Module):
     """Drops whole channels in training and scales the others by 1 / (1 - rate).
 
@@ -89,16 +193,19 @@ def downsample_nearest(x: Tensor, factor: int) -> Tensor:
 def upsample(x: Tensor, factor: int, *, mode: str) -> Tensor:
     """Enlarge by a whole factor, (n, c, h, w) -> (n, c, h*factor, w*factor).
 
-    mode "nearest" repeats pixels. "asymmetric" is bilinear without half-pixel centres: pixel i of
-    the input lies at factor*i of the output, the last pixel is repeated.
+    mode "nearest" repeats pixels. "corners" is bilinear with the corner pixels' centres aligned.
+    "asymmetric" is bilinear without half-pixel centres: pixel i of the input lies at factor*i of
+    the output, the last pixel is repeated.
     """
     # Native: "nearest" is the default; there is no "asymmetric", but aligning the corners of the
     # input extended by one pixel gives the same grid.
     if factor == 1:
         return x
+    height, width = x.shape[2] * factor, x.shape[3] * factor
     if mode == "nearest":
         return F.interpolate(x, scale_factor=factor, mode="nearest")
-    height, width = x.shape[2] * factor, x.shape[3] * factor
+    if mode == "corners":
+        return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=True)
     extended = F.pad(x, (0, 1, 0, 1), mode="replicate")
     size = (height + 1, width + 1)
     resized = F.interpolate(extended, size=size, mode="bilinear", align_corners=True)

@@ -21,13 +21,15 @@ class Layout:
 
     classes: their classes that have this layout. table: names of weights. spec: hyper-parameters
     from the shapes under the suite's names and from what else is known of the configuration.
-    inputs: their names of further inputs, where they differ from ours.
+    inputs: their names of further inputs, where they differ from ours. container: what their files
+    hold, from hyper-parameters and weights under their names; the bare weights unless it is given.
     """
 
     classes: tuple[str, ...]
     table: NameTable
     spec: Callable[[Shapes, Mapping[str, Any]], Spec]
     inputs: Mapping[str, str] = field(default_factory=dict)
+    container: Callable[[Any, Mapping[str, Any]], Any] = lambda spec, weights: weights
 
     def read(
         self, state: Mapping[str, np.ndarray], config: Mapping[str, Any], *, where: str
@@ -60,9 +62,15 @@ def count_members(shapes: Shapes, container: str) -> int:
 
 def layouts() -> Mapping[str, Layout]:
     """All layouts by the model they belong to."""
-    from weights_convert.published import mimo_unet
+    from weights_convert.published import kernel_prediction, mimo_unet, nimbusr
 
-    return {"mimo_unet": mimo_unet.LAYOUT, "mimo_unet_plus": mimo_unet.LAYOUT_PLUS}
+    return {
+        "mimo_unet": mimo_unet.LAYOUT,
+        "mimo_unet_plus": mimo_unet.LAYOUT_PLUS,
+        "kernel_prediction": kernel_prediction.LAYOUT,
+        "nimbusr": nimbusr.LAYOUT,
+        "nimbusr_saturated": nimbusr.LAYOUT_SATURATED,
+    }
 
 
 def layout_of_class(name: str) -> tuple[str, Layout]:
