@@ -33,6 +33,8 @@ FRAMEWORKS = ("torch", "jittor", "mindspore")
 UNIT_GMAC = 38.65
 PORT_LIMITS = {"jittor": 1.5, "mindspore": 2.0}
 """What a port may take at most, in times of our PyTorch (convolutional models)."""
+ATTENTION_LIMIT = 3.0
+"""The same for models that consist of attention."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,17 @@ class Job:
     authors: float
     authors_mb: int
     at_most: float
+    is_attention: bool = False
+
+    def port_limit(self, framework: str) -> float:
+        """What a port may take at most, in times of our PyTorch."""
+        return ATTENTION_LIMIT if self.is_attention else PORT_LIMITS[framework]
 
 
 JOBS = {
     "mimo_unet": Job((256, 256), 63.7, 1.57, 475, 1.5),
     "mimo_unet_plus": Job((256, 256), 150.7, 3.51, 507, 3.4),
+    "phaseformer": Job((256, 256), 13.9, 5.2, 759, 2.6, is_attention=True),
 }
 
 
@@ -106,10 +114,10 @@ def report(figures: dict[str, dict[str, dict[str, float]]]) -> int:
             forward = figure["forward_s"] / torch["unit_s"]
             times = figure["forward_s"] / torch["forward_s"]
             is_met = (
-                forward <= job.at_most if framework == "torch" else times <= PORT_LIMITS[framework]
+                forward <= job.at_most if framework == "torch" else times <= job.port_limit(framework)
             )
             missed += not is_met
-            at_most = job.at_most if framework == "torch" else f"{PORT_LIMITS[framework]}x PyTorch"
+            at_most = job.at_most if framework == "torch" else f"{job.port_limit(framework)}x PyTorch"
             table.add_row(
                 model,
                 framework,

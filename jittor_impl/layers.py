@@ -290,3 +290,86 @@ def _columns_last(x: Var, count: int, height: int) -> Var:
     """Transpose each of a stack of matrices, (count * height, w) -> (count * w, height)."""
     width = x.shape[1]
     return x.reshape(count, height, width).permute(0, 2, 1).reshape(count * width, height)
+
+
+class ChannelNorm(nn.Module):
+    """Normalises over the channels of each pixel, (n, c, h, w) -> (n, c, h, w)."""
+
+    # Native: the last axis only, and the variance as mean of squares minus square of mean, which is
+    # off by a thousandth where the mean is a hundred standard deviations.
+    def __init__(self, channels: int, *, eps: float):
+        super().__init__()
+        self.eps = eps
+        self.weight = constant_parameter((channels,), 1.0)
+        self.bias = constant_parameter((channels,), 0.0)
+
+    def execute(self, x: Var) -> Var:
+        channels = x.shape[1]
+        x = x - x.mean(dim=1, keepdims=True)
+        x = x / jt.sqrt((x * x).mean(dim=1, keepdims=True) + self.eps)
+        return x * self.weight.reshape(1, channels, 1, 1) + self.bias.reshape(1, channels, 1, 1)
+
+
+def constant_parameter(shape: tuple[int, ...], value: float) -> Var:
+    """Something to be trained that starts with one value everywhere."""
+    # Native: any array that is an attribute of a module is trained.
+    return jt.full(shape, value)
+
+
+def uniform_parameter(shape: tuple[int, ...], bound: float) -> Var:
+    """Something to be trained that starts uniformly distributed between -bound and bound."""
+    # Native: any array that is an attribute of a module is trained.
+    return jt.init.uniform(shape, low=-bound, high=bound)
+
+
+def constant(like: Var, values: list[float]) -> Var:
+    """Given numbers as an array of the kind of another, without gradient, (len(values),)."""
+    # Native: float32, unless told otherwise.
+    return jt.array(np.array(values, str(like.dtype)))
+
+
+def gelu(x: Var) -> Var:
+    """x times the probability that a normally distributed number is below it, any shape."""
+    # Native: exact, by the error function.
+    return nn.gelu(x)
+
+
+def pixel_unshuffle(x: Var, factor: int) -> Var:
+    """Pixels to channels, the inverse of `pixel_shuffle`, (n, c, h f, w f) -> (n, c f f, h, w)."""
+    # Native: absent.
+    n, c, h, w = x.shape
+    h, w = h // factor, w // factor
+    blocks = x.reshape(n, c, h, factor, w, factor).permute(0, 1, 3, 5, 2, 4)
+    return blocks.reshape(n, c * factor**2, h, w)
+
+
+def matmul(x: Var, y: Var) -> Var:
+    """Matrix products, (n, m, p, l) x (n, m, l, q) -> (n, m, p, q)."""
+    # Native: only products of two matrices are fast, of stacks they take 35 times as long.
+    n, m, p, _ = x.shape
+    pairs = [(i, j) for i in range(n) for j in range(m)]
+    return jt.stack([jt.matmul(x[i, j], y[i, j]) for i, j in pairs]).reshape(n, m, p, -1)
+
+
+def matmul_transposed(x: Var, y: Var) -> Var:
+    """Products of rows, (n, m, p, l) x (n, m, q, l) -> (n, m, p, q)."""
+    # Native: only products of two matrices are fast, of stacks they take 35 times as long.
+    n, m, p, _ = x.shape
+    pairs = [(i, j) for i in range(n) for j in range(m)]
+    products = [nn.matmul_transpose(x[i, j], y[i, j]) for i, j in pairs]
+    return jt.stack(products).reshape(n, m, p, -1)
+
+
+def unit_spectrum(x: Var) -> tuple[Var, Var]:
+    """`rfft2` divided by its modulus, (n, c, h, w) -> 2 x (n, c, h, w/2 + 1).
+
+    Where the modulus is 0 it is 1 + 0i, without gradient.
+    """
+    # Native: no complex numbers on CPU. Dividing by the larger part first keeps squares in range.
+    real, imaginary = rfft2(x)
+    larger = jt.maximum(jt.abs(real), jt.abs(imaginary)).detach()
+    empty = (larger == 0).float32()
+    factor = (1 - empty) / (larger + empty)
+    real, imaginary = real * factor, imaginary * factor
+    modulus = jt.sqrt(real * real + imaginary * imaginary + empty)
+    return real / modulus + empty, imaginary / modulus

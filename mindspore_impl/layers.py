@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mindspore as ms
 from mindspore import Tensor, nn, ops
+from mindspore.common.initializer import Uniform, initializer
 
 
 class Conv2d(nn.Conv2d):
@@ -249,3 +250,78 @@ def dft2(x: Tensor) -> tuple[Tensor, Tensor]:
     # Native: complex numbers, with gradients through real and imag only.
     spectrum = ops.fft2(x, norm="backward")
     return ops.real(spectrum), ops.imag(spectrum)
+
+
+class ChannelNorm(nn.Cell):
+    """Normalises over the channels of each pixel, (n, c, h, w) -> (n, c, h, w)."""
+
+    # Native: the last axes only, and another eps by default.
+    def __init__(self, channels: int, *, eps: float):
+        super().__init__()
+        self.eps = eps
+        self.weight = constant_parameter((channels,), 1.0)
+        self.bias = constant_parameter((channels,), 0.0)
+
+    def construct(self, x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        x = x - x.mean(axis=1, keep_dims=True)
+        x = x / ops.sqrt((x * x).mean(axis=1, keep_dims=True) + self.eps)
+        return x * self.weight.reshape(1, channels, 1, 1) + self.bias.reshape(1, channels, 1, 1)
+
+
+def constant_parameter(shape: tuple[int, ...], value: float) -> ms.Parameter:
+    """Something to be trained that starts with one value everywhere."""
+    # Native: an attribute of the class Parameter.
+    return ms.Parameter(ops.full(shape, value, dtype=ms.float32))
+
+
+def uniform_parameter(shape: tuple[int, ...], bound: float) -> ms.Parameter:
+    """Something to be trained that starts uniformly distributed between -bound and bound."""
+    # Native: an attribute of the class Parameter.
+    return ms.Parameter(initializer(Uniform(bound), shape, ms.float32))
+
+
+def constant(like: Tensor, values: list[float]) -> Tensor:
+    """Given numbers as an array of the kind of another, without gradient, (len(values),)."""
+    # Native: float64 for a list, unless told otherwise.
+    return Tensor(values, dtype=like.dtype)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """x times the probability that a normally distributed number is below it, any shape."""
+    # Native: the function is exact by default, the layer is not.
+    return ops.gelu(x, approximate="none")
+
+
+def pixel_unshuffle(x: Tensor, factor: int) -> Tensor:
+    """Pixels to channels, the inverse of `pixel_shuffle`, (n, c, h f, w f) -> (n, c f f, h, w)."""
+    # Native: the same order everywhere.
+    return ops.pixel_unshuffle(x, factor)
+
+
+def matmul(x: Tensor, y: Tensor) -> Tensor:
+    """Matrix products, (n, m, p, l) x (n, m, l, q) -> (n, m, p, q)."""
+    # Native: the same.
+    return ops.BatchMatMul()(x, y)
+
+
+def matmul_transposed(x: Tensor, y: Tensor) -> Tensor:
+    """Products of rows, (n, m, p, l) x (n, m, q, l) -> (n, m, p, q)."""
+    # Native: the primitive can read its second argument transposed.
+    return ops.BatchMatMul(transpose_b=True)(x, y)
+
+
+def unit_spectrum(x: Tensor) -> tuple[Tensor, Tensor]:
+    """`rfft2` divided by its modulus, (n, c, h, w) -> 2 x (n, c, h, w/2 + 1).
+
+    Where the modulus is 0 it is 1 + 0i, without gradient.
+    """
+    # Native: abs of complex numbers has no gradient. Dividing by the larger part first keeps
+    # squares in range.
+    real, imaginary = rfft2(x)
+    larger = ops.stop_gradient(ops.maximum(ops.abs(real), ops.abs(imaginary)))
+    empty = (larger == 0).astype(ms.float32)
+    factor = (1 - empty) / (larger + empty)
+    real, imaginary = real * factor, imaginary * factor
+    modulus = ops.sqrt(real * real + imaginary * imaginary + empty)
+    return real / modulus + empty, imaginary / modulus

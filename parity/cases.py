@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,28 @@ from weights_convert.published import layout_of_class, layouts
 
 Arrays = dict[str, np.ndarray]
 
+_SUMMARY_SEED = 900_000  # golden files add a weight's number to it, for the projection of its gradient
+
+
+@dataclass(frozen=True)
+class GradientSummary:
+    """What a golden file keeps of a gradient: its 2-norm, its projection on white noise of a seed,
+    divided by the root of its size, and its largest absolute value."""
+
+    seed: int
+    numbers: np.ndarray
+
+    def distance(self, gradient: np.ndarray) -> tuple[float, float]:
+        """By how much a gradient's numbers differ: the worse of the first two, and the third."""
+        noise = _white_noise(self.seed, gradient.shape)
+        numbers = (
+            np.linalg.norm(gradient),
+            (gradient * noise).sum() / np.sqrt(gradient.size),
+            np.abs(gradient).max(),
+        )
+        norm, projection, largest = np.abs(np.array(numbers) - self.numbers)
+        return max(norm, projection), largest
+
 
 @dataclass(frozen=True)
 class Case:
@@ -27,7 +50,7 @@ class Case:
     to zero that rounding decides. weights: under the suite's names; empty to draw them by `seed`.
     objective: what weights the outputs whose gradient is compared; empty to draw it. expected:
     outputs ("output/NAME") and gradients ("gradient/input/NAME", "gradient/parameter/NAME") in
-    float64 by independent code.
+    float64 by independent code. summaries: of further gradients that are too large to keep.
     """
 
     name: str
@@ -39,6 +62,7 @@ class Case:
     weights: Arrays = field(default_factory=dict)
     objective: Arrays = field(default_factory=dict)
     expected: Arrays = field(default_factory=dict)
+    summaries: Mapping[str, GradientSummary] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Put what the case brings into a folder, for the reference's worker."""
@@ -104,11 +128,20 @@ def golden_case(path: Path) -> Case:
     """
     metadata, content = _read_arrays(path)
     model_name, layout = layout_of_class(metadata.get("class", ""))
-    config = json.loads(metadata.get("config", "{}"))
-    spec, weights = layout.read(_group(content, "weights"), config, where=str(path))
+    config = json.loads(metadata.get("config", "{}")) | {"mode": metadata.get("mode", "")}
+    generated, numbers = _generated_weights(metadata, where=str(path))
+    spec, weights = layout.read(
+        generated | _group(content, "weights"), config, where=str(path)
+    )
     gradients = layout.table.to_ours(_group(content, "grads"), where=str(path))
+    summaries = layout.table.to_ours(_group(content, "grads_summary"), where=str(path))
+    numbers = layout.table.to_ours(numbers, where=str(path))
     inputs = _group(content, "inputs")
-    expected = {f"output/{name}": array for name, array in _group(content, "outputs").items()}
+    outputs, objective = (
+        {layout.outputs.get(name, name): array for name, array in _group(content, group).items()}
+        for group in ("outputs", "probes")
+    )
+    expected = {f"output/{name}": array for name, array in outputs.items()}
     expected |= {f"gradient/parameter/{name}": array for name, array in gradients.items()}
     expected |= {
         f"gradient/input/{layout.inputs.get(name, name)}": array
@@ -120,9 +153,43 @@ def golden_case(path: Path) -> Case:
         spec=spec,
         inputs={layout.inputs.get(name, name): array for name, array in inputs.items()},
         weights=weights,
-        objective=_group(content, "probes"),
+        objective=objective,
         expected=expected,
+        summaries={
+            f"gradient/parameter/{name}": GradientSummary(_SUMMARY_SEED + numbers[name], array)
+            for name, array in summaries.items()
+        },
     )
+
+
+def _generated_weights(
+    metadata: Mapping[str, str], *, where: str
+) -> tuple[Arrays, dict[str, int]]:
+    """Weights that a golden file describes instead of holding, and the number of each.
+
+    Raises:
+        InputError: a tensor drawn by the rule is not the one that the file was made with.
+    """
+    tensors = json.loads(metadata.get("generated", "{}")).get("tensors", {})
+    weights = {}
+    for name, rule in tensors.items():
+        draw = rule["offset"] + rule["scale"] * _white_noise(rule["seed"], rule["shape"])
+        weights[name] = draw.astype("<f4")
+        found = hashlib.sha256(weights[name].tobytes()).hexdigest()
+        if not found.startswith(rule["sha256"]):
+            raise InputError(
+                f"generated weight {name!r}",
+                expected=f"SHA-256 {rule['sha256']}...",
+                got=found[: len(rule["sha256"])],
+                where=where,
+                next_step="use the NumPy that constraints.txt pins: its generator draws as stated",
+            )
+    return weights, {name: rule["index"] for name, rule in tensors.items()}
+
+
+def _white_noise(seed: int, shape: Sequence[int]) -> np.ndarray:
+    """Normally distributed numbers, the same on every machine."""
+    return np.random.Generator(np.random.PCG64(seed)).standard_normal(shape)
 
 
 def _spec_and_weights(

@@ -242,7 +242,7 @@ def _reference_row(
             "cannot be seen"
         )
     if case.expected:
-        distances = _distances(exact, case.expected, noise_of(measured))
+        distances = _distances(exact, case, noise_of(measured))
         worst_name = max(distances, key=lambda name: distances[name])
         text = f"{len(distances)} arrays of the authors' code: {distances[worst_name]:.1e} at most"
         notes.append(text)
@@ -263,24 +263,34 @@ def _reference_row(
 
 
 def _distances(
-    exact: arrays.Reader, expected: Mapping[str, np.ndarray], noise: Mapping[str, Noise]
+    exact: arrays.Reader, case: Case, noise: Mapping[str, Noise]
 ) -> dict[str, float]:
     """Relative distances in the worse of both norms; infinite where there is nothing to compare.
 
     Gradients that are zero but for rounding are measured by the largest gradient.
     """
+    expected = case.expected
     sizes = {name: size_of(array) for name, array in expected.items()}
+    sizes |= {
+        name: (float(summary.numbers[0]), float(summary.numbers[2]))
+        for name, summary in case.summaries.items()
+    }
     largest = np.max(
         [size for name, size in sizes.items() if is_gradient(name)] or [(0, 0)], axis=0
     )
     distances = {}
-    for name, array in expected.items():
-        if name not in exact or exact[name].shape != array.shape:
+    for name in sizes:
+        array = expected.get(name)
+        if name not in exact or (array is not None and exact[name].shape != array.shape):
             distances[name] = math.inf
             continue
+        errors = [size_of(exact[name] - array)] if array is not None else []
+        if name in case.summaries:
+            errors.append(case.summaries[name].distance(exact[name]))
         size = largest if name in noise and noise[name].is_vanishing else sizes[name]
-        pairs = zip(size_of(exact[name] - array), size, strict=True)
-        distances[name] = max(quotient(error, whole) for error, whole in pairs)
+        distances[name] = max(
+            quotient(error, whole) for pair in errors for error, whole in zip(pair, size, strict=True)
+        )
     return distances
 
 

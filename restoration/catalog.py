@@ -10,7 +10,7 @@ import numpy as np
 
 from restoration import examples
 from restoration.errors import unknown_name
-from restoration.specs import KernelPredictionSpec, MimoUnetSpec, NimbusrSpec, Spec
+from restoration.specs import KernelPredictionSpec, MimoUnetSpec, NimbusrSpec, PhaseformerSpec, Spec
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,18 @@ _MODELS = (
         },
         example=examples.varying_blur,
         published=(PublishedWeights("80000_G.pth", "published", "NIMBUSRforSI", 17_016_731, 42),),
+    ),
+    Model(
+        name="phaseformer",
+        title="Phaseformer",
+        source="Khan, Negi, Kulkarni, Phutke, Vipparthi, Murala: Phaseformer: Phase-based Attention "
+        "Mechanism for Underwater Image Restoration and Beyond, WACV 2025, arXiv 2412.01456",
+        specs={
+            "tiny": PhaseformerSpec(blocks=(1, 1, 1, 1), hidden=(24, 48, 96, 192), refinement=1),
+            "published": PhaseformerSpec(),
+        },
+        example=examples.blurred_photographs,
+        published=(PublishedWeights("best.pth", "published", "phaseformer", 1_783_800, 282),),
     ),
 )
 

@@ -90,6 +90,11 @@ class Spec:
             self._require(field, is_count, "a whole number of at least 1")
 
 
+def _has_counts(values: tuple[int, ...], length: int) -> bool:
+    """Whether there are so many whole numbers of at least one."""
+    return len(values) == length and all(isinstance(v, int) and v >= 1 for v in values)
+
+
 def spec_from_dict(values: Mapping[str, Any]) -> Spec:
     """The inverse of `Spec.to_dict`.
 
@@ -297,3 +302,40 @@ class NimbusrSpec(Spec):
                 where=self.network,
                 next_step="0 stands for an image without noise",
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseformerSpec(Spec):
+    """Phaseformer. Its widths are fixed: 16, 32, 64, 128 at full, half, quarter, eighth resolution.
+
+    blocks, heads, hidden: per resolution, the number of transformer blocks, of attention heads, and
+    the width of the feed-forward part. refinement: blocks after the decoder.
+    """
+
+    module: ClassVar[str] = "phaseformer"
+    network: ClassVar[str] = "Phaseformer"
+    inputs: ClassVar[tuple[str, ...]] = ("image",)
+    outputs: ClassVar[tuple[str, ...]] = ("low", "high")
+    size_multiple: ClassVar[int] = 8
+    widths: ClassVar[tuple[int, ...]] = (16, 32, 64, 128)
+
+    blocks: tuple[int, ...] = (2, 3, 3, 4)
+    heads: tuple[int, ...] = (1, 2, 4, 8)
+    hidden: tuple[int, ...] = (42, 85, 170, 340)
+    refinement: int = 4
+
+    def __post_init__(self) -> None:
+        self._require_count("refinement")
+        for field in ("blocks", "heads", "hidden"):
+            self._require(field, _has_counts(getattr(self, field), 4), "four counts")
+        divides = all(
+            width % heads == 0 for width, heads in zip(self.widths, self.heads, strict=True)
+        )
+        self._require("heads", divides, f"divisors of the widths {self.widths}")
+
+    def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
+        super().check_inputs(inputs)
+        check_image(
+            inputs["image"], name="image", channels=3, multiple=self.size_multiple,
+            where=self.network,
+        )  # fmt: skip

@@ -227,3 +227,73 @@ def dft2(x: Tensor) -> tuple[Tensor, Tensor]:
     # Native: complex numbers.
     spectrum = torch.fft.fft2(x, norm="backward")
     return spectrum.real, spectrum.imag
+
+
+class ChannelNorm(nn.Module):
+    """Normalises over the channels of each pixel, (n, c, h, w) -> (n, c, h, w)."""
+
+    # Native: layer_norm takes the last axis.
+    def __init__(self, channels: int, *, eps: float):
+        super().__init__()
+        self.eps = eps
+        self.weight = constant_parameter((channels,), 1.0)
+        self.bias = constant_parameter((channels,), 0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        pixels = x.permute(0, 2, 3, 1)
+        pixels = F.layer_norm(pixels, (channels,), self.weight, self.bias, self.eps)
+        return pixels.permute(0, 3, 1, 2)
+
+
+def constant_parameter(shape: tuple[int, ...], value: float) -> nn.Parameter:
+    """Something to be trained that starts with one value everywhere."""
+    # Native: an attribute of the class Parameter.
+    return nn.Parameter(torch.full(shape, value))
+
+
+def uniform_parameter(shape: tuple[int, ...], bound: float) -> nn.Parameter:
+    """Something to be trained that starts uniformly distributed between -bound and bound."""
+    # Native: an attribute of the class Parameter.
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+
+
+def constant(like: Tensor, values: list[float]) -> Tensor:
+    """Given numbers as an array of the kind of another, without gradient, (len(values),)."""
+    # Native: new_tensor keeps precision and device.
+    return like.new_tensor(values)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """x times the probability that a normally distributed number is below it, any shape."""
+    # Native: exact by default, by the error function.
+    return F.gelu(x, approximate="none")
+
+
+def pixel_unshuffle(x: Tensor, factor: int) -> Tensor:
+    """Pixels to channels, the inverse of `pixel_shuffle`, (n, c, h f, w f) -> (n, c f f, h, w)."""
+    # Native: the same order everywhere.
+    return F.pixel_unshuffle(x, factor)
+
+
+def matmul(x: Tensor, y: Tensor) -> Tensor:
+    """Matrix products, (n, m, p, l) x (n, m, l, q) -> (n, m, p, q)."""
+    # Native: the same.
+    return torch.matmul(x, y)
+
+
+def matmul_transposed(x: Tensor, y: Tensor) -> Tensor:
+    """Products of rows, (n, m, p, l) x (n, m, q, l) -> (n, m, p, q)."""
+    # Native: swapping the last axes copies nothing.
+    return torch.matmul(x, y.transpose(-1, -2))
+
+
+def unit_spectrum(x: Tensor) -> tuple[Tensor, Tensor]:
+    """`rfft2` divided by its modulus, (n, c, h, w) -> 2 x (n, c, h, w/2 + 1).
+
+    Where the modulus is 0 it is 1 + 0i, without gradient.
+    """
+    # Native: sgn divides a complex number by its modulus; its gradient at 0 is 0.
+    spectrum = torch.fft.rfft2(x, norm="backward")
+    phases = torch.where(spectrum == 0, 1, torch.sgn(spectrum))
+    return phases.real, phases.imag

@@ -21,7 +21,9 @@ class Layout:
 
     classes: their classes that have this layout. table: names of weights. spec: hyper-parameters
     from the shapes under the suite's names and from what else is known of the configuration.
-    inputs: their names of further inputs, where they differ from ours. container: what their files
+    strangers: names that occur only in another model's checkpoints, though most of the others are
+    the same, and the model they belong to.
+    inputs, outputs: their names of inputs and outputs, where they differ from ours. container: what their files
     hold, from hyper-parameters and weights under their names; the bare weights unless it is given.
     """
 
@@ -29,6 +31,8 @@ class Layout:
     table: NameTable
     spec: Callable[[Shapes, Mapping[str, Any]], Spec]
     inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    strangers: Mapping[str, str] = field(default_factory=dict)
     container: Callable[[Any, Mapping[str, Any]], Any] = lambda spec, weights: weights
 
     def read(
@@ -39,6 +43,15 @@ class Layout:
         Raises:
             InputError: the names are not this model's, or those that tell its size are missing.
         """
+        for name, owner in self.strangers.items():
+            if name in state:
+                raise InputError(
+                    f"weights of {self.classes[0]}",
+                    expected=f"no entry {name!r}, which only {owner} has",
+                    got=f"a checkpoint of {owner}; most names and shapes of the two are the same",
+                    where=where,
+                    next_step=f"use the model {owner!r}",
+                )
         is_published = any(self.table.ours(name) for name in state)
         weights = self.table.to_ours(state, where=where) if is_published else dict(state)
         shapes = {name: tuple(array.shape) for name, array in weights.items()}
@@ -62,7 +75,7 @@ def count_members(shapes: Shapes, container: str) -> int:
 
 def layouts() -> Mapping[str, Layout]:
     """All layouts by the model they belong to."""
-    from weights_convert.published import kernel_prediction, mimo_unet, nimbusr
+    from weights_convert.published import kernel_prediction, mimo_unet, nimbusr, phaseformer
 
     return {
         "mimo_unet": mimo_unet.LAYOUT,
@@ -70,6 +83,7 @@ def layouts() -> Mapping[str, Layout]:
         "kernel_prediction": kernel_prediction.LAYOUT,
         "nimbusr": nimbusr.LAYOUT,
         "nimbusr_saturated": nimbusr.LAYOUT_SATURATED,
+        "phaseformer": phaseformer.LAYOUT,
     }
 
 
