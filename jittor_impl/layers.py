@@ -365,11 +365,50 @@ def unit_spectrum(x: Var) -> tuple[Var, Var]:
 
     Where the modulus is 0 it is 1 + 0i, without gradient.
     """
-    # Native: no complex numbers on CPU. Dividing by the larger part first keeps squares in range.
+    # Native: no complex numbers on CPU. Here the modulus has no gradient; the last factor, which is 1
+    # but for rounding, takes away the gradient's part along the number.
     real, imaginary = rfft2(x)
-    larger = jt.maximum(jt.abs(real), jt.abs(imaginary)).detach()
-    empty = (larger == 0).float32()
-    factor = (1 - empty) / (larger + empty)
+    modulus = jt.sqrt(real * real + imaginary * imaginary).detach()
+    empty = (modulus == 0).float32()
+    factor = (1 - empty) / (modulus + empty)
     real, imaginary = real * factor, imaginary * factor
-    modulus = jt.sqrt(real * real + imaginary * imaginary + empty)
-    return real / modulus + empty, imaginary / modulus
+    factor = 1.5 - 0.5 * (real * real + imaginary * imaginary)
+    return real * factor + empty, imaginary * factor
+
+
+def depthwise(x: Var, weight: Var) -> Var:
+    """3x3 convolution of each channel by given weights (c, 1, 3, 3), (n, c, h, w) -> the same."""
+    # Native: stride 1 and no padding by default.
+    return nn.conv2d(x, weight, padding=1, groups=x.shape[1])
+
+
+def angle(real: Var, imaginary: Var) -> Var:
+    """The angle of complex numbers in (-pi, pi], 0 without gradient at 0, any shape."""
+    # Native: arctan2 adds a multiple of pi that has three digits when there is one number only, and
+    # its gradient overflows where the real part is nearly 0. Here the gradient is that of a term
+    # which is 0 but for rounding.
+    x, y = real.detach(), imaginary.detach()
+    half_turn = jt.full_like(x, np.pi)
+    turn = jt.ternary(x < 0, jt.ternary(y < 0, -half_turn, half_turn), jt.zeros_like(x))
+    quotient = y / jt.ternary(x == 0, jt.full_like(x, 1e-30), x)
+    square = x * x + y * y
+    slope = (x * imaginary - y * real) / jt.ternary(square == 0, jt.ones_like(x), square)
+    return jt.atan(quotient) + turn + slope
+
+
+def idft2(real: Var, imaginary: Var) -> tuple[Var, Var]:
+    """The inverse of `dft2`, also for a spectrum of no real map, 2 x (n, c, h, w) -> the same."""
+    # Native: no FFT and no complex numbers on CPU. Products with the matrices cos and sin.
+    n, c, h, w = real.shape
+    cos_w, sin_w = _dft_matrices(w)
+    cos_h, sin_h = _dft_matrices(h)
+    real, imaginary = real.reshape(n * c * h, w) / (h * w), imaginary.reshape(n * c * h, w) / (h * w)
+    real, imaginary = (
+        _columns_last(jt.matmul(real, cos_w) + jt.matmul(imaginary, sin_w), n * c, h),
+        _columns_last(jt.matmul(imaginary, cos_w) - jt.matmul(real, sin_w), n * c, h),
+    )
+    real, imaginary = (
+        _columns_last(jt.matmul(real, cos_h) + jt.matmul(imaginary, sin_h), n * c, w),
+        _columns_last(jt.matmul(imaginary, cos_h) - jt.matmul(real, sin_h), n * c, w),
+    )
+    return real.reshape(n, c, h, w), imaginary.reshape(n, c, h, w)

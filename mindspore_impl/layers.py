@@ -255,7 +255,8 @@ def dft2(x: Tensor) -> tuple[Tensor, Tensor]:
 class ChannelNorm(nn.Cell):
     """Normalises over the channels of each pixel, (n, c, h, w) -> (n, c, h, w)."""
 
-    # Native: the last axes only, and another eps by default.
+    # Native: the last axes only, and another eps by default. Broadcasting over channels costs five
+    # nanoseconds a number; so means and factors are applied by 1x1 convolutions.
     def __init__(self, channels: int, *, eps: float):
         super().__init__()
         self.eps = eps
@@ -264,9 +265,11 @@ class ChannelNorm(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         channels = x.shape[1]
-        x = x - x.mean(axis=1, keep_dims=True)
-        x = x / ops.sqrt((x * x).mean(axis=1, keep_dims=True) + self.eps)
-        return x * self.weight.reshape(1, channels, 1, 1) + self.bias.reshape(1, channels, 1, 1)
+        mean = ops.full((channels, channels, 1, 1), 1 / channels, dtype=x.dtype)
+        x = x - ops.conv2d(x, mean)
+        x = x * ops.reciprocal(ops.sqrt(ops.conv2d(x * x, mean) + self.eps))
+        factors = self.weight * ops.eye(channels, channels, x.dtype)
+        return ops.conv2d(x, factors.reshape(channels, channels, 1, 1), self.bias)
 
 
 def constant_parameter(shape: tuple[int, ...], value: float) -> ms.Parameter:
@@ -316,12 +319,32 @@ def unit_spectrum(x: Tensor) -> tuple[Tensor, Tensor]:
 
     Where the modulus is 0 it is 1 + 0i, without gradient.
     """
-    # Native: abs of complex numbers has no gradient. Dividing by the larger part first keeps
-    # squares in range.
+    # Native: abs of complex numbers has no gradient. Here the modulus has none either; the last
+    # factor, which is 1 but for rounding, takes away the gradient's part along the number.
     real, imaginary = rfft2(x)
-    larger = ops.stop_gradient(ops.maximum(ops.abs(real), ops.abs(imaginary)))
-    empty = (larger == 0).astype(ms.float32)
-    factor = (1 - empty) / (larger + empty)
+    modulus = ops.stop_gradient(ops.sqrt(real * real + imaginary * imaginary))
+    empty = (modulus == 0).astype(ms.float32)
+    factor = (1 - empty) * ops.reciprocal(modulus + empty)
     real, imaginary = real * factor, imaginary * factor
-    modulus = ops.sqrt(real * real + imaginary * imaginary + empty)
-    return real / modulus + empty, imaginary / modulus
+    factor = 1.5 - 0.5 * (real * real + imaginary * imaginary)
+    return real * factor + empty, imaginary * factor
+
+
+def depthwise(x: Tensor, weight: Tensor) -> Tensor:
+    """3x3 convolution of each channel by given weights (c, 1, 3, 3), (n, c, h, w) -> the same."""
+    # Native: pad_mode "valid" by default, which ignores the padding.
+    return ops.conv2d(x, weight, pad_mode="pad", padding=1, groups=x.shape[1])
+
+
+def angle(real: Tensor, imaginary: Tensor) -> Tensor:
+    """The angle of complex numbers in (-pi, pi], 0 without gradient at 0, any shape."""
+    # Native: the gradient at 0 is not a number.
+    empty = ops.logical_and(real == 0, imaginary == 0)
+    return ops.atan2(ops.masked_fill(imaginary, empty, 0.0), ops.masked_fill(real, empty, 1.0))
+
+
+def idft2(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
+    """The inverse of `dft2`, also for a spectrum of no real map, 2 x (n, c, h, w) -> the same."""
+    # Native: complex numbers, with gradients through real and imag only.
+    values = ops.ifft2(ops.Complex()(real, imaginary), norm="backward")
+    return ops.real(values), ops.imag(values)

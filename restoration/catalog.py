@@ -10,7 +10,7 @@ import numpy as np
 
 from restoration import examples
 from restoration.errors import unknown_name
-from restoration.specs import KernelPredictionSpec, MimoUnetSpec, NimbusrSpec, PhaseformerSpec, Spec
+from restoration.specs import KernelPredictionSpec, MimoUnetSpec, NimbusrSpec, PhaseformerSpec, Spec, SpectroformerSpec
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,22 @@ _MODELS = (
         },
         example=examples.blurred_photographs,
         published=(PublishedWeights("best.pth", "published", "phaseformer", 1_783_800, 282),),
+    ),
+    Model(
+        name="spectroformer",
+        title="Spectroformer",
+        source="Khan, Mishra, Mehta, Phutke, Vipparthi, Nandi, Murala: Spectroformer: Multi-Domain "
+        "Query Cascaded Transformer Network for Underwater Image Enhancement, WACV 2024",
+        specs={
+            "tiny": SpectroformerSpec(blocks=(1, 1, 1, 1), hidden=(24, 48, 96, 192), refinement=1),
+            "published": SpectroformerSpec(),
+        },
+        example=examples.blurred_photographs,
+        published=(
+            PublishedWeights(
+                "netG_model_epoch_533.pth", "published", "final_model_AGSSF1", 2_530_193, 503
+            ),
+        ),
     ),
 )
 

@@ -6,7 +6,7 @@ an array: the file and the class that implement it, and the names of its inputs 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -101,7 +101,7 @@ def spec_from_dict(values: Mapping[str, Any]) -> Spec:
     Raises:
         InputError: the type is unknown, or its hyper-parameters do not fit together.
     """
-    types = {spec_type.__name__: spec_type for spec_type in Spec.__subclasses__()}
+    types = {spec_type.__name__: spec_type for spec_type in _descendants(Spec)}
     fields = dict(values)
     name = fields.pop("type", None)
     if name not in types:
@@ -110,6 +110,13 @@ def spec_from_dict(values: Mapping[str, Any]) -> Spec:
         field: tuple(value) if isinstance(value, list) else value for field, value in fields.items()
     }
     return types[name](**values)
+
+
+def _descendants(base: type[Spec]) -> Iterator[type[Spec]]:
+    """All types of spec that derive from one."""
+    for spec_type in base.__subclasses__():
+        yield spec_type
+        yield from _descendants(spec_type)
 
 
 def check_image(image: np.ndarray, *, name: str, channels: int, multiple: int, where: str) -> None:
@@ -339,3 +346,12 @@ class PhaseformerSpec(Spec):
             inputs["image"], name="image", channels=3, multiple=self.size_multiple,
             where=self.network,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectroformerSpec(PhaseformerSpec):
+    """Spectroformer; hyper-parameters as of Phaseformer, its successor."""
+
+    module: ClassVar[str] = "spectroformer"
+    network: ClassVar[str] = "Spectroformer"
+    outputs: ClassVar[tuple[str, ...]] = ("restored",)

@@ -297,3 +297,23 @@ def unit_spectrum(x: Tensor) -> tuple[Tensor, Tensor]:
     spectrum = torch.fft.rfft2(x, norm="backward")
     phases = torch.where(spectrum == 0, 1, torch.sgn(spectrum))
     return phases.real, phases.imag
+
+
+def depthwise(x: Tensor, weight: Tensor) -> Tensor:
+    """3x3 convolution of each channel by given weights (c, 1, 3, 3), (n, c, h, w) -> the same."""
+    # Native: stride 1 and no padding by default.
+    return F.conv2d(x, weight, padding=1, groups=x.shape[1])
+
+
+def angle(real: Tensor, imaginary: Tensor) -> Tensor:
+    """The angle of complex numbers in (-pi, pi], 0 without gradient at 0, any shape."""
+    # Native: the gradient at 0 is not a number.
+    empty = (real == 0) & (imaginary == 0)
+    return torch.atan2(imaginary.masked_fill(empty, 0.0), real.masked_fill(empty, 1.0))
+
+
+def idft2(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
+    """The inverse of `dft2`, also for a spectrum of no real map, 2 x (n, c, h, w) -> the same."""
+    # Native: complex numbers.
+    values = torch.fft.ifft2(torch.complex(real, imaginary), norm="backward")
+    return values.real, values.imag

@@ -11,7 +11,6 @@ Levels 1 to 4 are full, half, quarter, eighth resolution, of 16, 32, 64, 128 cha
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restoration.specs import PhaseformerSpec

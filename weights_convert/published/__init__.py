@@ -75,7 +75,13 @@ def count_members(shapes: Shapes, container: str) -> int:
 
 def layouts() -> Mapping[str, Layout]:
     """All layouts by the model they belong to."""
-    from weights_convert.published import kernel_prediction, mimo_unet, nimbusr, phaseformer
+    from weights_convert.published import (
+        kernel_prediction,
+        mimo_unet,
+        nimbusr,
+        phaseformer,
+        spectroformer,
+    )
 
     return {
         "mimo_unet": mimo_unet.LAYOUT,
@@ -84,6 +90,7 @@ def layouts() -> Mapping[str, Layout]:
         "nimbusr": nimbusr.LAYOUT,
         "nimbusr_saturated": nimbusr.LAYOUT_SATURATED,
         "phaseformer": phaseformer.LAYOUT,
+        "spectroformer": spectroformer.LAYOUT,
     }
 
 
