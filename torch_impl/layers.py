@@ -278,8 +278,9 @@ def pixel_unshuffle(x: Tensor, factor: int) -> Tensor:
 
 def matmul(x: Tensor, y: Tensor) -> Tensor:
     """Matrix products, (n, m, p, l) x (n, m, l, q) -> (n, m, p, q)."""
-    # Native: the same.
-    return torch.matmul(x, y)
+    # Native: the same. Multiplied as y' x', the result of one head has its channels last in memory,
+    # as convolutions like it.
+    return torch.matmul(y.transpose(-1, -2), x.transpose(-1, -2)).transpose(-1, -2)
 
 
 def matmul_transposed(x: Tensor, y: Tensor) -> Tensor:
