@@ -115,10 +115,14 @@ def report(figures: dict[str, dict[str, dict[str, float]]]) -> int:
             forward = figure["forward_s"] / torch["unit_s"]
             times = figure["forward_s"] / torch["forward_s"]
             is_met = (
-                forward <= job.at_most if framework == "torch" else times <= job.port_limit(framework)
+                forward <= job.at_most
+                if framework == "torch"
+                else times <= job.port_limit(framework)
             )
             missed += not is_met
-            at_most = job.at_most if framework == "torch" else f"{job.port_limit(framework)}x PyTorch"
+            at_most = (
+                job.at_most if framework == "torch" else f"{job.port_limit(framework)}x PyTorch"
+            )
             table.add_row(
                 model,
                 framework,

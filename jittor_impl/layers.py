@@ -5,6 +5,8 @@ Each comment states what the framework does on its own. Arrays are (n, c, h, w).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jittor as jt
 import numpy as np
 from jittor import Var, nn
@@ -402,7 +404,10 @@ def idft2(real: Var, imaginary: Var) -> tuple[Var, Var]:
     n, c, h, w = real.shape
     cos_w, sin_w = _dft_matrices(w)
     cos_h, sin_h = _dft_matrices(h)
-    real, imaginary = real.reshape(n * c * h, w) / (h * w), imaginary.reshape(n * c * h, w) / (h * w)
+    real, imaginary = (
+        real.reshape(n * c * h, w) / (h * w),
+        imaginary.reshape(n * c * h, w) / (h * w),
+    )
     real, imaginary = (
         _columns_last(jt.matmul(real, cos_w) + jt.matmul(imaginary, sin_w), n * c, h),
         _columns_last(jt.matmul(imaginary, cos_w) - jt.matmul(real, sin_w), n * c, h),
@@ -412,3 +417,77 @@ def idft2(real: Var, imaginary: Var) -> tuple[Var, Var]:
         _columns_last(jt.matmul(imaginary, cos_h) - jt.matmul(real, sin_h), n * c, w),
     )
     return real.reshape(n, c, h, w), imaginary.reshape(n, c, h, w)
+
+
+def linear(in_features: int, out_features: int) -> nn.Linear:
+    """Matrix product and bias, (n, in) -> (n, out)."""
+    # Native: the same.
+    return nn.Linear(in_features, out_features, bias=True)
+
+
+def correlate(x: Var, kernel: Var, *, stride: int) -> Var:
+    """Each map with one kernel (1, 1, k, k), only where it fits, (m, 1, h, w) -> (m, 1, h', w')."""
+    # Native: stride 1 by default.
+    return nn.conv2d(x, kernel, stride=stride)
+
+
+def pad_repeat(x: Var, amount: int) -> Var:
+    """Repeat the outermost pixels on all sides, (n, c, h, w) -> (n, c, h + 2 a, w + 2 a)."""
+    # Native: zeros by default.
+    return nn.pad(x, (amount, amount, amount, amount), mode="replicate")
+
+
+def adaptive_avg_pool(x: Var, size: int) -> Var:
+    """Means of size x size windows that cover a map, (n, c, h, w) -> (n, c, size, size).
+
+    Window i spans the rows floor(i h / size) to ceil((i + 1) h / size); windows may overlap, and a
+    map may be smaller than the result.
+    """
+
+    # Native: right only where the size divides the map's. Products with two matrices of means.
+    def means(length: int) -> np.ndarray:
+        starts, ends = np.arange(size) * length // size, -(-np.arange(1, size + 1) * length // size)
+        places = np.arange(length)
+        inside = (starts[:, None] <= places) & (places < ends[:, None])
+        return inside / (ends - starts)[:, None]
+
+    return _resampled(x, means(x.shape[2]), means(x.shape[3]))
+
+
+def resize_bilinear(x: Var, height: int, width: int) -> Var:
+    """Bilinear with half-pixel centres, no antialiasing, (n, c, h, w) -> (n, c, height, width)."""
+
+    # Native: wrong by whole pixels where size x scale is not whole. Products with two matrices.
+    def weights(new: int, old: int) -> np.ndarray:
+        places = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+        return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(old)))
+
+    if (height, width) == tuple(x.shape[2:]):
+        return x
+    return _resampled(x, weights(height, x.shape[2]), weights(width, x.shape[3]))
+
+
+def grid_sample(x: Var, grid: Var, *, padding: str, align_corners: bool) -> Var:
+    """Bilinear samples, maps (n, c, h, w) and places (n, h', w', 2), x first -> (n, c, h', w').
+
+    -1 and 1 are the centres of the outermost pixels if the corners are aligned, else their outer
+    edges. padding: outside is 0 ("zeros") or the nearest pixel ("border").
+    """
+    # Native: zeros, and corners that are not aligned, by default.
+    return nn.grid_sample(
+        x, grid, mode="bilinear", padding_mode=padding, align_corners=align_corners
+    )
+
+
+def without_gradient(function: Callable[[Var], Var], x: Var) -> Var:
+    """A function's result, through which no gradient flows."""
+    # Native: detach cuts the graph, and what is not asked for is not computed.
+    return function(x).detach()
+
+
+def _resampled(x: Var, rows: np.ndarray, columns: np.ndarray) -> Var:
+    """Each map times a matrix from the left and one from the right."""
+    n, c, h, w = x.shape
+    x = jt.matmul(x.reshape(n * c * h, w), jt.array(columns.T.astype(np.float32)))
+    x = jt.matmul(_columns_last(x, n * c, h), jt.array(rows.T.astype(np.float32)))
+    return _columns_last(x, n * c, len(columns)).reshape(n, c, len(rows), len(columns))

@@ -5,6 +5,8 @@ Each comment states what the framework does on its own. Arrays are (n, c, h, w).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import Uniform, initializer
@@ -348,3 +350,55 @@ def idft2(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
     # Native: complex numbers, with gradients through real and imag only.
     values = ops.ifft2(ops.Complex()(real, imaginary), norm="backward")
     return ops.real(values), ops.imag(values)
+
+
+def linear(in_features: int, out_features: int) -> nn.Dense:
+    """Matrix product and bias, (n, in) -> (n, out)."""
+    # Native: the same, by another name.
+    return nn.Dense(in_features, out_features, has_bias=True)
+
+
+def correlate(x: Tensor, kernel: Tensor, *, stride: int) -> Tensor:
+    """Each map with one kernel (1, 1, k, k), only where it fits, (m, 1, h, w) -> (m, 1, h', w')."""
+    # Native: stride 1 by default.
+    return ops.conv2d(x, kernel, stride=stride, pad_mode="valid")
+
+
+def pad_repeat(x: Tensor, amount: int) -> Tensor:
+    """Repeat the outermost pixels on all sides, (n, c, h, w) -> (n, c, h + 2 a, w + 2 a)."""
+    # Native: zeros by default.
+    return ops.pad(x, (amount, amount, amount, amount), mode="replicate")
+
+
+def adaptive_avg_pool(x: Tensor, size: int) -> Tensor:
+    """Means of size x size windows that cover a map, (n, c, h, w) -> (n, c, size, size).
+
+    Window i spans the rows floor(i h / size) to ceil((i + 1) h / size); windows may overlap, and a
+    map may be smaller than the result.
+    """
+    # Native: does this.
+    return ops.adaptive_avg_pool2d(x, (size, size))
+
+
+def resize_bilinear(x: Tensor, height: int, width: int) -> Tensor:
+    """Bilinear with half-pixel centres, no antialiasing, (n, c, h, w) -> (n, c, height, width)."""
+    # Native: align_corners defaults to False.
+    return ops.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
+
+
+def grid_sample(x: Tensor, grid: Tensor, *, padding: str, align_corners: bool) -> Tensor:
+    """Bilinear samples, maps (n, c, h, w) and places (n, h', w', 2), x first -> (n, c, h', w').
+
+    -1 and 1 are the centres of the outermost pixels if the corners are aligned, else their outer
+    edges. padding: outside is 0 ("zeros") or the nearest pixel ("border").
+    """
+    # Native: zeros, and corners that are not aligned, by default.
+    return ops.grid_sample(
+        x, grid, mode="bilinear", padding_mode=padding, align_corners=align_corners
+    )
+
+
+def without_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """A function's result, through which no gradient flows."""
+    # Native: stop_gradient cuts the graph.
+    return ops.stop_gradient(function(x))

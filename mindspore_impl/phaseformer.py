@@ -17,6 +17,7 @@ from mindspore_impl.layers import (
     Conv2d,
     constant,
     constant_parameter,
+    depthwise,
     fill_map,
     gelu,
     irfft2,
@@ -107,12 +108,16 @@ class FeedForward(nn.Cell):
 
     def __init__(self, channels: int, *, hidden: int):
         super().__init__()
+        self.hidden = hidden
         self.expand = Conv2d(channels, 2 * hidden, 1, padding=0, bias=False)
         self.local = Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
         self.project = Conv2d(hidden, channels, 1, padding=0, bias=False)
 
     def construct(self, x: Tensor) -> Tensor:
-        x, gate = ops.chunk(self.local(self.expand(x)), 2, axis=1)
+        # One after the other: two arrays of half the size take less time and memory than a whole.
+        wide, local = self.expand.weight, self.local.weight
+        gate = depthwise(pointwise(x, wide[self.hidden :]), local[self.hidden :])
+        x = depthwise(pointwise(x, wide[: self.hidden]), local[: self.hidden])
         return self.project(gelu(x) * gate)
 
 

@@ -19,7 +19,9 @@ from weights_convert.published import layout_of_class, layouts
 
 Arrays = dict[str, np.ndarray]
 
-_SUMMARY_SEED = 900_000  # golden files add a weight's number to it, for the projection of its gradient
+_SUMMARY_SEED = (
+    900_000  # golden files add a weight's number to it, for the projection of its gradient
+)
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,7 @@ def golden_case(path: Path) -> Case:
     model_name, layout = layout_of_class(metadata.get("class", ""))
     config = json.loads(metadata.get("config", "{}")) | {"mode": metadata.get("mode", "")}
     generated, numbers = _generated_weights(metadata, where=str(path))
-    spec, weights = layout.read(
-        generated | _group(content, "weights"), config, where=str(path)
-    )
+    spec, weights = layout.read(generated | _group(content, "weights"), config, where=str(path))
     gradients = layout.table.to_ours(_group(content, "grads"), where=str(path))
     summaries = layout.table.to_ours(_group(content, "grads_summary"), where=str(path))
     numbers = layout.table.to_ours(numbers, where=str(path))
@@ -162,9 +162,7 @@ def golden_case(path: Path) -> Case:
     )
 
 
-def _generated_weights(
-    metadata: Mapping[str, str], *, where: str
-) -> tuple[Arrays, dict[str, int]]:
+def _generated_weights(metadata: Mapping[str, str], *, where: str) -> tuple[Arrays, dict[str, int]]:
     """Weights that a golden file describes instead of holding, and the number of each.
 
     Raises:

@@ -262,9 +262,7 @@ def _reference_row(
     )
 
 
-def _distances(
-    exact: arrays.Reader, case: Case, noise: Mapping[str, Noise]
-) -> dict[str, float]:
+def _distances(exact: arrays.Reader, case: Case, noise: Mapping[str, Noise]) -> dict[str, float]:
     """Relative distances in the worse of both norms; infinite where there is nothing to compare.
 
     Gradients that are zero but for rounding are measured by the largest gradient.
@@ -289,7 +287,9 @@ def _distances(
             errors.append(case.summaries[name].distance(exact[name]))
         size = largest if name in noise and noise[name].is_vanishing else sizes[name]
         distances[name] = max(
-            quotient(error, whole) for pair in errors for error, whole in zip(pair, size, strict=True)
+            quotient(error, whole)
+            for pair in errors
+            for error, whole in zip(pair, size, strict=True)
         )
     return distances
 

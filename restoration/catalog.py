@@ -10,7 +10,16 @@ import numpy as np
 
 from restoration import examples
 from restoration.errors import unknown_name
-from restoration.specs import KernelPredictionSpec, MimoUnetSpec, NimbusrSpec, PhaseformerSpec, Spec, SpectroformerSpec
+from restoration.specs import (
+    KernelPredictionSpec,
+    MimoUnetSpec,
+    NimbusrSpec,
+    PhaseformerSpec,
+    PwcFlowSpec,
+    SelfBlindVsrSpec,
+    Spec,
+    SpectroformerSpec,
+)
 
 
 @dataclass(frozen=True)
@@ -148,6 +157,36 @@ _MODELS = (
             PublishedWeights(
                 "netG_model_epoch_533.pth", "published", "final_model_AGSSF1", 2_530_193, 503
             ),
+        ),
+    ),
+    Model(
+        name="pwc_flow",
+        title="PWC-Net optical flow",
+        source="Sun, Yang, Liu, Kautz: PWC-Net: CNNs for Optical Flow Using Pyramid, Warping, and "
+        "Cost Volume, CVPR 2018, arXiv 1709.02371",
+        specs={"tiny": PwcFlowSpec(), "published": PwcFlowSpec()},
+        example=examples.moving_pair,
+        published=(
+            PublishedWeights(
+                "network-default.pytorch", "published", "network-default", 9_374_274, 126
+            ),
+        ),
+    ),
+    Model(
+        name="self_blind_vsr",
+        title="Self-Blind-VSR",
+        source="Bai, Pan: Self-Supervised Deep Blind Video Super-Resolution, IEEE TPAMI 2024, "
+        "arXiv 2201.07422",
+        specs={
+            "tiny": SelfBlindVsrSpec(width=8, feature_blocks=1, blocks=1),
+            "published": SelfBlindVsrSpec(),
+            "published-train": SelfBlindVsrSpec(mode="train"),
+            "published-val": SelfBlindVsrSpec(mode="val"),
+        },
+        example=examples.moving_clip,
+        published=tuple(
+            PublishedWeights(f"{name}.pt", "published", name, 18_900_215, 272)
+            for name in ("self_blind_vsr_gaussian", "self_blind_vsr_realistic")
         ),
     ),
 )

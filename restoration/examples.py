@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import skimage.data
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, shift
 
 from restoration import degrade, images
 from restoration.errors import InputError, unknown_name
-from restoration.specs import NimbusrSpec, Spec
+from restoration.specs import NimbusrSpec, SelfBlindVsrSpec, Spec
 
 PHOTOGRAPHS = ("astronaut", "coffee", "cat", "rocket")
 _KERNEL_PX = 15
 _NOISE = 0.005
 _VARYING_KERNELS = 4
 _VARYING_KERNEL_PX = 9
+_FASTEST_PX = 3.0  # of a moving picture, from frame to frame
 
 
 def photograph(name: str, *, height_px: int, width_px: int) -> np.ndarray:
@@ -94,6 +95,37 @@ def varying_blur(
         "kernels": kernels.astype(np.float32),
         "sigma": np.full((len(names), 1, 1, 1), 0.01, np.float32),
     }
+
+
+def moving_clip(
+    spec: SelfBlindVsrSpec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
+    """The input of video super-resolution: {"frames": (n, t, 3, h, w)}."""
+    frames = _moving(names, spec.frames, height_px=height_px, width_px=width_px, seed=seed)
+    return {"frames": frames}
+
+
+def moving_pair(
+    spec: Spec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
+    """The inputs of optical flow: {"first": (n, 3, h, w), "second": (n, 3, h, w)}."""
+    frames = _moving(names, 2, height_px=height_px, width_px=width_px, seed=seed)
+    return {"first": frames[:, 0], "second": frames[:, 1]}
+
+
+def _moving(
+    names: tuple[str, ...], count: int, *, height_px: int, width_px: int, seed: int
+) -> np.ndarray:
+    """Clips of a window that pans over a photograph by fractions of a pixel, (n, count, 3, h, w)."""
+    speed_px = np.random.default_rng(seed).uniform(0.5, _FASTEST_PX, size=2)
+    margin_px = int(count * _FASTEST_PX)
+    clips = []
+    for name in names:
+        (scene,) = photograph(name, height_px=height_px + margin_px, width_px=width_px + margin_px)
+        places = [place * speed_px for place in range(count)]
+        views = [shift(scene, (0, -y, -x), order=1)[:, :height_px, :width_px] for y, x in places]
+        clips.append(views)
+    return np.array(clips, np.float32)
 
 
 def blurred_photographs(

@@ -355,3 +355,97 @@ class SpectroformerSpec(PhaseformerSpec):
     module: ClassVar[str] = "spectroformer"
     network: ClassVar[str] = "Spectroformer"
     outputs: ClassVar[tuple[str, ...]] = ("restored",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PwcFlowSpec(Spec):
+    """PWC-Net. Its widths are fixed.
+
+    align_corners: how maps are warped. The published weights need it; False is for weights that
+    were trained by unchanged old code on PyTorch 1.3 or later.
+    """
+
+    module: ClassVar[str] = "pwc_flow"
+    network: ClassVar[str] = "PwcFlow"
+    inputs: ClassVar[tuple[str, ...]] = ("first", "second")
+    outputs: ClassVar[tuple[str, ...]] = ("flow",)
+    required_inputs: ClassVar[int] = 2
+
+    align_corners: bool = True
+
+    def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
+        super().check_inputs(inputs)
+        first, second = inputs["first"], inputs["second"]
+        for name, image in inputs.items():
+            check_image(image, name=name, channels=3, multiple=1, where=self.network)
+        if second.shape[0] % first.shape[0] or second.shape[2:] != first.shape[2:]:
+            raise InputError(
+                "input 'second'",
+                expected=f"a multiple of {first.shape[0]} images of {first.shape[2]}x{first.shape[3]}",
+                got=str(tuple(second.shape)),
+                where=self.network,
+                next_step="give as many images as `first` has, or several times as many",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfBlindVsrSpec(Spec):
+    """Self-Blind-VSR.
+
+    width: channels. feature_blocks, blocks: residual blocks per frame, and after fusion. frames: of
+    a clip. scale: how much larger the result is. kernel_size: of the blur kernel. is_enlarged: the
+    frames already have the result's size. mode: "infer", or "train" or "val" for what these
+    need besides. align_corners: see `PwcFlowSpec`.
+    """
+
+    module: ClassVar[str] = "self_blind_vsr"
+    network: ClassVar[str] = "SelfBlindVsr"
+    inputs: ClassVar[tuple[str, ...]] = ("frames",)
+
+    width: int = 128
+    feature_blocks: int = 3
+    blocks: int = 20
+    frames: int = 5
+    scale: int = 4
+    kernel_size: int = 13
+    is_enlarged: bool = False
+    mode: str = "infer"
+    align_corners: bool = True
+
+    def __post_init__(self) -> None:
+        self._require_count("width", "feature_blocks", "blocks", "frames", "scale", "kernel_size")
+        self._require("frames", self.frames % 2 == 1 and self.frames >= 3, "odd, 3 or more")
+        self._require("scale", 2**self.doublings == self.scale > 1, "2, 4, 8, ...")
+        self._require("kernel_size", self.kernel_size % 2 == 1, "odd")
+        self._require_one_of("mode", "infer", "train", "val")
+        self._require(
+            "is_enlarged",
+            self.mode == "infer" or not self.is_enlarged,
+            'False in modes "train" and "val", whose loss compares sizes',
+        )
+
+    @property
+    def doublings(self) -> int:
+        """How often the size is doubled."""
+        return self.scale.bit_length() - 1
+
+    @property
+    def outputs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Depends on the mode."""
+        if self.mode == "infer":
+            return "restored", "kernel"
+        if self.mode == "train":
+            return "restored_reduced", "cycle", "kernel"
+        return "restored", "restored_reduced", "reduced", "cycle", "kernel"
+
+    def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
+        super().check_inputs(inputs)
+        frames = inputs["frames"]
+        if frames.ndim != 5 or frames.shape[1:3] != (self.frames, 3) or 0 in frames.shape:
+            raise InputError(
+                "input 'frames'",
+                expected=f"shape (n, {self.frames}, 3, h, w), none of them 0",
+                got=str(tuple(frames.shape)),
+                where=self.network,
+                next_step="stack RGB frames in order of time",
+            )

@@ -5,6 +5,8 @@ Each comment states what the framework does on its own. Arrays are (n, c, h, w).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -318,3 +320,59 @@ def idft2(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
     # Native: complex numbers.
     values = torch.fft.ifft2(torch.complex(real, imaginary), norm="backward")
     return values.real, values.imag
+
+
+def linear(in_features: int, out_features: int) -> nn.Linear:
+    """Matrix product and bias, (n, in) -> (n, out)."""
+    # Native: the same.
+    return nn.Linear(in_features, out_features, bias=True)
+
+
+def correlate(x: Tensor, kernel: Tensor, *, stride: int) -> Tensor:
+    """Each map with one kernel (1, 1, k, k), only where it fits, (m, 1, h, w) -> (m, 1, h', w')."""
+    # Native: stride 1 by default.
+    return F.conv2d(x, kernel, stride=stride)
+
+
+def pad_repeat(x: Tensor, amount: int) -> Tensor:
+    """Repeat the outermost pixels on all sides, (n, c, h, w) -> (n, c, h + 2 a, w + 2 a)."""
+    # Native: zeros by default.
+    return F.pad(x, (amount, amount, amount, amount), mode="replicate")
+
+
+def adaptive_avg_pool(x: Tensor, size: int) -> Tensor:
+    """Means of size x size windows that cover a map, (n, c, h, w) -> (n, c, size, size).
+
+    Window i spans the rows floor(i h / size) to ceil((i + 1) h / size); windows may overlap, and a
+    map may be smaller than the result.
+    """
+    # Native: does this.
+    return F.adaptive_avg_pool2d(x, size)
+
+
+def resize_bilinear(x: Tensor, height: int, width: int) -> Tensor:
+    """Bilinear with half-pixel centres, no antialiasing, (n, c, h, w) -> (n, c, height, width)."""
+    # Native: align_corners defaults to False; the antialiasing switch is off by default.
+    return F.interpolate(
+        x, size=(height, width), mode="bilinear", align_corners=False, antialias=False
+    )
+
+
+def grid_sample(x: Tensor, grid: Tensor, *, padding: str, align_corners: bool) -> Tensor:
+    """Bilinear samples, maps (n, c, h, w) and places (n, h', w', 2), x first -> (n, c, h', w').
+
+    -1 and 1 are the centres of the outermost pixels if the corners are aligned, else their outer
+    edges. padding: outside is 0 ("zeros") or the nearest pixel ("border").
+    """
+    # Native: zeros by default; corners are not aligned by default since PyTorch 1.3, before they
+    # always were.
+    return F.grid_sample(
+        x, grid, mode="bilinear", padding_mode=padding, align_corners=align_corners
+    )
+
+
+def without_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """A function's result, through which no gradient flows."""
+    # Native: no_grad also keeps nothing for a backward pass.
+    with torch.no_grad():
+        return function(x)

@@ -20,8 +20,9 @@ class NameTable:
     ("encoder1.{block}.conv1", "Encoder.0.layers.{block}.main.0.main.0").
     """
 
-    def __init__(self, pairs: Sequence[tuple[str, str]]):
-        self._to_ours = [(_pattern(theirs), ours) for ours, theirs in pairs]
+    def __init__(self, pairs: Sequence[tuple[str, str]], *, optional_prefix: str = ""):
+        """optional_prefix: what some of the published files put before every name."""
+        self._to_ours = [(_pattern(theirs, optional_prefix), ours) for ours, theirs in pairs]
         self._to_theirs = [(_pattern(ours), theirs) for ours, theirs in pairs]
 
     def ours(self, name: str) -> str | None:
@@ -49,10 +50,12 @@ class NameTable:
         return _renamed(state, {name: self.theirs(name) for name in state}, where)
 
 
-def _pattern(text: str) -> re.Pattern[str]:
+def _pattern(text: str, optional_prefix: str = "") -> re.Pattern[str]:
     """A pattern of the table as a regular expression over a whole name."""
     escaped = re.escape(text).replace(r"\{", "{").replace(r"\}", "}")
-    return re.compile(_FIELD.sub(r"(?P<\1>\\d+)", escaped) + r"(?P<suffix>(?:\.(?:weight|bias))?)")
+    fields = _FIELD.sub(r"(?P<\1>\\d+)", escaped)
+    prefix = f"(?:{re.escape(optional_prefix)})?"
+    return re.compile(prefix + fields + r"(?P<suffix>(?:\.(?:weight|bias))?)")
 
 
 def _translate(name: str, rules: Iterable[tuple[re.Pattern[str], str]]) -> str | None:

@@ -80,6 +80,8 @@ def layouts() -> Mapping[str, Layout]:
         mimo_unet,
         nimbusr,
         phaseformer,
+        pwc_flow,
+        self_blind_vsr,
         spectroformer,
     )
 
@@ -91,6 +93,8 @@ def layouts() -> Mapping[str, Layout]:
         "nimbusr_saturated": nimbusr.LAYOUT_SATURATED,
         "phaseformer": phaseformer.LAYOUT,
         "spectroformer": spectroformer.LAYOUT,
+        "pwc_flow": pwc_flow.LAYOUT,
+        "self_blind_vsr": self_blind_vsr.LAYOUT,
     }
 
 

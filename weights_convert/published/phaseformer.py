@@ -61,7 +61,9 @@ def sizes(shapes: Shapes) -> dict[str, Any]:
     return {
         "blocks": tuple(count_members(shapes, encoder) for encoder in encoders),
         "heads": tuple(shapes[f"{encoder}.0.attention.temperature"][1] for encoder in encoders),
-        "hidden": tuple(shapes[f"{encoder}.0.feed_forward.project.weight"][1] for encoder in encoders),
+        "hidden": tuple(
+            shapes[f"{encoder}.0.feed_forward.project.weight"][1] for encoder in encoders
+        ),
         "refinement": count_members(shapes, "refinement"),
     }
 

@@ -1,0 +1,156 @@
+"""Self-Blind-VSR: video super-resolution whose training needs low-resolution video only.
+
+Source: Bai, Pan, "Self-Supervised Deep Blind Video Super-Resolution", IEEE TPAMI 2024,
+arXiv 2201.07422.
+
+Input: RGB frames (n, 5, 3, h, w) in [0, 1], in order of time; the third is restored. Output in mode
+"infer": the frame (n, 3, s h, s w), not clamped, and the clip's blur kernel (n, 1, k, k), of sum 1,
+to be applied by correlation. "train" and "val" also blur and reduce by that kernel, frames and
+result, and restore the reduced frames.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restoration.specs import PwcFlowSpec, SelfBlindVsrSpec
+from torch_impl.layers import (
+    Conv2d,
+    adaptive_avg_pool,
+    correlate,
+    linear,
+    pad_repeat,
+    pixel_shuffle,
+    resize_bilinear,
+    spatial_mean,
+    without_gradient,
+)
+from torch_impl.pwc_flow import PwcFlow, warp
+
+
+def blur_down(x: Tensor, kernel: Tensor, scale: int) -> Tensor:
+    """Blur images and keep every so many pixels, (n, c, h, w) -> (n, c, h/s, w/s), rounded up.
+
+    kernel: one per sample, (n, 1, k, k), applied by correlation; edges are repeated.
+    """
+    n, c, size = x.shape[0], x.shape[1], kernel.shape[3]
+    x = pad_repeat(x, size // 2)
+    height, width = x.shape[2], x.shape[3]
+    blurred = [
+        correlate(x[i].reshape(c, 1, height, width), kernel[i : i + 1], stride=scale)
+        for i in range(n)
+    ]
+    return torch.stack([maps[:, 0] for maps in blurred], dim=0)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions and their input, (n, c, h, w) -> (n, c, h, w)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv1 = Conv2d(channels, channels, 3, padding=1, bias=True)
+        self.conv2 = Conv2d(channels, channels, 3, padding=1, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv2(F.relu_(self.conv1(x)))
+
+
+class AttentionBlock(nn.Module):
+    """A residual block whose channels are weighted, (n, c, h, w) -> (n, c, h, w)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv1 = Conv2d(channels, channels, 3, padding=1, bias=True)
+        self.conv2 = Conv2d(channels, channels, 3, padding=1, bias=True)
+        self.squeeze = Conv2d(channels, channels // 16, 1, padding=0, bias=True)
+        self.excite = Conv2d(channels // 16, channels, 1, padding=0, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv2(F.relu_(self.conv1(x)))
+        weights = self.excite(F.relu_(self.squeeze(spatial_mean(y))))
+        return x + y * torch.sigmoid(weights)
+
+
+class KernelNet(nn.Module):
+    """The blur kernel of a clip, (n, 3 t, h, w) -> (n, 1, k, k), not negative, of sum 1."""
+
+    def __init__(self, frames: int, kernel_size: int):
+        super().__init__()
+        self.size = kernel_size
+        self.stem = Conv2d(3 * frames, 64, 3, padding=1, bias=True)
+        self.body1 = nn.Sequential(AttentionBlock(64), AttentionBlock(64))
+        self.body2 = nn.Sequential(AttentionBlock(64), AttentionBlock(64))
+        self.conv1 = Conv2d(64, 32, 3, padding=1, bias=True)
+        self.conv2 = Conv2d(32, 1, 3, padding=1, bias=True)
+        self.linear1 = linear(kernel_size * kernel_size, 1000)
+        self.linear2 = linear(1000, kernel_size * kernel_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = adaptive_avg_pool(self.body1(self.stem(x)), self.size)
+        x = self.conv2(self.conv1(self.body2(x)))
+        x = x.reshape(x.shape[0], self.size * self.size)
+        x = torch.softmax(self.linear2(self.linear1(x)), dim=1)
+        return x.reshape(x.shape[0], 1, self.size, self.size)
+
+
+class SelfBlindVsr(nn.Module):
+    """The whole network; see the module's docstring for shapes.
+
+    Where the frames are already as large as the result, no output depends on enlarge.
+    """
+
+    def __init__(self, spec: SelfBlindVsrSpec):
+        super().__init__()
+        self.mode = spec.mode
+        self.scale = spec.scale
+        self.count = spec.frames
+        self.enlarges = not spec.is_enlarged
+        self.align_corners = spec.align_corners
+        width = spec.width
+        self.stem = Conv2d(3, width, 3, padding=1, bias=True)
+        self.features = nn.Sequential(*[ResidualBlock(width) for _ in range(spec.feature_blocks)])
+        self.fusion = Conv2d(spec.frames * width, width, 3, padding=1, bias=True)
+        self.body = nn.Sequential(*[ResidualBlock(width) for _ in range(spec.blocks)])
+        self.head1 = Conv2d(width, width, 3, padding=1, bias=True)
+        self.head2 = Conv2d(width, 3, 3, padding=1, bias=True)
+        steps = [Conv2d(width, 4 * width, 3, padding=1, bias=True) for _ in range(spec.doublings)]
+        self.enlarge = nn.ModuleList(steps)
+        self.flow = PwcFlow(PwcFlowSpec(align_corners=spec.align_corners))
+        self.kernel = KernelNet(spec.frames, spec.kernel_size)
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
+        n, count, _, h, w = frames.shape
+        kernel = self.kernel(frames.reshape(n, 3 * count, h, w))
+        if self.mode == "infer":
+            return self.restore(frames), kernel
+        images = [blur_down(frames[:, i], kernel, self.scale) for i in range(count)]
+        reduced = torch.stack(images, dim=1)
+        restored_reduced = self.restore(reduced)
+        if self.mode == "train":
+            restored = without_gradient(self.restore, frames)
+            return restored_reduced, blur_down(restored, kernel, self.scale), kernel
+        restored = self.restore(frames)
+        cycle = blur_down(restored, kernel, self.scale)
+        return restored, restored_reduced, reduced[:, count // 2], cycle, kernel
+
+    def restore(self, frames: Tensor) -> Tensor:
+        """The middle frame from all of them, (n, t, 3, h, w) -> (n, 3, s h, s w)."""
+        n, middle = frames.shape[0], self.count // 2
+        others = [i for i in range(self.count) if i != middle]
+        centre = frames[:, middle]
+        neighbours = torch.cat([frames[:, i] for i in others], dim=0)
+        x = self.features(self.stem(torch.cat([neighbours, centre], dim=0)))
+        rest = n * len(others)
+        flow = self.flow(centre, neighbours)
+        warped = warp(x[:rest], flow, padding="border", align_corners=self.align_corners)
+        parts = [warped[i * n : (i + 1) * n] for i in range(len(others))]
+        x = torch.cat(parts[:middle] + [x[rest:]] + parts[middle:], dim=1)
+        x = self.body(self.fusion(x))
+        if not self.enlarges:
+            return self.head2(self.head1(x)) + centre
+        for conv in self.enlarge:
+            x = pixel_shuffle(conv(x), 2)
+        height, width = self.scale * centre.shape[2], self.scale * centre.shape[3]
+        return self.head2(self.head1(x)) + resize_bilinear(centre, height, width)
