@@ -367,8 +367,8 @@ def unit_spectrum(x: Var) -> tuple[Var, Var]:
 
     Where the modulus is 0 it is 1 + 0i, without gradient.
     """
-    # Native: no complex numbers on CPU. Here the modulus has no gradient; the last factor, which is 1
-    # but for rounding, takes away the gradient's part along the number.
+    # Native: no complex numbers on CPU. Here the modulus, 0 when below 1e-19, has no gradient; the
+    # last factor, 1 but for rounding, takes away the gradient's part along the number.
     real, imaginary = rfft2(x)
     modulus = jt.sqrt(real * real + imaginary * imaginary).detach()
     empty = (modulus == 0).float32()

@@ -1,4 +1,4 @@
-"""The cost volume of optical flow: how alike each pixel is to the 81 pixels around it in another map.
+"""The cost volume of optical flow: how alike a pixel is to the 81 around it in another map.
 
 Unlike the models this file differs between the frameworks. "composed" is made of the framework's
 operators; "compiled" of kernels of its own, of which there are none.

@@ -138,15 +138,15 @@ class SelfBlindVsr(nn.Cell):
     def restore(self, frames: Tensor) -> Tensor:
         """The middle frame from all of them, (n, t, 3, h, w) -> (n, 3, s h, s w)."""
         n, middle = frames.shape[0], self.count // 2
-        others = [i for i in range(self.count) if i != middle]
-        centre = frames[:, middle]
-        neighbours = ops.cat([frames[:, i] for i in others], axis=0)
-        x = self.features(self.stem(ops.cat([neighbours, centre], axis=0)))
-        rest = n * len(others)
-        flow = self.flow(centre, neighbours)
-        warped = warp(x[:rest], flow, padding="border", align_corners=self.align_corners)
-        parts = [warped[i * n : (i + 1) * n] for i in range(len(others))]
-        x = ops.cat(parts[:middle] + [x[rest:]] + parts[middle:], axis=1)
+        before, after = middle * n, (middle + 1) * n
+        images = ops.cat([frames[:, i] for i in range(self.count)], axis=0)
+        centre = images[before:after]
+        x = self.features(self.stem(images))
+        flow = self.flow(centre, ops.cat([images[:before], images[after:]], axis=0))
+        moved = ops.cat([x[:before], x[after:]], axis=0)
+        moved = warp(moved, flow, padding="border", align_corners=self.align_corners)
+        x = ops.cat([moved[:before], x[before:after], moved[before:]], axis=0)
+        x = ops.cat(ops.chunk(x, self.count, axis=0), axis=1)
         x = self.body(self.fusion(x))
         if not self.enlarges:
             return self.head2(self.head1(x)) + centre

@@ -116,7 +116,7 @@ def moving_pair(
 def _moving(
     names: tuple[str, ...], count: int, *, height_px: int, width_px: int, seed: int
 ) -> np.ndarray:
-    """Clips of a window that pans over a photograph by fractions of a pixel, (n, count, 3, h, w)."""
+    """Clips of a window that moves over a photograph, not by whole pixels, (n, count, 3, h, w)."""
     speed_px = np.random.default_rng(seed).uniform(0.5, _FASTEST_PX, size=2)
     margin_px = int(count * _FASTEST_PX)
     clips = []

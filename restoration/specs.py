@@ -381,10 +381,10 @@ class PwcFlowSpec(Spec):
         if second.shape[0] % first.shape[0] or second.shape[2:] != first.shape[2:]:
             raise InputError(
                 "input 'second'",
-                expected=f"a multiple of {first.shape[0]} images of {first.shape[2]}x{first.shape[3]}",
+                expected=f"{first.shape[0]} images as large as `first`, or a multiple",
                 got=str(tuple(second.shape)),
                 where=self.network,
-                next_step="give as many images as `first` has, or several times as many",
+                next_step="image i of `first` belongs to images i, n + i, ... of `second`",
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -179,6 +180,61 @@ def irfft2(real: np.ndarray, imaginary: np.ndarray, *, width: int) -> np.ndarray
     return np.fft.irfft2(real + 1j * imaginary, s=(real.shape[2], width))
 
 
+def constant(like: np.ndarray, values: list[float]) -> np.ndarray:
+    return np.array(values)
+
+
+def pixel_unshuffle(x: np.ndarray, factor: int) -> np.ndarray:
+    places = [(dy, dx) for dy in range(factor) for dx in range(factor)]
+    parts = np.stack([x[:, :, dy::factor, dx::factor] for dy, dx in places], 2)
+    return parts.reshape(x.shape[0], -1, *parts.shape[3:])
+
+
+def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.einsum("nmpl,nmlq->nmpq", x, y)
+
+
+def matmul_transposed(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.einsum("nmpl,nmql->nmpq", x, y)
+
+
+def depthwise(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    return conv2d(x, weight, np.zeros(len(weight)), padding=1, groups=len(weight))
+
+
+def idft2(real: np.ndarray, imaginary: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    values = np.fft.ifft2(real + 1j * imaginary)
+    return values.real, values.imag
+
+
+def correlate(x: np.ndarray, kernel: np.ndarray, *, stride: int) -> np.ndarray:
+    return conv2d(x, kernel, np.zeros(1), stride=stride)
+
+
+def pad_repeat(x: np.ndarray, amount: int) -> np.ndarray:
+    return np.pad(x, [(0, 0), (0, 0), (amount, amount), (amount, amount)], mode="edge")
+
+
+def adaptive_avg_pool(x: np.ndarray, size: int) -> np.ndarray:
+    n, c, h, w = x.shape
+    result = np.zeros((n, c, size, size))
+    for i, j in np.ndindex(size, size):
+        rows = slice(i * h // size, -(-(i + 1) * h // size))
+        columns = slice(j * w // size, -(-(j + 1) * w // size))
+        result[:, :, i, j] = x[:, :, rows, columns].mean((2, 3))
+    return result
+
+
+def resize_bilinear(x: np.ndarray, height: int, width: int) -> np.ndarray:
+    pairs = zip((height, width), x.shape[2:], strict=True)
+    rows, columns = ((np.arange(new) + 0.5) * old / new - 0.5 for new, old in pairs)
+    return _bilinear(x, rows, columns)
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    return x * 0.5 * (1 + np.vectorize(math.erf)(x / 2**0.5))
+
+
 def _draw(*shape: int) -> np.ndarray:
     return RNG.standard_normal(shape).astype(np.float32)
 
@@ -213,12 +269,25 @@ FUNCTIONS: list[tuple[Callable[..., Any], list[np.ndarray], dict[str, Any]]] = [
     (rfft2, [_draw(1, 2, 5, 7)], {}),
     (irfft2, [_draw(1, 2, 6, 6), _draw(1, 2, 6, 6)], {"width": 10}),
     (irfft2, [_draw(1, 2, 5, 4), _draw(1, 2, 5, 4)], {"width": 7}),
+    (pixel_unshuffle, [_draw(2, 3, 4, 6)], {"factor": 2}),
+    (matmul, [_draw(2, 3, 4, 5), _draw(2, 3, 5, 6)], {}),
+    (matmul, [_draw(1, 1, 2, 3), _draw(1, 1, 3, 4)], {}),
+    (matmul_transposed, [_draw(2, 3, 4, 5), _draw(2, 3, 6, 5)], {}),
+    (depthwise, [_draw(2, 3, 4, 5), _draw(3, 1, 3, 3)], {}),
+    (idft2, [_draw(2, 3, 6, 5), _draw(2, 3, 6, 5)], {}),
+    (correlate, [_draw(3, 1, 7, 8), _draw(1, 1, 3, 3)], {"stride": 2}),
+    (pad_repeat, [_draw(2, 3, 4, 3)], {"amount": 3}),
+    (adaptive_avg_pool, [_draw(1, 2, 7, 9)], {"size": 3}),
+    (adaptive_avg_pool, [_draw(1, 2, 3, 8)], {"size": 5}),
+    (resize_bilinear, [_draw(1, 2, 5, 7)], {"height": 8, "width": 4}),
+    (resize_bilinear, [_draw(1, 2, 3, 4)], {"height": 3, "width": 4}),
     (pointwise, [_draw(2, 6, 3, 4), _draw(5, 6, 1, 1)], {}),
     (pointwise, [_draw(2, 6, 3, 4), _draw(5, 6, 1, 1), _draw(5)], {}),
 ]
 CURVED: list[tuple[Callable[..., Any], list[np.ndarray], dict[str, Any]]] = [
     (leaky_relu, [_draw(2, 3, 5, 4)], {"slope": 0.2}),
     (softplus, [15 * _draw(2, 3, 5, 4)], {}),
+    (gelu, [2 * _draw(2, 3, 5, 4)], {}),
     (max_pool, [_draw(2, 3, 7, 6)], {"factor": 2}),
     (max_pool, [_draw(2, 3, 2, 3)], {"factor": 2}),
 ]
@@ -375,3 +444,132 @@ def test_fresh_weights_are_uniform_as_in_pytorch(
         assert np.abs(values).max() > 0.6 * bound
         assert abs(values.mean()) < 0.25 * bound
     assert initial["weight"].std() == pytest.approx(bound / np.sqrt(3), rel=0.03)
+
+
+def test_a_constant_has_the_numbers(backend: Backend) -> None:
+    (found,) = backend.call("layer", "constant", [_draw(2, 3)], {"values": [1.0, 0.25, -3.0]})
+    _close(found, constant(_draw(1), [1.0, 0.25, -3.0]))
+
+
+def _two_argument_function(
+    backend: Backend, name: str, arrays: list[np.ndarray], exact: Callable[..., Any]
+) -> None:
+    """A curved function of two arrays and its slopes, in the largest value's units."""
+    values = [array.astype(np.float64) for array in arrays]
+    expected = _as_list(exact(*values))
+    found = backend.call("layer", name, arrays, {})
+    for one, other in zip(found, expected, strict=True):
+        _close(one, other)
+    probes = [
+        np.random.default_rng(9).standard_normal(r.shape).astype(np.float32) for r in expected
+    ]
+    slopes = backend.call("layer_gradients", name, arrays, {}, probes)
+    step = 1e-6
+    for place, array in enumerate(values):
+        wanted = np.zeros_like(array)
+        for index in np.ndindex(array.shape):
+            sides = []
+            for sign in (1, -1):
+                moved = [value.copy() for value in values]
+                moved[place][index] += sign * step
+                pairs = zip(_as_list(exact(*moved)), probes, strict=True)
+                sides.append(sum(float((result * probe).sum()) for result, probe in pairs))
+            wanted[index] = (sides[0] - sides[1]) / (2 * step)
+        np.testing.assert_allclose(slopes[place], wanted, rtol=0, atol=2e-5 * np.abs(wanted).max())
+
+
+def test_angle(backend: Backend) -> None:
+    arrays = [_draw(2, 3, 5, 4), _draw(2, 3, 5, 4)]
+    _two_argument_function(backend, "angle", arrays, lambda x, y: np.arctan2(y, x))
+    special = np.array(
+        [[0, 0], [1, 0], [-1, 0], [0, 2], [0, -2], [1e-12, 1], [-1e-12, -1]], np.float32
+    )
+    (found,) = backend.call("layer", "angle", [special[:, 0], special[:, 1]], {})
+    np.testing.assert_allclose(found, np.arctan2(special[:, 1], special[:, 0]), atol=1e-6)
+    slopes = backend.call(
+        "layer_gradients", "angle", [special[:, 0], special[:, 1]], {}, [np.ones(7, np.float32)]
+    )
+    square = np.maximum((special**2).sum(1), 1e-30)
+    np.testing.assert_allclose(slopes[0], -special[:, 1] / square, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(slopes[1], special[:, 0] / square, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(6, 10), (5, 7)])
+def test_unit_spectrum(backend: Backend, size: tuple[int, int]) -> None:
+    def exact(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        spectrum = np.fft.rfft2(x)
+        return spectrum.real / np.abs(spectrum), spectrum.imag / np.abs(spectrum)
+
+    _two_argument_function(backend, "unit_spectrum", [_draw(1, 2, *size)], exact)
+
+
+def test_unit_spectrum_of_nothing(backend: Backend) -> None:
+    x = np.zeros((1, 1, 4, 6), np.float32)
+    real, imaginary = backend.call("layer", "unit_spectrum", [x], {})
+    assert np.array_equal(real, np.ones((1, 1, 4, 4)))
+    assert not imaginary.any()
+    probes = [np.ones((1, 1, 4, 4), np.float32)] * 2
+    assert not backend.call("layer_gradients", "unit_spectrum", [x], {}, probes)[0].any()
+
+
+@pytest.mark.parametrize("padding", ["zeros", "border"])
+@pytest.mark.parametrize("align_corners", [True, False])
+def test_grid_sample(backend: Backend, padding: str, align_corners: bool) -> None:
+    """Samples at places in pixels, some of them outside."""
+    x = _draw(2, 3, 5, 7)
+    places = np.random.default_rng(4).uniform(-1.5, [7.5, 5.5], (2, 4, 6, 2))
+    size = np.array([7, 5])
+    grid = 2 * places / (size - 1) - 1 if align_corners else (2 * places + 1) / size - 1
+    padded = np.pad(
+        x, [(0, 0), (0, 0), (3, 3), (3, 3)], mode="edge" if padding == "border" else "constant"
+    )
+    low = np.floor(places).astype(int)
+    part = places - low
+    expected = np.zeros((2, 3, 4, 6))
+    for down in (0, 1):
+        for right in (0, 1):
+            weight = np.abs(1 - right - part[..., 0]) * np.abs(1 - down - part[..., 1])
+            for n in range(2):
+                rows, columns = low[n, ..., 1] + down + 3, low[n, ..., 0] + right + 3
+                expected[n] += weight[n] * padded[n][:, rows, columns]
+    (found,) = backend.call(
+        "layer", "grid_sample", [x, grid.astype(np.float32)],
+        {"padding": padding, "align_corners": align_corners},
+    )  # fmt: skip
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_channel_norm(backend: Backend) -> None:
+    """Also where the mean is a hundred times the deviation."""
+    x, weights = _draw(2, 6, 3, 4) + 100, {"weight": _draw(6), "bias": _draw(6)}
+    initial, found = backend.call("module_layer", "ChannelNorm", [6], {"eps": 1e-5}, weights, x)
+    assert (initial["weight"] == 1).all()
+    assert (initial["bias"] == 0).all()
+    exact = x.astype(np.float64)
+    exact = (exact - exact.mean(1, keepdims=True)) / np.sqrt(exact.var(1, keepdims=True) + 1e-5)
+    expected = exact * weights["weight"][:, None, None] + weights["bias"][:, None, None]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
+def test_linear(backend: Backend) -> None:
+    x, weights = _draw(3, 5), {"weight": _draw(4, 5), "bias": _draw(4)}
+    initial, found = backend.call("module_layer", "linear", [5, 4], {}, weights, x)
+    assert all(np.abs(values).max() <= 5**-0.5 for values in initial.values())
+    _close(found, x @ weights["weight"].T + weights["bias"])
+
+
+def test_parameters_to_be_trained(backend: Backend) -> None:
+    (found,) = backend.call("layer", "constant_parameter", [], {"shape": (2, 3), "value": 0.5})
+    assert np.array_equal(found, np.full((2, 3), 0.5, np.float32))
+    (found,) = backend.call("layer", "uniform_parameter", [], {"shape": (50, 40), "bound": 0.25})
+    assert found.shape == (50, 40)
+    assert np.abs(found).max() <= 0.25
+    assert found.std() == pytest.approx(0.25 / 3**0.5, rel=0.1)
+
+
+def test_without_gradient(backend: Backend) -> None:
+    """The function is called, and what goes into it gets no gradient."""
+    x = _draw(2, 3)
+    found, slopes = backend.call("stopped", x)
+    np.testing.assert_allclose(found, 2 * x, rtol=1e-6)
+    np.testing.assert_allclose(slopes, np.ones_like(x))

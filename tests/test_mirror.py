@@ -15,7 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("torch_impl", "jittor_impl", "mindspore_impl")
-NOT_MODELS = {"__init__", "runtime", "engine", "layers", "losses", "train", "evaluate", "export"}
+SHIMS = ("layers", "correlation")
+NOT_MODELS = {"__init__", "runtime", "engine", "losses", "train", "evaluate", "export", *SHIMS}
 
 RATCHET = {"jittor_impl": 0.12, "mindspore_impl": 0.16}
 """Largest share of a model file's lines that may differ from PyTorch's."""
@@ -102,14 +103,14 @@ def test_share_of_differing_lines(package: str) -> None:
     assert different / total > RATCHET[package] - 0.03, "lower the ratchet"
 
 
-def _functions(package: str) -> dict[str, tuple[str, str]]:
-    """Signatures and docstrings of the public functions and classes of `layers.py`."""
-    text = _renamed(package, "layers")
+def _functions(package: str, file: str) -> dict[str, tuple[str, str]]:
+    """Signatures and docstrings of the public functions and classes of a file of shims."""
+    text = _renamed(package, file)
     found = {}
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             found[node.name] = (ast.unparse(node.args), str(ast.get_docstring(node)))
-        elif isinstance(node, ast.ClassDef):
+        elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             methods = [item for item in node.body if isinstance(item, ast.FunctionDef)]
             signatures = "; ".join(
                 f"{item.name}({ast.unparse(item.args)})"
@@ -121,13 +122,15 @@ def _functions(package: str) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize("package", PACKAGES[1:])
-def test_layers_have_the_same_names_signatures_and_docstrings(package: str) -> None:
-    assert _functions(package) == _functions("torch_impl")
+@pytest.mark.parametrize("file", SHIMS)
+def test_shims_have_the_same_names_signatures_and_docstrings(package: str, file: str) -> None:
+    assert _functions(package, file) == _functions("torch_impl", file)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_every_shim_says_what_is_native(package: str) -> None:
-    text = (ROOT / package / "layers.py").read_text()
+@pytest.mark.parametrize("file", SHIMS)
+def test_every_shim_says_what_is_native(package: str, file: str) -> None:
+    text = (ROOT / package / f"{file}.py").read_text()
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             assert "# Native: " in str(ast.get_source_segment(text, node)), node.name

@@ -25,9 +25,22 @@ NO_NETWORKS = {
     "kernel_prediction-grid",
     "kernel_prediction-pipeline",
     "nimbusr-operators",
+    "phaseformer-ops",
+    "self_blind_vsr-ops",
+    "spectroformer-ops",
 }
+OUTPUTS_ONLY = {
+    "phaseformer",
+    "self_blind_vsr-hr_in",
+    "self_blind_vsr-scale2",
+    "self_blind_vsr-val",
+    "spectroformer",
+}
+"""Larger relatives of other files, to spare time: see test_phase.py and test_video.py."""
 GOLDENS = sorted(
-    path for path in (HERE / "golden").glob("*.safetensors") if path.stem not in NO_NETWORKS
+    path
+    for path in (HERE / "golden").glob("*.safetensors")
+    if path.stem not in NO_NETWORKS | OUTPUTS_ONLY
 )
 
 
@@ -69,7 +82,7 @@ def test_golden_models_agree(goldens: dict[str, Any], golden: str) -> None:
     outputs = {name for name in names if name.startswith("output/")}
     assert outputs
     assert {name.replace("output/", "output@graph/") for name in outputs} <= names
-    assert "gradient/input/image" in names
+    assert any(name.startswith("gradient/input/") for name in names)
 
 
 @pytest.mark.parametrize("golden", [path.stem for path in GOLDENS])
@@ -77,9 +90,9 @@ def test_the_reference_reproduces_the_authors(goldens: dict[str, Any], golden: s
     """Outputs, and gradients where the file has them, in float64."""
     row = next(row for row in goldens["rows"] if row["case"] == golden)
     content = load_file(HERE / "golden" / f"{golden}.safetensors")
-    stored = [
-        name for name in content if name.split("/")[0] in ("outputs", "grads", "grads_inputs")
-    ]
+    kinds = ("outputs/", "grads/", "grads_inputs/")
+    names = {name.replace("grads_summary/", "grads/", 1) for name in content}
+    stored = [name for name in names if name.startswith(kinds)]
     (note,) = [note for note in row["notes"] if "of the authors' code" in note]
     assert note.startswith(f"{len(stored)} arrays of the authors' code: ")
     assert float(note.split(": ")[1].split()[0]) < AUTHORS_BOUND

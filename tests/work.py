@@ -25,6 +25,7 @@ def use(framework: str) -> None:
         print(text, file=sys.stderr)
 
     runtime.prepare("cpu", report=say, warn=say)
+    _engine()  # MindSpore's device can only be set before the first kernel runs
 
 
 def engine_name() -> str:
@@ -138,6 +139,18 @@ def module_layer(
     return initial, _to_numpy(module(_tensor(x)))
 
 
+def stopped(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """2 x by `without_gradient`, and the gradient of the sum of x + that."""
+    layers = _module("layers")
+
+    def double(value: Any) -> Any:
+        return layers.without_gradient(lambda inner: inner * 2, value)
+
+    (found,) = _results(double, [x])
+    (slopes,) = _gradients(lambda value: value + double(value), [x], [np.ones_like(x)])
+    return _to_numpy(found), slopes
+
+
 def loss(name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
     """The result of a loss, a class or a function of `losses.py`."""
     return [_to_numpy(result) for result in _results(_loss(name), arrays)]
@@ -146,6 +159,50 @@ def loss(name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
 def loss_gradients(name: str, arrays: list[np.ndarray], factor: float) -> list[np.ndarray]:
     """Gradients of factor * loss by each argument."""
     return _gradients(_loss(name), arrays, [np.full(1, factor, np.float32)])
+
+
+def function(
+    file: str, name: str, arrays: list[np.ndarray], options: dict[str, Any]
+) -> list[np.ndarray]:
+    """The results of a function of a model's file."""
+    return [_to_numpy(result) for result in _results(_function(file, name, options), arrays)]
+
+
+def function_gradients(
+    file: str,
+    name: str,
+    arrays: list[np.ndarray],
+    options: dict[str, Any],
+    probes: list[np.ndarray],
+) -> list[np.ndarray]:
+    """Gradients of sum(probe * result) over the results of a function of a model's file."""
+    return _gradients(_function(file, name, options), arrays, probes)
+
+
+def part(
+    file: str,
+    name: str,
+    options: dict[str, Any],
+    weights: Arrays,
+    point: tuple[np.ndarray, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """The result of a module of a model's file, and the gradient of sum(probe * result) by x.
+
+    point: x and the probe; it is computed in their precision, where the framework has it.
+    """
+    x, probe = point
+    module = getattr(_module(file), name)(**options)
+    if _CHOSEN[-1] == "torch":
+        module.to(_tensor(x).dtype)
+    _set_module_state(module, weights)
+    (result,) = _results(module, [x])
+    (gradient,) = _gradients(module, [x], [probe])
+    return _to_numpy(result), gradient
+
+
+def _function(file: str, name: str, options: dict[str, Any]) -> Any:
+    found = getattr(_module(file), name)
+    return lambda *tensors: found(*tensors, **options)
 
 
 def _loss(name: str) -> Any:

@@ -4,7 +4,7 @@ Source: Khan, Negi, Kulkarni, Phutke, Vipparthi, Murala, "Phaseformer: Phase-bas
 Mechanism for Underwater Image Restoration and Beyond", WACV 2025, arXiv 2412.01456.
 
 Input: RGB image (n, 3, h, w) in [-1, 1] (the authors' weights) or [0, 1] (their followers'), h and
-w multiples of 8. Output: two images in the same range, not clamped, (n, 3, h, w) and (n, 3, 2h, 2w).
+w multiples of 8. Output: two images of that range, not clamped, (n, 3, h, w) and (n, 3, 2h, 2w).
 Levels 1 to 4 are full, half, quarter, eighth resolution, of 16, 32, 64, 128 channels.
 """
 

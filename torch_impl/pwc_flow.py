@@ -37,7 +37,7 @@ def warp(x: Tensor, flow: Tensor, *, padding: str, align_corners: bool) -> Tenso
     What comes from outside, if only in part, is 0. The weights were trained when PyTorch aligned
     corners; where they are not aligned, a flow of zero no longer leaves the maps as they are.
     """
-    n, _, h, w = flow.shape
+    h, w = flow.shape[2], flow.shape[3]
     columns = constant(flow, [float(i) for i in range(w)]).reshape(1, 1, w)
     rows = constant(flow, [float(i) for i in range(h)]).reshape(1, h, 1)
     right = (flow[:, 0] + columns) * (2 / max(w - 1, 1)) - 1

@@ -138,15 +138,15 @@ class SelfBlindVsr(nn.Module):
     def restore(self, frames: Tensor) -> Tensor:
         """The middle frame from all of them, (n, t, 3, h, w) -> (n, 3, s h, s w)."""
         n, middle = frames.shape[0], self.count // 2
-        others = [i for i in range(self.count) if i != middle]
-        centre = frames[:, middle]
-        neighbours = torch.cat([frames[:, i] for i in others], dim=0)
-        x = self.features(self.stem(torch.cat([neighbours, centre], dim=0)))
-        rest = n * len(others)
-        flow = self.flow(centre, neighbours)
-        warped = warp(x[:rest], flow, padding="border", align_corners=self.align_corners)
-        parts = [warped[i * n : (i + 1) * n] for i in range(len(others))]
-        x = torch.cat(parts[:middle] + [x[rest:]] + parts[middle:], dim=1)
+        before, after = middle * n, (middle + 1) * n
+        images = torch.cat([frames[:, i] for i in range(self.count)], dim=0)
+        centre = images[before:after]
+        x = self.features(self.stem(images))
+        flow = self.flow(centre, torch.cat([images[:before], images[after:]], dim=0))
+        moved = torch.cat([x[:before], x[after:]], dim=0)
+        moved = warp(moved, flow, padding="border", align_corners=self.align_corners)
+        x = torch.cat([moved[:before], x[before:after], moved[before:]], dim=0)
+        x = torch.cat(torch.chunk(x, self.count, dim=0), dim=1)
         x = self.body(self.fusion(x))
         if not self.enlarges:
             return self.head2(self.head1(x)) + centre

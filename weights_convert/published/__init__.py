@@ -23,8 +23,9 @@ class Layout:
     from the shapes under the suite's names and from what else is known of the configuration.
     strangers: names that occur only in another model's checkpoints, though most of the others are
     the same, and the model they belong to.
-    inputs, outputs: their names of inputs and outputs, where they differ from ours. container: what their files
-    hold, from hyper-parameters and weights under their names; the bare weights unless it is given.
+    inputs, outputs: their names of inputs and outputs, where they differ from ours. container: what
+    their files hold, from hyper-parameters and weights under their names; the bare weights unless
+    it is given.
     """
 
     classes: tuple[str, ...]
