@@ -135,7 +135,7 @@ def golden_case(path: Path) -> Case:
     spec, weights = layout.read(generated | _group(content, "weights"), config, where=str(path))
     gradients = layout.table.to_ours(_group(content, "grads"), where=str(path))
     summaries = layout.table.to_ours(_group(content, "grads_summary"), where=str(path))
-    numbers = layout.table.to_ours(numbers, where=str(path))
+    seeds = {layout.table.ours(name): _SUMMARY_SEED + number for name, number in numbers.items()}
     inputs = _group(content, "inputs")
     outputs, objective = (
         {layout.outputs.get(name, name): array for name, array in _group(content, group).items()}
@@ -156,7 +156,7 @@ def golden_case(path: Path) -> Case:
         objective=objective,
         expected=expected,
         summaries={
-            f"gradient/parameter/{name}": GradientSummary(_SUMMARY_SEED + numbers[name], array)
+            f"gradient/parameter/{name}": GradientSummary(seeds[name], array)
             for name, array in summaries.items()
         },
     )

@@ -135,7 +135,8 @@ _MODELS = (
         name="phaseformer",
         title="Phaseformer",
         source="Khan, Negi, Kulkarni, Phutke, Vipparthi, Murala: Phaseformer: Phase-based "
-        "Attention Mechanism for Underwater Image Restoration and Beyond, WACV 2025, arXiv 2412.01456",
+        "Attention Mechanism for Underwater Image Restoration and Beyond, WACV 2025, "
+        "arXiv 2412.01456",
         specs={
             "tiny": PhaseformerSpec(blocks=(1, 1, 1, 1), hidden=(24, 48, 96, 192), refinement=1),
             "published": PhaseformerSpec(),
