@@ -59,6 +59,7 @@ class Job:
 JOBS = {
     "mimo_unet": Job((256, 256), 63.7, 1.57, 475, 1.5),
     "mimo_unet_plus": Job((256, 256), 150.7, 3.51, 507, 3.4),
+    "self_blind_vsr": Job((64, 64), 71.0, 1.73, 498, 1.5),
     "phaseformer": Job((256, 256), 13.9, 5.2, 759, 2.6, is_attention=True),
     "spectroformer": Job((256, 256), 18.7, 3.8, 690, 1.9, is_attention=True),
 }
