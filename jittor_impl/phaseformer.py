@@ -125,10 +125,10 @@ class FeedForward(nn.Module):
 class Block(nn.Module):
     """Attention and feed-forward with their inputs added, (n, c, h, w) -> (n, c, h, w)."""
 
-    def __init__(self, channels: int, *, heads: int, hidden: int):
+    def __init__(self, attention: nn.Module, channels: int, *, hidden: int):
         super().__init__()
         self.norm1 = ChannelNorm(channels, eps=1e-5)
-        self.attention = PhaseAttention(channels, heads=heads)
+        self.attention = attention
         self.norm2 = ChannelNorm(channels, eps=1e-5)
         self.feed_forward = FeedForward(channels, hidden=hidden)
 
@@ -161,8 +161,8 @@ class Up(nn.Module):
 
 def blocks(count: int, channels: int, *, heads: int, hidden: int) -> nn.Sequential:
     """The transformer blocks of one stage."""
-    stage = [Block(channels, heads=heads, hidden=hidden) for _ in range(count)]
-    return nn.Sequential(*stage)
+    attentions = [PhaseAttention(channels, heads=heads) for _ in range(count)]
+    return nn.Sequential(*[Block(part, channels, hidden=hidden) for part in attentions])
 
 
 class Phaseformer(nn.Module):

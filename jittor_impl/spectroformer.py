@@ -14,7 +14,6 @@ import jittor as jt
 from jittor import Var, nn
 
 from jittor_impl.layers import (
-    ChannelNorm,
     Conv2d,
     angle,
     constant,
@@ -34,7 +33,7 @@ from jittor_impl.layers import (
     spatial_mean,
     zero_insert,
 )
-from jittor_impl.phaseformer import ChannelGate, Down, FeedForward, Up
+from jittor_impl.phaseformer import Block, ChannelGate, Down, Up
 from restoration.specs import SpectroformerSpec
 
 
@@ -105,21 +104,6 @@ class CascadedAttention(nn.Module):
         v = depthwise(pointwise(x, self.expand2.weight[c:]), self.local2.weight[c:])
         x = matmul(mixture, v.reshape(n, heads, per_head, h * w))
         return self.project2(x.reshape(n, c, h, w))
-
-
-class Block(nn.Module):
-    """Attention and feed-forward with their inputs added, (n, c, h, w) -> (n, c, h, w)."""
-
-    def __init__(self, channels: int, *, heads: int, hidden: int):
-        super().__init__()
-        self.norm1 = ChannelNorm(channels, eps=1e-5)
-        self.attention = CascadedAttention(channels, heads=heads)
-        self.norm2 = ChannelNorm(channels, eps=1e-5)
-        self.feed_forward = FeedForward(channels, hidden=hidden)
-
-    def execute(self, x: Var) -> Var:
-        x = x + self.attention(self.norm1(x))
-        return x + self.feed_forward(self.norm2(x))
 
 
 class SkipFusion(nn.Module):
@@ -200,8 +184,8 @@ class SpectralUp(nn.Module):
 
 def blocks(count: int, channels: int, *, heads: int, hidden: int) -> nn.Sequential:
     """The transformer blocks of one stage."""
-    stage = [Block(channels, heads=heads, hidden=hidden) for _ in range(count)]
-    return nn.Sequential(*stage)
+    attentions = [CascadedAttention(channels, heads=heads) for _ in range(count)]
+    return nn.Sequential(*[Block(part, channels, hidden=hidden) for part in attentions])
 
 
 class Spectroformer(nn.Module):

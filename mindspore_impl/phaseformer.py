@@ -124,10 +124,10 @@ class FeedForward(nn.Cell):
 class Block(nn.Cell):
     """Attention and feed-forward with their inputs added, (n, c, h, w) -> (n, c, h, w)."""
 
-    def __init__(self, channels: int, *, heads: int, hidden: int):
+    def __init__(self, attention: nn.Cell, channels: int, *, hidden: int):
         super().__init__()
         self.norm1 = ChannelNorm(channels, eps=1e-5)
-        self.attention = PhaseAttention(channels, heads=heads)
+        self.attention = attention
         self.norm2 = ChannelNorm(channels, eps=1e-5)
         self.feed_forward = FeedForward(channels, hidden=hidden)
 
@@ -160,8 +160,8 @@ class Up(nn.Cell):
 
 def blocks(count: int, channels: int, *, heads: int, hidden: int) -> nn.SequentialCell:
     """The transformer blocks of one stage."""
-    stage = [Block(channels, heads=heads, hidden=hidden) for _ in range(count)]
-    return nn.SequentialCell(*stage)
+    attentions = [PhaseAttention(channels, heads=heads) for _ in range(count)]
+    return nn.SequentialCell(*[Block(part, channels, hidden=hidden) for part in attentions])
 
 
 class Phaseformer(nn.Cell):

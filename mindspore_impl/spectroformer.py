@@ -13,7 +13,6 @@ from __future__ import annotations
 from mindspore import Tensor, nn, ops
 
 from mindspore_impl.layers import (
-    ChannelNorm,
     Conv2d,
     angle,
     constant,
@@ -33,7 +32,7 @@ from mindspore_impl.layers import (
     spatial_mean,
     zero_insert,
 )
-from mindspore_impl.phaseformer import ChannelGate, Down, FeedForward, Up
+from mindspore_impl.phaseformer import Block, ChannelGate, Down, Up
 from restoration.specs import SpectroformerSpec
 
 
@@ -104,21 +103,6 @@ class CascadedAttention(nn.Cell):
         v = depthwise(pointwise(x, self.expand2.weight[c:]), self.local2.weight[c:])
         x = matmul(mixture, v.reshape(n, heads, per_head, h * w))
         return self.project2(x.reshape(n, c, h, w))
-
-
-class Block(nn.Cell):
-    """Attention and feed-forward with their inputs added, (n, c, h, w) -> (n, c, h, w)."""
-
-    def __init__(self, channels: int, *, heads: int, hidden: int):
-        super().__init__()
-        self.norm1 = ChannelNorm(channels, eps=1e-5)
-        self.attention = CascadedAttention(channels, heads=heads)
-        self.norm2 = ChannelNorm(channels, eps=1e-5)
-        self.feed_forward = FeedForward(channels, hidden=hidden)
-
-    def construct(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.norm1(x))
-        return x + self.feed_forward(self.norm2(x))
 
 
 class SkipFusion(nn.Cell):
@@ -199,8 +183,8 @@ class SpectralUp(nn.Cell):
 
 def blocks(count: int, channels: int, *, heads: int, hidden: int) -> nn.SequentialCell:
     """The transformer blocks of one stage."""
-    stage = [Block(channels, heads=heads, hidden=hidden) for _ in range(count)]
-    return nn.SequentialCell(*stage)
+    attentions = [CascadedAttention(channels, heads=heads) for _ in range(count)]
+    return nn.SequentialCell(*[Block(part, channels, hidden=hidden) for part in attentions])
 
 
 class Spectroformer(nn.Cell):

@@ -69,6 +69,8 @@ _MIMO_SOURCE = (
     "ICCV 2021, arXiv 2108.05054"
 )
 
+_SELF_BLIND_TINY = SelfBlindVsrSpec(width=8, feature_blocks=1, blocks=1)
+
 _NIMBUSR_TINY = NimbusrSpec(iterations=2, hyper_width=8, widths=(8, 8, 12, 16), blocks=1)
 
 _MODELS = (
@@ -179,7 +181,9 @@ _MODELS = (
         source="Bai, Pan: Self-Supervised Deep Blind Video Super-Resolution, IEEE TPAMI 2024, "
         "arXiv 2201.07422",
         specs={
-            "tiny": SelfBlindVsrSpec(width=8, feature_blocks=1, blocks=1),
+            "tiny": _SELF_BLIND_TINY,
+            "tiny-train": dataclasses.replace(_SELF_BLIND_TINY, mode="train"),
+            "tiny-val": dataclasses.replace(_SELF_BLIND_TINY, mode="val"),
             "published": SelfBlindVsrSpec(),
             "published-train": SelfBlindVsrSpec(mode="train"),
             "published-val": SelfBlindVsrSpec(mode="val"),

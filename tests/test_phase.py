@@ -29,8 +29,8 @@ PARTS: dict[str, tuple[str, str, dict[str, Any], str, str]] = {
         "encoders.1.0.attn.", "encoder2.0.attention.",
     ),
     "block": (
-        "spectroformer", "Block", {"channels": 8, "heads": 2, "hidden": 21},
-        "encoders.1.0.", "encoder2.0.",
+        "spectroformer", "blocks", {"count": 1, "channels": 8, "heads": 2, "hidden": 21},
+        "encoders.1.0.", "encoder2.",
     ),
 }  # fmt: skip
 
