@@ -63,6 +63,150 @@ def pointwise(x: Var, weight: Var, bias: Var | None = None) -> Var:
     return nn.conv2d(x, weight, bias)
 
 
+class Linear(nn.Linear):
+    """Linear map of the last axis with bias, (..., in) -> (..., out).
+
+    Drawn from a normal distribution of deviation 0.02, the bias 0.
+    """
+
+    # Native: uniform weights and bias, as those of convolutions.
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__(in_channels, out_channels, bias=True)
+        jt.init.gauss_(self.weight, std=0.02)
+        jt.init.zero_(self.bias)
+
+
+def linear(x: Var, weight: Var, bias: Var) -> Var:
+    """Linear map of the last axis by given weights (out, in), (..., in) -> (..., out)."""
+    # Native: a product with the transposed matrix; the sum is apart.
+    return nn.matmul_transpose(x, weight) + bias
+
+
+class LayerNorm(nn.Module):
+    """Mean 0 and variance 1 over the last axis, then a factor and an offset, any shape."""
+
+    # Native: the variance as a mean of squares minus a square, which loses all digits where the
+    # mean is large.
+    def __init__(self, channels: int, *, eps: float):
+        super().__init__()
+        self.eps = eps
+        self.weight = jt.ones(channels)
+        self.bias = jt.zeros(channels)
+
+    def execute(self, x: Var) -> Var:
+        centred = x - x.mean(dim=-1, keepdims=True)
+        variance = (centred * centred).mean(dim=-1, keepdims=True)
+        return centred / jt.sqrt(variance + self.eps) * self.weight + self.bias
+
+
+class Table(nn.Module):
+    """A learned table (rows, columns), its `weight`, drawn from a normal distribution."""
+
+    # Native: nn.Embedding holds one.
+    def __init__(self, rows: int, columns: int, *, std: float):
+        super().__init__()
+        self.weight = std * jt.randn(rows, columns)
+
+
+class DropPath(nn.Module):
+    """In training drops members of the first axis and scales the others by 1 / (1 - rate)."""
+
+    # Native: there is none.
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
+    def execute(self, x: Var) -> Var:
+        if self.rate == 0.0 or not self.is_training():
+            return x
+        shape = (x.shape[0],) + (1,) * (x.ndim - 1)
+        return x * ((jt.rand(shape) >= self.rate).float32() / (1 - self.rate))
+
+
+class WindowConv(nn.Module):
+    """3x3 convolution of each channel by itself, channels last, (n, h, w, c) -> (n, h, w, c).
+
+    border "zeros" or "reflect" says what lies around each map.
+    """
+
+    # Native: channels first; the axes are moved in memory, there and back.
+    def __init__(self, channels: int, *, border: str):
+        super().__init__()
+        self.border = border
+        conv = Conv2d(channels, channels, 3, padding=1, groups=channels, bias=True)
+        self.weight, self.bias = conv.weight, conv.bias
+
+    def execute(self, x: Var) -> Var:
+        x = x.permute(0, 3, 1, 2)
+        if self.border == "reflect":
+            x = nn.pad(x, (1, 1, 1, 1), mode="reflect")
+        padding = 0 if self.border == "reflect" else 1
+        x = nn.conv2d(x, self.weight, self.bias, padding=padding, groups=x.shape[1])
+        return x.permute(0, 2, 3, 1)
+
+
+def attention(query: Var, key: Var, value: Var, offsets: Var | None, scale: float) -> Var:
+    """Softmax of scaled products plus offsets, times the values.
+
+    (rows, heads, q, d), (rows, heads, k, d) twice, (1 or rows, heads, q, k) -> (rows, heads, q, d).
+    """
+    # Native: no function of its own.
+    logits = jt.matmul(query * scale, key.transpose(0, 1, 3, 2))
+    if offsets is not None:
+        logits = logits + offsets
+    return jt.matmul(nn.softmax(logits, dim=3), value)
+
+
+def gelu(x: Var) -> Var:
+    """x times the normal distribution's integral up to x, any shape."""
+    # Native: exact by default.
+    return nn.gelu(x)
+
+
+def sigmoid(x: Var) -> Var:
+    """1 / (1 + exp(-x)), any shape."""
+    # Native: the same.
+    return jt.sigmoid(x)
+
+
+def constant(array: np.ndarray, x: Var) -> Var:
+    """An array as numbers of the kind of x."""
+    # Native: 64-bit numbers become 32-bit ones.
+    return jt.array(array).astype(x.dtype)
+
+
+def stop_gradient(x: Var) -> Var:
+    """The same numbers, as a constant for gradients."""
+    # Native: detach.
+    return x.detach()
+
+
+def kept_rows(policy: Var) -> Var:
+    """The places where a vector is not 0, in order, (n,) -> (kept,)."""
+    # Native: a result of a size that is known only after a synchronisation, so NumPy does it.
+    return jt.array(np.flatnonzero(policy.numpy()).astype(np.int32))
+
+
+def places(array: np.ndarray, x: Var) -> Var:
+    """Whole numbers (k,) as places to take from x."""
+    # Native: 64-bit numbers become 32-bit ones.
+    return jt.array(array.astype(np.int32))
+
+
+def take_rows(x: Var, rows: Var) -> Var:
+    """Members of the first axis by their places (k,), (n, ...) -> (k, ...)."""
+    # Native: a place outside gives 0 instead of an error.
+    return x[rows]
+
+
+def put_rows(x: Var, values: Var, rows: Var) -> Var:
+    """x with members of the first axis replaced, (n, ...), (k, ...), (k,) -> (n, ...)."""
+    # Native: assignment to an index rebinds a name, and keeps what the name stood for.
+    result = x.clone()
+    result[rows] = values
+    return result
+
+
 def leaky_relu(x: Var, slope: float) -> Var:
     """Values below zero times a slope, any shape."""
     # Native: slope 0.01 by default.

@@ -6,7 +6,9 @@ Each comment states what the framework does on its own. Arrays are (n, c, h, w).
 from __future__ import annotations
 
 import mindspore as ms
-from mindspore import Tensor, nn, ops
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.common.initializer import Normal, initializer
 
 
 class Conv2d(nn.Conv2d):
@@ -67,6 +69,153 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """1x1 convolution by given weights (out, in, 1, 1), (n, in, h, w) -> (n, out, h, w)."""
     # Native: stride 1 and pad_mode "valid" by default.
     return ops.conv2d(x, weight, bias)
+
+
+class Linear(nn.Dense):
+    """Linear map of the last axis with bias, (..., in) -> (..., out).
+
+    Drawn from a normal distribution of deviation 0.02, the bias 0.
+    """
+
+    # Native: uniform weights and bias, as those of convolutions.
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__(
+            in_channels, out_channels, weight_init=Normal(0.02), bias_init="zeros", has_bias=True
+        )
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Linear map of the last axis by given weights (out, in), (..., in) -> (..., out)."""
+    # Native: named dense.
+    return ops.dense(x, weight, bias)
+
+
+class LayerNorm(nn.Cell):
+    """Mean 0 and variance 1 over the last axis, then a factor and an offset, any shape."""
+
+    # Native: eps 1e-7, and the names gamma and beta.
+    def __init__(self, channels: int, *, eps: float):
+        super().__init__()
+        self.weight = Parameter(np.ones(channels, np.float32))
+        self.bias = Parameter(np.zeros(channels, np.float32))
+        self.normalise = ops.LayerNorm(-1, -1, eps)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.normalise(x, self.weight, self.bias)[0]
+
+
+class Table(nn.Cell):
+    """A learned table (rows, columns), its `weight`, drawn from a normal distribution."""
+
+    # Native: nn.Embedding holds one.
+    def __init__(self, rows: int, columns: int, *, std: float):
+        super().__init__()
+        self.weight = Parameter(initializer(Normal(std), (rows, columns)))
+
+
+class DropPath(nn.Cell):
+    """In training drops members of the first axis and scales the others by 1 / (1 - rate)."""
+
+    # Native: there is none.
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
+    def construct(self, x: Tensor) -> Tensor:
+        if self.rate == 0.0 or not self.training:
+            return x
+        shape = (x.shape[0],) + (1,) * (x.ndim - 1)
+        return x * ((ops.rand(*shape) >= self.rate).astype(x.dtype) / (1 - self.rate))
+
+
+class WindowConv(nn.Cell):
+    """3x3 convolution of each channel by itself, channels last, (n, h, w, c) -> (n, h, w, c).
+
+    border "zeros" or "reflect" says what lies around each map.
+    """
+
+    # Native: channels first; the axes are moved in memory, there and back. Padding by reflection
+    # takes twice as long as taking rows and columns by their places.
+    def __init__(self, channels: int, *, border: str):
+        super().__init__()
+        self.border = border
+        conv = Conv2d(channels, channels, 3, padding=1, groups=channels, bias=True)
+        self.weight, self.bias = conv.weight, conv.bias
+
+    def construct(self, x: Tensor) -> Tensor:
+        padding = 1
+        if self.border == "reflect":
+            height, width = x.shape[1], x.shape[2]
+            x = ops.gather(x, Tensor([1, *range(height), height - 2]), 1)
+            x = ops.gather(x, Tensor([1, *range(width), width - 2]), 2)
+            padding = 0
+        x = x.permute(0, 3, 1, 2)
+        x = ops.conv2d(
+            x, self.weight, self.bias, pad_mode="pad", padding=padding, groups=x.shape[1]
+        )
+        return x.permute(0, 2, 3, 1)
+
+
+def attention(
+    query: Tensor, key: Tensor, value: Tensor, offsets: Tensor | None, scale: float
+) -> Tensor:
+    """Softmax of scaled products plus offsets, times the values.
+
+    (rows, heads, q, d), (rows, heads, k, d) twice, (1 or rows, heads, q, k) -> (rows, heads, q, d).
+    """
+    # Native: no function of its own on CPU.
+    logits = ops.BatchMatMul(transpose_b=True)(query * scale, key)
+    if offsets is not None:
+        logits = logits + offsets
+    return ops.BatchMatMul()(ops.softmax(logits, axis=3), value)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """x times the normal distribution's integral up to x, any shape."""
+    # Native: exact as a function, the tanh form as nn.GELU().
+    return ops.gelu(x, approximate="none")
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + exp(-x)), any shape."""
+    # Native: as inexact as the native exp.
+    return 1 / (1 + _exp(-x))
+
+
+def constant(array: np.ndarray, x: Tensor) -> Tensor:
+    """An array as numbers of the kind of x."""
+    # Native: keeps NumPy's kind of numbers unless told otherwise.
+    return Tensor(array, x.dtype)
+
+
+def stop_gradient(x: Tensor) -> Tensor:
+    """The same numbers, as a constant for gradients."""
+    # Native: a function; there is no method that also compiles.
+    return ops.stop_gradient(x)
+
+
+def kept_rows(policy: Tensor) -> Tensor:
+    """The places where a vector is not 0, in order, (n,) -> (kept,)."""
+    # Native: a table of places; NumPy gives them without waiting for a compiled kernel.
+    return Tensor(np.flatnonzero(policy.asnumpy()).astype(np.int32))
+
+
+def places(array: np.ndarray, x: Tensor) -> Tensor:
+    """Whole numbers (k,) as places to take from x."""
+    # Native: 64-bit numbers, which CPU kernels take too.
+    return Tensor(array, ms.int32)
+
+
+def take_rows(x: Tensor, rows: Tensor) -> Tensor:
+    """Members of the first axis by their places (k,), (n, ...) -> (k, ...)."""
+    # Native: gather with the axis last.
+    return ops.gather(x, rows, 0)
+
+
+def put_rows(x: Tensor, values: Tensor, rows: Tensor) -> Tensor:
+    """x with members of the first axis replaced, (n, ...), (k, ...), (k,) -> (n, ...)."""
+    # Native: places as a table with one row each.
+    return ops.tensor_scatter_update(x, rows.reshape(-1, 1), values)
 
 
 def leaky_relu(x: Tensor, slope: float) -> Tensor:

@@ -174,7 +174,11 @@ def _parser() -> argparse.ArgumentParser:
         help=f"of {', '.join(PHOTOGRAPHS)} (default: {','.join(_DEFAULT_PHOTOGRAPHS)})",
     )
     command.add_argument(
-        "--size", type=_size, default=(96, 128), metavar="HxW", help="of them (default: 96x128)"
+        "--size",
+        type=_size,
+        default=(96, 128),
+        metavar="HxW",
+        help="of them, rounded up to what the network takes (default: 96x128)",
     )
     command.add_argument(
         "--gradient-size",

@@ -27,6 +27,7 @@ from parity.judge import (
     is_gradient,
     judge_case,
     judge_reference,
+    margins_of,
     noise_of,
     quotient,
     size_of,
@@ -241,6 +242,7 @@ def _reference_row(
             f"{UNCERTAIN:.1%}, up to {worst.noise:.1%} in {worst.name}; smaller differences there "
             "cannot be seen"
         )
+    notes += _note_of_decisions(exact, measured)
     if case.expected:
         distances = _distances(exact, case.expected, noise_of(measured))
         worst_name = max(distances, key=lambda name: distances[name])
@@ -260,6 +262,24 @@ def _reference_row(
         seconds=measured["seconds"],
         peak_mb=measured["peak_mb"],
     )
+
+
+def _note_of_decisions(exact: arrays.Reader, measured: Mapping[str, Any]) -> list[str]:
+    """How many decisions there were, how they fell, and how near the closest one was."""
+    margins = margins_of(measured)
+    if not margins:
+        return []
+    noise = noise_of(measured)
+    taken = np.concatenate([exact[name].reshape(-1) for name in margins])
+    margin, times = min(
+        (float(np.abs(exact[name]).min()), quotient(1.0, noise[name].error[1]))
+        for name in margins.values()
+    )
+    return [
+        f"{taken.size} decisions, {int(taken.sum())} of them yes; the closest by a margin of "
+        f"{margin:.2g}, {margin * times:.1g} times its rounding; all that follows them is compared "
+        "under the reference's decisions"
+    ]
 
 
 def _distances(

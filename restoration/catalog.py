@@ -10,7 +10,7 @@ import numpy as np
 
 from restoration import examples
 from restoration.errors import unknown_name
-from restoration.specs import KernelPredictionSpec, MimoUnetSpec, NimbusrSpec, Spec
+from restoration.specs import KernelPredictionSpec, LmdVitSpec, MimoUnetSpec, NimbusrSpec, Spec
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,25 @@ _MODELS = (
             PublishedWeights("(65 taps)", "published-65", "K25-65", 79_956_530, 126),
             PublishedWeights("(9 kernels)", "published-9", "K9-33", 79_810_834, 118),
         ),
+    ),
+    Model(
+        name="lmd_vit",
+        title="LMD-ViT",
+        source="Li, Zhao, Zhou, Feng, Li, Loy: Adaptive Window Pruning for Efficient Local Motion "
+        "Deblurring, ICLR 2024, arXiv 2306.14268",
+        specs={
+            "tiny": LmdVitSpec(
+                width=4,
+                window=4,
+                mlp_ratio=2.0,
+                depths=(1, 2, 3, 1, 1, 1, 1, 2, 1),
+                heads=(1, 2, 4, 4, 8, 4, 2, 4, 2),
+            ),
+            "published": LmdVitSpec(),
+            "low_memory": LmdVitSpec(width=16, depths=(1, 1, 2, 2, 1, 2, 2, 1, 1)),
+        },
+        example=examples.blurred_photographs,
+        published=(PublishedWeights("model_LMDVIT.pth", "published", "LMD-ViT", 54_549_163, 951),),
     ),
     Model(
         name="nimbusr",

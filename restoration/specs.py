@@ -20,20 +20,42 @@ class Spec:
     """Base of all specs.
 
     Class variables: `module` is the file in each `*_impl` package and `network` the class in it;
-    `loss` is the class in `losses.py` that trains it; `inputs` and `outputs` name the network's
-    arguments and results in order; inputs after the first `required_inputs` may be left out.
-    `uncompiled` names, per framework, the construct that its graph compiler cannot take.
-    `size_multiple` is what the height and width of an input image must be multiples of.
+    `loss` is the class in `losses.py` that trains it; `inputs` names the network's arguments in
+    order, of which those after the first `required_inputs` may be left out. `untiled` says why a
+    tile is not restored as the whole image is, empty if it is. What is a property here is a class
+    variable where it does not depend on hyper-parameters.
     """
 
     module: ClassVar[str]
     network: ClassVar[str]
     loss: ClassVar[str]
     inputs: ClassVar[tuple[str, ...]]
-    outputs: ClassVar[tuple[str, ...]]
     required_inputs: ClassVar[int] = 1
-    uncompiled: ClassVar[Mapping[str, str]] = {}
-    size_multiple: ClassVar[int] = 1
+    untiled: ClassVar[str] = ""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the network's results, in order."""
+        raise NotImplementedError
+
+    @property
+    def size_multiple(self) -> int:
+        """What the height and width of an input image must be multiples of."""
+        return 1
+
+    @property
+    def uncompiled(self) -> Mapping[str, str]:
+        """Per framework, the construct that its graph compiler cannot take."""
+        return {}
+
+    @property
+    def decisions(self) -> Mapping[str, str]:
+        """Outputs that are decisions, 1 or 0, each with the output that is its margin."""
+        return {}
+
+    def enforced(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Inputs that make a network take the decisions that another run came to."""
+        return {}
 
     def to_dict(self) -> dict[str, Any]:
         """The hyper-parameters as plain values, for JSON; `spec_from_dict` reads them."""
@@ -297,3 +319,246 @@ class NimbusrSpec(Spec):
                 where=self.network,
                 next_step="0 stands for an image without noise",
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmdVitStageSpec(Spec):
+    """One stage of LMD-ViT; its maps are (n, h, w, width), sides multiples of the window.
+
+    feed_forward: "leff" (a convolution over the map), "lefflocal" (within each window) or "mlp"
+    (none). projection: "linear" or "conv", of queries, keys and values. modulator: a learned window
+    is added before attention; cross_modulator: all pixels attend to another one, after a
+    normalisation if cross_norm (the authors' code computes and then forgets it). pruned: windows
+    are skipped. shift: every second block works on windows shifted by half. drop_path: the rate of
+    each block.
+    """
+
+    module: ClassVar[str] = "lmd_vit"
+    network: ClassVar[str] = "Stage"
+    inputs: ClassVar[tuple[str, ...]] = ("x", "decisions", "noise")
+
+    width: int
+    depth: int
+    heads: int
+    window: int = 8
+    mlp_ratio: float = 4.0
+    feed_forward: str = "lefflocal"
+    projection: str = "linear"
+    modulator: bool = False
+    cross_modulator: bool = False
+    cross_norm: bool = True
+    pruned: bool = False
+    shift: bool = True
+    drop_path: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        self._require_count("width", "depth", "heads", "window")
+        self._require_one_of("feed_forward", "leff", "lefflocal", "mlp")
+        self._require_one_of("projection", "linear", "conv")
+        self._require("heads", self.width % self.heads == 0, f"a divisor of width {self.width}")
+        self._require(
+            "width",
+            self.width % 4 == 0 or not self.pruned,
+            "a multiple of 4 with pruning: the predictor halves it twice",
+        )
+        self._require("mlp_ratio", int(self.width * self.mlp_ratio) >= 1, "a hidden layer")
+        self._require(
+            "window",
+            self.window > 1 or self.feed_forward != "lefflocal",
+            "at least 2 with lefflocal: windows are extended by reflection",
+        )
+        rates = len(self.drop_path) == self.depth and all(0 <= r < 1 for r in self.drop_path)
+        self._require("drop_path", rates, f"{self.depth} rates, at least 0 and below 1")
+
+    @property
+    def slots(self) -> int:
+        """How many kinds of windows a stage works on: plain ones, and shifted ones."""
+        return 2 if self.shift else 1
+
+    @property
+    def predictors(self) -> int:
+        """How many blocks decide."""
+        return min(self.slots, self.depth) if self.pruned else 0
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return ("y", *_pruning_outputs(self.predictors))
+
+    @property
+    def size_multiple(self) -> int:
+        return self.window
+
+    @property
+    def uncompiled(self) -> Mapping[str, str]:
+        return _UNCOMPILED_PRUNING if self.pruned else {}
+
+    @property
+    def decisions(self) -> Mapping[str, str]:
+        return _decisions(self.predictors)
+
+    def enforced(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return _enforced(outputs, self.predictors)
+
+    def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
+        super().check_inputs(inputs)
+        x = inputs["x"]
+        sides = x.shape[1:3] if x.ndim == 4 else (0, 0)
+        if x.ndim != 4 or 0 in x.shape or any(side % self.window for side in sides):
+            raise InputError(
+                "input 'x'",
+                expected=f"shape (n, h, w, {self.width}), h and w multiples of {self.window}",
+                got=str(tuple(x.shape)),
+                where=self.network,
+                next_step="pad the map to whole windows",
+            )
+        self._require_shape("x", x, (*x.shape[:3], self.width))
+        _check_pruning(self, inputs, x.shape[0], self.predictors * _windows(sides, self.window))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmdVitSpec(Spec):
+    """LMD-ViT. Stages 0 to 3 encode, 4 is the bottleneck, 5 to 8 decode.
+
+    width: channels at full resolution; stages have 1, 2, 4, 8, 16, 16, 8, 4, 2 times as many.
+    depths, heads: blocks and attention heads of each stage. pruned: which stages skip windows.
+    modulator, cross_modulator: in decoder stages only. drop_path: the largest rate; it grows from 0
+    along the encoder, stays in the bottleneck and falls along the decoder. The others are those of
+    `LmdVitStageSpec`.
+    """
+
+    module: ClassVar[str] = "lmd_vit"
+    network: ClassVar[str] = "LmdVit"
+    inputs: ClassVar[tuple[str, ...]] = ("image", "decisions", "noise")
+    untiled: ClassVar[str] = (
+        "its predictors see the mean of the whole image, so windows of a tile may be skipped that "
+        "are not skipped in the whole image"
+    )
+
+    width: int = 32
+    window: int = 8
+    mlp_ratio: float = 4.0
+    depths: tuple[int, ...] = (1, 2, 8, 8, 2, 8, 8, 2, 1)
+    heads: tuple[int, ...] = (1, 2, 4, 8, 16, 16, 8, 4, 2)
+    feed_forward: str = "lefflocal"
+    projection: str = "linear"
+    modulator: bool = True
+    cross_modulator: bool = False
+    cross_norm: bool = True
+    pruned: tuple[bool, ...] = (True,) * 9
+    shift: bool = True
+    drop_path: float = 0.1
+
+    def __post_init__(self) -> None:
+        self._require_count("width", "window")
+        for field in ("depths", "heads"):
+            counts = getattr(self, field)
+            is_counts = len(counts) == 9 and all(count >= 1 for count in counts)
+            self._require(field, is_counts, "nine whole numbers of at least 1, one per stage")
+        self._require("pruned", len(self.pruned) == 9, "nine switches, one per stage")
+        self._require("drop_path", 0 <= self.drop_path < 1, "a rate of at least 0 and below 1")
+        self.stages()
+
+    def stages(self) -> tuple[LmdVitStageSpec, ...]:
+        """The specs of the nine stages.
+
+        Raises:
+            InputError: a stage's hyper-parameters do not fit together.
+        """
+        down, up = sum(self.depths[:4]), sum(self.depths[5:])
+        rates = (
+            *np.linspace(0, self.drop_path, down),
+            *(self.drop_path,) * self.depths[4],
+            *np.linspace(self.drop_path, 0, up),
+        )
+        ends = np.cumsum(self.depths)
+        return tuple(
+            LmdVitStageSpec(
+                width=self.width * factor,
+                depth=self.depths[number],
+                heads=self.heads[number],
+                window=self.window,
+                mlp_ratio=self.mlp_ratio,
+                feed_forward=self.feed_forward,
+                projection=self.projection,
+                modulator=self.modulator and number > 4,
+                cross_modulator=self.cross_modulator and number > 4,
+                cross_norm=self.cross_norm,
+                pruned=bool(self.pruned[number]),
+                shift=self.shift,
+                drop_path=tuple(float(r) for r in rates[end - self.depths[number] : end]),
+            )
+            for number, (factor, end) in enumerate(
+                zip((1, 2, 4, 8, 16, 16, 8, 4, 2), ends, strict=True)
+            )
+        )
+
+    @property
+    def predictors(self) -> int:
+        """How many blocks decide."""
+        return sum(stage.predictors for stage in self.stages())
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return ("restored", "gate", *_pruning_outputs(self.predictors))
+
+    @property
+    def size_multiple(self) -> int:
+        return 16 * self.window
+
+    @property
+    def uncompiled(self) -> Mapping[str, str]:
+        return _UNCOMPILED_PRUNING if any(self.pruned) else {}
+
+    @property
+    def decisions(self) -> Mapping[str, str]:
+        return _decisions(self.predictors)
+
+    def enforced(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return _enforced(outputs, self.predictors)
+
+    def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
+        super().check_inputs(inputs)
+        image = inputs["image"]
+        check_image(
+            image, name="image", channels=3, multiple=self.size_multiple, where=self.network
+        )
+        scales = (1, 2, 4, 8, 16, 8, 4, 2, 1)
+        windows = sum(
+            stage.predictors * _windows(image.shape[2:], self.window * scale)
+            for stage, scale in zip(self.stages(), scales, strict=True)
+        )
+        _check_pruning(self, inputs, image.shape[0], windows)
+
+
+_UNCOMPILED_PRUNING = {
+    "mindspore": "how many windows a pruned block computes is known only when it runs"
+}
+
+
+def _pruning_outputs(predictors: int) -> tuple[str, ...]:
+    kinds = ("score", "margin", "decision")
+    return tuple(f"{kind}{number:02}" for kind in kinds for number in range(predictors))
+
+
+def _decisions(predictors: int) -> dict[str, str]:
+    return {f"decision{number:02}": f"margin{number:02}" for number in range(predictors)}
+
+
+def _enforced(outputs: Mapping[str, np.ndarray], predictors: int) -> dict[str, np.ndarray]:
+    """The input `decisions`, (n, windows of all predictors) int32, from outputs."""
+    if predictors == 0:
+        return {}
+    found = [outputs[name] for name in _decisions(predictors)]
+    joined = np.concatenate([array.reshape(len(array), -1) for array in found], axis=1)
+    return {"decisions": (joined > 0.5).astype(np.int32)}
+
+
+def _windows(sides: tuple[int, ...], window: int) -> int:
+    return (sides[0] // window) * (sides[1] // window)
+
+
+def _check_pruning(spec: Spec, inputs: Mapping[str, np.ndarray], images: int, windows: int) -> None:
+    """Check the optional inputs of a network with predictors."""
+    for name, shape in (("decisions", (images, windows)), ("noise", (images, windows, 2))):
+        if name in inputs:
+            spec._require_shape(name, inputs[name], shape)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import erf
 
 from tests.backends import Backend
 
@@ -107,6 +108,42 @@ def pointwise(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None)
 
 def leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
     return np.where(x < 0, slope * x, x)
+
+
+def take_rows(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return np.stack([x[row] for row in rows])
+
+
+def put_rows(x: np.ndarray, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    result = x.copy()
+    for row, value in zip(rows, values, strict=True):
+        result[row] = value
+    return result
+
+
+def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    return np.einsum("...i,oi->...o", x, weight) + bias
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    return x * 0.5 * (1 + erf(x / np.sqrt(2)))
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def attention(
+    query: np.ndarray,
+    key: np.ndarray,
+    value: np.ndarray,
+    offsets: np.ndarray | None = None,
+    *,
+    scale: float,
+) -> np.ndarray:
+    logits = scale * np.einsum("rhqd,rhkd->rhqk", query, key)
+    powers = np.exp(logits if offsets is None else logits + offsets)
+    return np.einsum("rhqk,rhkd->rhqd", powers / powers.sum(axis=3, keepdims=True), value)
 
 
 def softplus(x: np.ndarray) -> np.ndarray:
@@ -213,12 +250,16 @@ FUNCTIONS: list[tuple[Callable[..., Any], list[np.ndarray], dict[str, Any]]] = [
     (rfft2, [_draw(1, 2, 5, 7)], {}),
     (irfft2, [_draw(1, 2, 6, 6), _draw(1, 2, 6, 6)], {"width": 10}),
     (irfft2, [_draw(1, 2, 5, 4), _draw(1, 2, 5, 4)], {"width": 7}),
+    (linear, [_draw(2, 3, 2, 6), _draw(5, 6), _draw(5)], {}),
+    (take_rows, [_draw(5, 2, 3)], {"rows": np.array([4, 0, 4])}),
+    (put_rows, [_draw(5, 2, 3), _draw(2, 2, 3)], {"rows": np.array([3, 0])}),
     (pointwise, [_draw(2, 6, 3, 4), _draw(5, 6, 1, 1)], {}),
     (pointwise, [_draw(2, 6, 3, 4), _draw(5, 6, 1, 1), _draw(5)], {}),
 ]
 CURVED: list[tuple[Callable[..., Any], list[np.ndarray], dict[str, Any]]] = [
     (leaky_relu, [_draw(2, 3, 5, 4)], {"slope": 0.2}),
     (softplus, [15 * _draw(2, 3, 5, 4)], {}),
+    (sigmoid, [8 * _draw(2, 3, 5, 4)], {}),
     (max_pool, [_draw(2, 3, 7, 6)], {"factor": 2}),
     (max_pool, [_draw(2, 3, 2, 3)], {"factor": 2}),
 ]
@@ -375,3 +416,95 @@ def test_fresh_weights_are_uniform_as_in_pytorch(
         assert np.abs(values).max() > 0.6 * bound
         assert abs(values.mean()) < 0.25 * bound
     assert initial["weight"].std() == pytest.approx(bound / np.sqrt(3), rel=0.03)
+
+
+def test_gelu_and_its_slopes(backend: Backend) -> None:
+    """Exact, not by tanh, which is 5e-4 off; PyTorch itself leaves 8e-7."""
+    x = 3 * _draw(4, 5, 6, 7)
+    (found,) = backend.call("layer", "gelu", [x], {})
+    np.testing.assert_allclose(found, gelu(x.astype(np.float64)), rtol=0, atol=1e-6)
+    (slopes,) = backend.call("layer_gradients", "gelu", [x], {}, [np.ones_like(x)])
+    exact = x.astype(np.float64)
+    expected = (gelu(exact + 1e-6) - gelu(exact - 1e-6)) / 2e-6
+    np.testing.assert_allclose(slopes, expected, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3], ids=["no offsets", "the same for all", "of each row"])
+def test_attention(backend: Backend, rows: int) -> None:
+    query, key, value = _draw(3, 2, 5, 4), _draw(3, 2, 6, 4), _draw(3, 2, 6, 4)
+    arrays = [query, key, value]
+    if rows:
+        arrays.append(10 * _draw(rows, 2, 5, 6))
+    options: dict[str, Any] = {"scale": 0.3} if rows else {"offsets": None, "scale": 0.3}
+    expected = attention(*(array.astype(np.float64) for array in arrays), scale=0.3)
+    (found,) = backend.call("layer", "attention", arrays, options)
+    _close(found, expected)
+
+
+@pytest.mark.parametrize("border", ["zeros", "reflect"])
+def test_window_conv(backend: Backend, border: str) -> None:
+    weights = {"weight": _draw(6, 1, 3, 3), "bias": _draw(6)}
+    x = _draw(3, 4, 5, 6)
+    initial, found = backend.call("module_layer", "WindowConv", [6], {"border": border}, weights, x)
+    assert {name: array.shape for name, array in initial.items()} == {
+        "weight": (6, 1, 3, 3),
+        "bias": (6,),
+    }
+    around = ((0, 0), (1, 1), (1, 1), (0, 0))
+    padded = np.pad(
+        x.astype(np.float64), around, mode="reflect" if border == "reflect" else "constant"
+    ).transpose(0, 3, 1, 2)
+    expected = conv2d(padded, weights["weight"], weights["bias"], padding=0, groups=6)
+    _close(found, expected.transpose(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize("mean", [0.0, 1000.0])
+def test_layer_norm(backend: Backend, mean: float) -> None:
+    """A mean of squares minus a squared mean would lose all digits at 1000."""
+    weights = {"weight": _draw(16), "bias": _draw(16)}
+    x = _draw(4, 3, 16) + np.float32(mean)
+    initial, found = backend.call("module_layer", "LayerNorm", [16], {"eps": 1e-5}, weights, x)
+    assert np.array_equal(initial["weight"], np.ones(16))
+    assert np.array_equal(initial["bias"], np.zeros(16))
+    exact = x.astype(np.float64)
+    centred = exact - exact.mean(axis=2, keepdims=True)
+    spread = np.sqrt((centred**2).mean(axis=2, keepdims=True) + 1e-5)
+    expected = centred / spread * weights["weight"] + weights["bias"]
+    # Numbers near 1000, and their mean, are known to 3e-5, some of which the factors enlarge.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=5e-4 if mean else 5e-6)
+
+
+def test_linear(backend: Backend) -> None:
+    weights = {"weight": _draw(50, 40), "bias": _draw(50)}
+    x = _draw(2, 3, 4, 40)
+    initial, found = backend.call("module_layer", "Linear", [40, 50], {}, weights, x)
+    assert initial["weight"].std() == pytest.approx(0.02, rel=0.1)
+    assert np.array_equal(initial["bias"], np.zeros(50))
+    _close(found, x.astype(np.float64) @ weights["weight"].T + weights["bias"])
+
+
+def test_drop_path_drops_whole_members_and_keeps_the_mean(backend: Backend) -> None:
+    x = np.ones((4000, 2, 3), np.float32)
+    found = backend.call("training_layer", "DropPath", [0.25], x)
+    kept = found[:, 0, 0] > 0
+    expected = np.where(kept[:, None, None], 1 / 0.75, 0 * x)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert kept.mean() == pytest.approx(0.75, abs=0.04)
+    assert np.array_equal(backend.call("training_layer", "DropPath", [0.0], x), x)
+
+
+def test_places_and_constants(backend: Backend) -> None:
+    (kept,) = backend.call("layer", "kept_rows", [np.array([0, 1, 1, 0, 1], np.float32)], {})
+    assert kept.tolist() == [1, 2, 4]
+    (none,) = backend.call("layer", "kept_rows", [np.zeros(3, np.float32)], {})
+    assert none.shape == (0,)
+    assert backend.call("as_places", np.array([3, 0, 2])).tolist() == [3, 0, 2]
+    constant = backend.call("as_constant", np.array([[0.25, -100.0]]))
+    assert constant.dtype == np.float32
+    assert constant.tolist() == [[0.25, -100.0]]
+
+
+def test_stop_gradient(backend: Backend) -> None:
+    x = _draw(2, 3)
+    (found,) = backend.call("layer", "stop_gradient", [x], {})
+    assert np.array_equal(found, x)

@@ -22,6 +22,7 @@ from tests.conftest import FRAMEWORKS
 HERE = Path(__file__).parent
 NO_NETWORKS = {
     "mimo_unet-loss",
+    "lmd_vit-losses",
     "kernel_prediction-grid",
     "kernel_prediction-pipeline",
     "nimbusr-operators",

@@ -138,6 +138,23 @@ def module_layer(
     return initial, _to_numpy(module(_tensor(x)))
 
 
+def training_layer(name: str, arguments: list[Any], x: np.ndarray) -> np.ndarray:
+    """The result of a module of `layers.py` in training mode."""
+    module = getattr(_module("layers"), name)(*arguments)
+    module.set_train(True) if _CHOSEN[-1] == "mindspore" else module.train()
+    return _to_numpy(module(_tensor(x)))
+
+
+def as_places(array: np.ndarray) -> np.ndarray:
+    """Whole numbers after `places` of `layers.py`."""
+    return _to_numpy(_module("layers").places(array, _tensor(np.zeros(3, np.float32))))
+
+
+def as_constant(array: np.ndarray) -> np.ndarray:
+    """Numbers after `constant` of `layers.py`."""
+    return _to_numpy(_module("layers").constant(array, _tensor(np.zeros(3, np.float32))))
+
+
 def loss(name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
     """The result of a loss, a class or a function of `losses.py`."""
     return [_to_numpy(result) for result in _results(_loss(name), arrays)]
@@ -155,7 +172,11 @@ def _loss(name: str) -> Any:
 
 def _apply(name: str, options: dict[str, Any]) -> Any:
     function = getattr(_module("layers"), name)
-    return lambda *tensors: function(*tensors, **options)
+    given = {
+        option: _tensor(value) if isinstance(value, np.ndarray) else value
+        for option, value in options.items()
+    }
+    return lambda *tensors: function(*tensors, **given)
 
 
 def _results(function: Any, arrays: list[np.ndarray]) -> list[Any]:

@@ -5,6 +5,7 @@ Each comment states what the framework does on its own. Arrays are (n, c, h, w).
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -61,6 +62,144 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """1x1 convolution by given weights (out, in, 1, 1), (n, in, h, w) -> (n, out, h, w)."""
     # Native: stride 1 and no padding by default.
     return F.conv2d(x, weight, bias)
+
+
+class Linear(nn.Linear):
+    """Linear map of the last axis with bias, (..., in) -> (..., out).
+
+    Drawn from a normal distribution of deviation 0.02, the bias 0.
+    """
+
+    # Native: uniform weights and bias, as those of convolutions.
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__(in_channels, out_channels, bias=True)
+        nn.init.normal_(self.weight, std=0.02)
+        nn.init.zeros_(self.bias)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Linear map of the last axis by given weights (out, in), (..., in) -> (..., out)."""
+    # Native: takes the bias or none.
+    return F.linear(x, weight, bias)
+
+
+class LayerNorm(nn.Module):
+    """Mean 0 and variance 1 over the last axis, then a factor and an offset, any shape."""
+
+    # Native: eps 1e-5 by default.
+    def __init__(self, channels: int, *, eps: float):
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.eps)
+
+
+class Table(nn.Module):
+    """A learned table (rows, columns), its `weight`, drawn from a normal distribution."""
+
+    # Native: nn.Embedding holds one.
+    def __init__(self, rows: int, columns: int, *, std: float):
+        super().__init__()
+        self.weight = nn.Parameter(std * torch.randn(rows, columns))
+
+
+class DropPath(nn.Module):
+    """In training drops members of the first axis and scales the others by 1 / (1 - rate)."""
+
+    # Native: there is none.
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.rate == 0.0 or not self.training:
+            return x
+        shape = (x.shape[0],) + (1,) * (x.dim() - 1)
+        return x * (x.new_empty(shape).bernoulli_(1 - self.rate) / (1 - self.rate))
+
+
+class WindowConv(nn.Module):
+    """3x3 convolution of each channel by itself, channels last, (n, h, w, c) -> (n, h, w, c).
+
+    border "zeros" or "reflect" says what lies around each map.
+    """
+
+    # Native: channels first; the same memory, another order of axes.
+    def __init__(self, channels: int, *, border: str):
+        super().__init__()
+        self.border = border
+        conv = Conv2d(channels, channels, 3, padding=1, groups=channels, bias=True)
+        self.weight, self.bias = conv.weight, conv.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.permute(0, 3, 1, 2)
+        if self.border == "reflect":
+            x = F.pad(x, (1, 1, 1, 1), mode="reflect")
+        padding = 0 if self.border == "reflect" else 1
+        x = F.conv2d(x, self.weight, self.bias, padding=padding, groups=x.shape[1])
+        return x.permute(0, 2, 3, 1)
+
+
+def attention(
+    query: Tensor, key: Tensor, value: Tensor, offsets: Tensor | None, scale: float
+) -> Tensor:
+    """Softmax of scaled products plus offsets, times the values.
+
+    (rows, heads, q, d), (rows, heads, k, d) twice, (1 or rows, heads, q, k) -> (rows, heads, q, d).
+    """
+    # Native: scale 1/sqrt(d) by default.
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=offsets, scale=scale)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """x times the normal distribution's integral up to x, any shape."""
+    # Native: exact by default.
+    return F.gelu(x, approximate="none")
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + exp(-x)), any shape."""
+    # Native: the same.
+    return torch.sigmoid(x)
+
+
+def constant(array: np.ndarray, x: Tensor) -> Tensor:
+    """An array as numbers of the kind of x."""
+    # Native: keeps NumPy's kind of numbers unless told otherwise.
+    return torch.from_numpy(array).to(x)
+
+
+def stop_gradient(x: Tensor) -> Tensor:
+    """The same numbers, as a constant for gradients."""
+    # Native: detach.
+    return x.detach()
+
+
+def kept_rows(policy: Tensor) -> Tensor:
+    """The places where a vector is not 0, in order, (n,) -> (kept,)."""
+    # Native: a table of places.
+    return policy.nonzero().reshape(-1)
+
+
+def places(array: np.ndarray, x: Tensor) -> Tensor:
+    """Whole numbers (k,) as places to take from x."""
+    # Native: 64-bit numbers, where x is.
+    return torch.from_numpy(array).to(x.device)
+
+
+def take_rows(x: Tensor, rows: Tensor) -> Tensor:
+    """Members of the first axis by their places (k,), (n, ...) -> (k, ...)."""
+    # Native: index_select, which copies runs of memory; brackets do the same more slowly.
+    return x.index_select(0, rows)
+
+
+def put_rows(x: Tensor, values: Tensor, rows: Tensor) -> Tensor:
+    """x with members of the first axis replaced, (n, ...), (k, ...), (k,) -> (n, ...)."""
+    # Native: index_copy.
+    return x.index_copy(0, rows, values)
 
 
 def leaky_relu(x: Tensor, slope: float) -> Tensor:

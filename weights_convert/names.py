@@ -14,7 +14,7 @@ _LISTED = 5
 
 
 class NameTable:
-    """Pairs of patterns, ours and theirs, for the part of a name before ".weight" or ".bias".
+    """Pairs of patterns, ours and theirs, for a name or the part of it before ".weight" or ".bias".
 
     `{field}` stands for a number and must occur on both sides, as in
     ("encoder1.{block}.conv1", "Encoder.0.layers.{block}.main.0.main.0").
@@ -52,7 +52,7 @@ class NameTable:
 def _pattern(text: str) -> re.Pattern[str]:
     """A pattern of the table as a regular expression over a whole name."""
     escaped = re.escape(text).replace(r"\{", "{").replace(r"\}", "}")
-    return re.compile(_FIELD.sub(r"(?P<\1>\\d+)", escaped) + r"(?P<suffix>\.(?:weight|bias))")
+    return re.compile(_FIELD.sub(r"(?P<\1>\\d+)", escaped) + r"(?P<suffix>(?:\.(?:weight|bias))?)")
 
 
 def _translate(name: str, rules: Iterable[tuple[re.Pattern[str], str]]) -> str | None:

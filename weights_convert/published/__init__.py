@@ -12,6 +12,7 @@ from restoration.errors import InputError, unknown_name
 from restoration.specs import Spec
 from weights_convert.names import NameTable
 
+Arrays = dict[str, np.ndarray]
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -21,14 +22,18 @@ class Layout:
 
     classes: their classes that have this layout. table: names of weights. spec: hyper-parameters
     from the shapes under the suite's names and from what else is known of the configuration.
-    inputs: their names of further inputs, where they differ from ours. container: what their files
-    hold, from hyper-parameters and weights under their names; the bare weights unless it is given.
+    inputs: their names of further inputs, where they differ from ours. adapted: inputs of a golden
+    file in the form that ours has. derived: entries of their files that follow from the others,
+    from those under their names. container: what their files hold, from hyper-parameters and
+    weights under their names; the bare weights unless it is given.
     """
 
     classes: tuple[str, ...]
     table: NameTable
     spec: Callable[[Shapes, Mapping[str, Any]], Spec]
     inputs: Mapping[str, str] = field(default_factory=dict)
+    adapted: Callable[[Arrays], Arrays] = lambda inputs: inputs
+    derived: Callable[[Arrays], Arrays] = lambda weights: {}
     container: Callable[[Any, Mapping[str, Any]], Any] = lambda spec, weights: weights
 
     def read(
@@ -37,10 +42,11 @@ class Layout:
         """Hyper-parameters and weights of a checkpoint, under published names or already ours.
 
         Raises:
-            InputError: the names are not this model's, or those that tell its size are missing.
+            InputError: the names are not this model's, those that tell its size are missing, or an
+                entry that follows from others does not.
         """
         is_published = any(self.table.ours(name) for name in state)
-        weights = self.table.to_ours(state, where=where) if is_published else dict(state)
+        weights = self.to_ours(state, where=where) if is_published else dict(state)
         shapes = {name: tuple(array.shape) for name, array in weights.items()}
         try:
             return self.spec(shapes, config), weights
@@ -53,6 +59,38 @@ class Layout:
                 next_step="check that the file belongs to this model",
             ) from missing
 
+    def to_ours(self, state: Mapping[str, np.ndarray], *, where: str) -> Arrays:
+        """Rename a published state, and leave out what follows from the rest.
+
+        Raises:
+            InputError: a name is unknown, or an entry does not follow from the others.
+        """
+        derived = self.derived(dict(state))
+        wrong = [
+            name
+            for name, array in derived.items()
+            if name in state and not np.array_equal(array, state[name])
+        ]
+        if wrong:
+            raise InputError(
+                f"entry {wrong[0]!r}",
+                expected="the values that follow from the other entries",
+                got=f"others, in {len(wrong)} such entries",
+                where=where,
+                next_step="check that the file belongs to this model and is not damaged",
+            )
+        own = {name: array for name, array in state.items() if name not in derived}
+        return self.table.to_ours(own, where=where)
+
+    def to_theirs(self, state: Mapping[str, np.ndarray], *, where: str) -> Arrays:
+        """Rename a state of the suite as it was published, and add what follows from it.
+
+        Raises:
+            InputError: a name is unknown.
+        """
+        weights = self.table.to_theirs(state, where=where)
+        return weights | self.derived(weights)
+
 
 def count_members(shapes: Shapes, container: str) -> int:
     """How many numbered members a container has: 2 for "stage.0.weight" and "stage.1.weight"."""
@@ -62,26 +100,35 @@ def count_members(shapes: Shapes, container: str) -> int:
 
 def layouts() -> Mapping[str, Layout]:
     """All layouts by the model they belong to."""
-    from weights_convert.published import kernel_prediction, mimo_unet, nimbusr
+    from weights_convert.published import kernel_prediction, lmd_vit, mimo_unet, nimbusr
 
     return {
         "mimo_unet": mimo_unet.LAYOUT,
         "mimo_unet_plus": mimo_unet.LAYOUT_PLUS,
         "kernel_prediction": kernel_prediction.LAYOUT,
+        "lmd_vit": lmd_vit.LAYOUT,
         "nimbusr": nimbusr.LAYOUT,
         "nimbusr_saturated": nimbusr.LAYOUT_SATURATED,
     }
 
 
+def layouts_of_parts() -> Mapping[str, Layout]:
+    """Layouts of parts of models, of which golden files exist."""
+    from weights_convert.published import lmd_vit
+
+    return {"lmd_vit_stage": lmd_vit.STAGE}
+
+
 def layout_of_class(name: str) -> tuple[str, Layout]:
-    """The model and layout of one of the authors' classes.
+    """The model, or part of one, and layout of one of the authors' classes.
 
     Raises:
         InputError: no layout has a class of that name.
     """
-    known = {found: model for model, layout in layouts().items() for found in layout.classes}
+    every = {**layouts(), **layouts_of_parts()}
+    known = {found: model for model, layout in every.items() for found in layout.classes}
     if name not in known:
         raise unknown_name(
             "class of the authors' code", name, known, where="weights_convert/published"
         )
-    return known[name], layouts()[known[name]]
+    return known[name], every[known[name]]
