@@ -9,6 +9,8 @@ import jittor as jt
 import numpy as np
 from jittor import Var, nn
 
+from restoration.windows import reflected
+
 
 class Conv2d(nn.Conv2d):
     """2-D convolution with zero padding, (n, in, h, w) -> (n, out, h', w')."""
@@ -434,3 +436,20 @@ def _columns_last(x: Var, count: int, height: int) -> Var:
     """Transpose each of a stack of matrices, (count * height, w) -> (count * w, height)."""
     width = x.shape[1]
     return x.reshape(count, height, width).permute(0, 2, 1).reshape(count * width, height)
+
+
+def filter_valid(x: Var, window: Var) -> Var:
+    """Each channel correlated with a window (k, k), (n, c, h, w) -> (n, c, h-k+1, w-k+1)."""
+    # Native: convolution, which correlates, over all channels together.
+    n, c, h, w = x.shape
+    size = window.shape[0]
+    x = nn.conv2d(x.reshape(n * c, 1, h, w), window.reshape(1, 1, size, size))
+    return x.reshape(n, c, h - size + 1, w - size + 1)
+
+
+def shift_reflected(x: Var, down: int, right: int) -> Var:
+    """The map moved by whole pixels, mirrored into the gap, (n, c, h, w) -> the same."""
+    # Native: padding by reflection, not by negative amounts.
+    rows = reflected(np.arange(x.shape[2]) - down, x.shape[2])
+    columns = reflected(np.arange(x.shape[3]) - right, x.shape[3])
+    return x[:, :, jt.array(rows)][:, :, :, jt.array(columns)]

@@ -10,6 +10,8 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Normal, initializer
 
+from restoration.windows import reflected
+
 
 class Conv2d(nn.Conv2d):
     """2-D convolution with zero padding, (n, in, h, w) -> (n, out, h', w')."""
@@ -398,3 +400,20 @@ def dft2(x: Tensor) -> tuple[Tensor, Tensor]:
     # Native: complex numbers, with gradients through real and imag only.
     spectrum = ops.fft2(x, norm="backward")
     return ops.real(spectrum), ops.imag(spectrum)
+
+
+def filter_valid(x: Tensor, window: Tensor) -> Tensor:
+    """Each channel correlated with a window (k, k), (n, c, h, w) -> (n, c, h-k+1, w-k+1)."""
+    # Native: convolution, which correlates, over all channels together.
+    n, c, h, w = x.shape
+    size = window.shape[0]
+    x = ops.conv2d(x.reshape(n * c, 1, h, w), window.reshape(1, 1, size, size))
+    return x.reshape(n, c, h - size + 1, w - size + 1)
+
+
+def shift_reflected(x: Tensor, down: int, right: int) -> Tensor:
+    """The map moved by whole pixels, mirrored into the gap, (n, c, h, w) -> the same."""
+    # Native: padding by reflection, slowly, not by negative amounts.
+    rows = reflected(np.arange(x.shape[2]) - down, x.shape[2])
+    columns = reflected(np.arange(x.shape[3]) - right, x.shape[3])
+    return ops.gather(ops.gather(x, Tensor(rows), 2), Tensor(columns), 3)

@@ -20,23 +20,32 @@ class Spec:
     """Base of all specs.
 
     Class variables: `module` is the file in each `*_impl` package and `network` the class in it;
-    `loss` is the class in `losses.py` that trains it; `inputs` names the network's arguments in
-    order, of which those after the first `required_inputs` may be left out. `untiled` says why a
-    tile is not restored as the whole image is, empty if it is. What is a property here is a class
+    `loss` is the class in `losses.py` that trains it, empty if there is none; `inputs` names the
+    network's arguments in order, of which those after the first `required_inputs` may be left out.
+    `untiled` says why a tile is not restored as the whole image is, empty if it is. `repeated` is
+    the class of the parts whose activations may be computed again in training, `precise` the class
+    of those that stay in float32 whatever the precision. What is a property here is a class
     variable where it does not depend on hyper-parameters.
     """
 
     module: ClassVar[str]
     network: ClassVar[str]
-    loss: ClassVar[str]
+    loss: ClassVar[str] = ""
     inputs: ClassVar[tuple[str, ...]]
     required_inputs: ClassVar[int] = 1
     untiled: ClassVar[str] = ""
+    repeated: ClassVar[str] = ""
+    precise: ClassVar[str] = ""
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """The names of the network's results, in order."""
         raise NotImplementedError
+
+    @property
+    def trained_outputs(self) -> tuple[str, ...]:
+        """The results that the loss takes, before the target."""
+        return self.outputs
 
     @property
     def size_multiple(self) -> int:
@@ -60,6 +69,22 @@ class Spec:
     def to_dict(self) -> dict[str, Any]:
         """The hyper-parameters as plain values, for JSON; `spec_from_dict` reads them."""
         return {"type": type(self).__name__, **asdict(self)}
+
+    def require_loss(self) -> str:
+        """The name of the loss.
+
+        Raises:
+            InputError: the model has none.
+        """
+        if not self.loss:
+            raise InputError(
+                f"training {self.network}",
+                expected="a model with a loss in losses.py",
+                got="none: its training was not published",
+                where=f"restoration/specs.py, {type(self).__name__}",
+                next_step="train it with a loss of your own on the engine's network",
+            )
+        return self.loss
 
     def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
         """Check names and shapes of arrays against this spec.
@@ -428,6 +453,10 @@ class LmdVitSpec(Spec):
 
     module: ClassVar[str] = "lmd_vit"
     network: ClassVar[str] = "LmdVit"
+    loss: ClassVar[str] = "LocalMotionLoss"
+    repeated: ClassVar[str] = "Block"
+    precise: ClassVar[str] = "Predictor"
+    trained_outputs: ClassVar[tuple[str, ...]] = ("restored",)
     inputs: ClassVar[tuple[str, ...]] = ("image", "decisions", "noise")
     untiled: ClassVar[str] = (
         "its predictors see the mean of the whole image, so windows of a tile may be skipped that "
@@ -522,12 +551,15 @@ class LmdVitSpec(Spec):
         check_image(
             image, name="image", channels=3, multiple=self.size_multiple, where=self.network
         )
+        _check_pruning(self, inputs, image.shape[0], self.decided_windows(*image.shape[2:]))
+
+    def decided_windows(self, height: int, width: int) -> int:
+        """How many windows all predictors decide about, for an image of a size."""
         scales = (1, 2, 4, 8, 16, 8, 4, 2, 1)
-        windows = sum(
-            stage.predictors * _windows(image.shape[2:], self.window * scale)
+        return sum(
+            stage.predictors * _windows((height, width), self.window * scale)
             for stage, scale in zip(self.stages(), scales, strict=True)
         )
-        _check_pruning(self, inputs, image.shape[0], windows)
 
 
 _UNCOMPILED_PRUNING = {

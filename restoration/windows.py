@@ -1,4 +1,4 @@
-"""Geometry of square windows: relative positions, and the masks of circularly shifted maps.
+"""Square windows: relative positions, the masks of circularly shifted maps, Gaussian weights.
 
 As in Swin transformers (Liu et al., ICCV 2021). A shifted map is rolled up and to the left by
 `shift`; windows of its last row and column then hold pixels from opposite borders of the image,
@@ -43,3 +43,21 @@ def kinds_of_windows(images: int, rows: int, columns: int) -> np.ndarray:
     is_last_row = np.arange(rows) == rows - 1
     is_last_column = np.arange(columns) == columns - 1
     return np.tile((2 * is_last_row[:, None] + is_last_column[None, :]).reshape(-1), images)
+
+
+def gaussian_window(size: int, sigma: float) -> np.ndarray:
+    """Weights that sum to one, (size, size) float32, the product of rounded 1-D weights.
+
+    As image-quality code in PyTorch builds them: rounded to float32 at each step.
+    """
+    places = np.arange(size) - size // 2
+    weights = np.exp(-(places**2) / (2 * sigma**2)).astype(np.float32)
+    weights = weights / np.float32(weights.sum(dtype=np.float64))
+    return np.outer(weights, weights)
+
+
+def reflected(places: np.ndarray, size: int) -> np.ndarray:
+    """Places outside 0..size-1 mirrored at the first and last, which are not repeated; int32."""
+    period = max(2 * (size - 1), 1)
+    folded = np.abs(places) % period
+    return np.minimum(folded, period - folded).astype(np.int32)

@@ -28,7 +28,7 @@ RENAMES = [
     (r"\bVar\b", "Tensor"),
     (r"\b(jt\.concat|ops\.cat)\b", "torch.cat"),
     (r"\b(jt\.stack|ops\.stack)\b", "torch.stack"),
-    (r"\b(jt|ops)\.(abs|clamp|cos|exp|log|sin|sqrt|where)\b", r"torch.\2"),
+    (r"\b(jt|ops)\.(abs|clamp|cos|exp|log|minimum|sin|sqrt|where)\b", r"torch.\2"),
     (r"\b(nn|ops)\.softmax\b", "torch.softmax"),
     (r"\b(nn|ops)\.relu\b", "F.relu_"),
     (r"\b(min|max)_v=", r"\1="),

@@ -56,10 +56,9 @@ def test_bad_hyper_parameters_are_explained(
 def test_inputs_of_pruning_are_checked() -> None:
     spec = LmdVitSpec(window=2, heads=(1,) * 9)
     image = np.zeros((1, 3, 32, 64), np.float32)
-    windows = sum(
-        stage.predictors * (32 // 2 // scale) * (64 // 2 // scale)
-        for stage, scale in zip(spec.stages(), (1, 2, 4, 8, 16, 8, 4, 2, 1), strict=True)
-    )
+    # 16x32 windows at full size; first and last stage have one block, the others two that decide.
+    windows = 2 * 512 + 2 * 2 * (128 + 32 + 8) + 2 * 2
+    assert windows == spec.decided_windows(32, 64)
     spec.check_inputs({"image": image, "decisions": np.ones((1, windows), np.int32)})
     with pytest.raises(InputError, match=rf"'noise': expected shape \(1, {windows}, 2\)"):
         spec.check_inputs({"image": image, "noise": np.ones((1, windows))})

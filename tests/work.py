@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from parity.measure import seeded_weights
-from restoration.engine import Tap
+from restoration.engine import PLAIN, Execution, Tap
 from restoration.specs import Spec
 
 _CHOSEN: list[str] = []  # the framework of this process
@@ -25,6 +26,7 @@ def use(framework: str) -> None:
         print(text, file=sys.stderr)
 
     runtime.prepare("cpu", report=say, warn=say)
+    _engine()  # MindSpore's device has to be set before anything is computed
 
 
 def engine_name() -> str:
@@ -77,9 +79,31 @@ def failed_load_changes(spec: Spec, weights: Arrays) -> bool:
     raise AssertionError("the weights were loaded")
 
 
-def run(spec: Spec, weights: Arrays, inputs: Arrays, mode: str = "eager") -> Arrays:
+def build_as(spec: Spec, execution: Execution) -> None:
+    _engine().build(spec, execution)
+
+
+def training_gradients(spec: Spec, images: np.ndarray, execution: Execution) -> Arrays:
+    """Gradients of the mean result in training mode, by PyTorch, dropped paths drawn by a seed."""
+    import torch
+
     engine = _engine()
-    model = engine.build(spec)
+    model = engine.build(spec, execution)
+    engine.load(model, seeded_weights(engine.state(model), (0, 0)))
+    torch.manual_seed(0)
+    outputs = {spec.outputs[0]: np.ones_like(images)}
+    return dict(engine.gradients(model.train(), {"image": images}, outputs).parameters)
+
+
+def run(
+    spec: Spec,
+    weights: Arrays,
+    inputs: Arrays,
+    mode: str = "eager",
+    execution: Execution = PLAIN,
+) -> Arrays:
+    engine = _engine()
+    model = engine.build(spec, execution)
     engine.load(model, weights)
     return engine.run(model, inputs, mode=mode)
 
@@ -155,9 +179,11 @@ def as_constant(array: np.ndarray) -> np.ndarray:
     return _to_numpy(_module("layers").constant(array, _tensor(np.zeros(3, np.float32))))
 
 
-def loss(name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
+def loss(
+    name: str, arrays: list[np.ndarray], options: dict[str, Any] | None = None
+) -> list[np.ndarray]:
     """The result of a loss, a class or a function of `losses.py`."""
-    return [_to_numpy(result) for result in _results(_loss(name), arrays)]
+    return [_to_numpy(result) for result in _results(_loss(name, options), arrays)]
 
 
 def loss_gradients(name: str, arrays: list[np.ndarray], factor: float) -> list[np.ndarray]:
@@ -165,9 +191,17 @@ def loss_gradients(name: str, arrays: list[np.ndarray], factor: float) -> list[n
     return _gradients(_loss(name), arrays, [np.full(1, factor, np.float32)])
 
 
-def _loss(name: str) -> Any:
+def weighted_loss_gradients(
+    name: str, arrays: list[np.ndarray], probe: np.ndarray, options: dict[str, Any]
+) -> list[np.ndarray]:
+    """Gradients of sum(probe * loss) by each argument."""
+    return _gradients(_loss(name, options), arrays, [probe])
+
+
+def _loss(name: str, options: dict[str, Any] | None = None) -> Any:
     found = getattr(_module("losses"), name)
-    return found() if isinstance(found, type) else found
+    given = options or {}
+    return found(**given) if isinstance(found, type) else functools.partial(found, **given)
 
 
 def _apply(name: str, options: dict[str, Any]) -> Any:

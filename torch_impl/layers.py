@@ -366,3 +366,18 @@ def dft2(x: Tensor) -> tuple[Tensor, Tensor]:
     # Native: complex numbers.
     spectrum = torch.fft.fft2(x, norm="backward")
     return spectrum.real, spectrum.imag
+
+
+def filter_valid(x: Tensor, window: Tensor) -> Tensor:
+    """Each channel correlated with a window (k, k), (n, c, h, w) -> (n, c, h-k+1, w-k+1)."""
+    # Native: convolution, which correlates, over all channels together.
+    n, c, h, w = x.shape
+    size = window.shape[0]
+    x = F.conv2d(x.reshape(n * c, 1, h, w), window.reshape(1, 1, size, size))
+    return x.reshape(n, c, h - size + 1, w - size + 1)
+
+
+def shift_reflected(x: Tensor, down: int, right: int) -> Tensor:
+    """The map moved by whole pixels, mirrored into the gap, (n, c, h, w) -> the same."""
+    # Native: padding by negative amounts cuts, so one call does it.
+    return F.pad(x, (right, -right, down, -down), mode="reflect")
