@@ -10,7 +10,7 @@ import pytest
 
 from restoration import catalog, examples
 from restoration.errors import ExitCode, InputError
-from restoration.specs import MimoUnetSpec, spec_from_dict
+from restoration.specs import KernelPredictionSpec, MimoUnetSpec, spec_from_dict
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,13 @@ def test_bad_hyper_parameters_are_explained(values: dict[str, Any], text: str) -
         MimoUnetSpec(**values)
     assert text in str(caught.value)
     assert caught.value.exit_code is ExitCode.BAD_INPUT
+
+
+@pytest.mark.parametrize("size", [9, 31, 32, 34, 64, 66, 129])
+def test_kernels_of_other_sizes_are_refused_early(size: int) -> None:
+    """The decoder doubles from one pixel and adds one; upstream fails in the first forward pass."""
+    with pytest.raises(InputError, match=rf"kernel_size: expected 33 or 65.*got {size} "):
+        KernelPredictionSpec(kernel_size=size)
 
 
 def test_specs_survive_json() -> None:

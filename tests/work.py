@@ -25,6 +25,7 @@ def use(framework: str) -> None:
         print(text, file=sys.stderr)
 
     runtime.prepare("cpu", report=say, warn=say)
+    _engine()  # MindSpore takes a device only before its first operator
 
 
 def engine_name() -> str:
@@ -84,6 +85,14 @@ def run(spec: Spec, weights: Arrays, inputs: Arrays, mode: str = "eager") -> Arr
     return engine.run(model, inputs, mode=mode)
 
 
+def run_exactly(spec: Spec, weights: Arrays, inputs: Arrays) -> Arrays:
+    """The outputs in float64, which only the reference has."""
+    engine = _module("engine").ENGINE(dtype="float64")
+    model = engine.build(spec)
+    engine.load(model, weights)
+    return engine.run(model, inputs)
+
+
 def run_tapped_twice(spec: Spec, inputs: Arrays) -> tuple[list[Tap], list[Tap], Arrays]:
     """Taps of two runs, and the outputs of a plain run after them."""
     engine = _engine()
@@ -136,6 +145,47 @@ def module_layer(
     initial = _module_state(module)
     _set_module_state(module, weights)
     return initial, _to_numpy(module(_tensor(x)))
+
+
+def nimbusr_operators(arrays: list[np.ndarray], probes: list[np.ndarray]) -> list[np.ndarray]:
+    """What the operators of `nimbusr.py` make of image, masks and kernels, and the gradients of
+    sum(probe * result) by the three."""
+    results = [_to_numpy(result) for result in _results(_nimbusr_operators, arrays)]
+    return results + _gradients(_nimbusr_operators, arrays, probes)
+
+
+def nimbusr_blur(arrays: list[np.ndarray]) -> np.ndarray:
+    """NIMBUSR's blur of an image by masks and kernels."""
+    return _to_numpy(_nimbusr_operators(*map(_tensor, arrays))[0])
+
+
+def nimbusr_spectra(kernels: np.ndarray, height: int, width: int) -> list[np.ndarray]:
+    """The half spectra of kernels that NIMBUSR works with."""
+    found = _module("nimbusr").kernel_spectra(_tensor(kernels), height, width)
+    return [_to_numpy(part) for part in found]
+
+
+def saturated(x: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """NIMBUSR's saturation, its slope, and their argument afterwards."""
+    nimbusr, argument = _module("nimbusr"), _tensor(x)
+    results = nimbusr.saturate(argument, limit), nimbusr.saturation_slope(argument, limit)
+    return _to_numpy(results[0]), _to_numpy(results[1]), _to_numpy(argument)
+
+
+def _nimbusr_operators(image: Any, masks: Any, kernels: Any) -> list[Any]:
+    nimbusr = _module("nimbusr")
+    height, width = image.shape[2], image.shape[3]
+    spectra = nimbusr.kernel_spectra(kernels, height, width)
+    first = nimbusr.kernel_spectra(kernels[:, :1], height, width)
+    everywhere = _module("layers").fill_map(masks[:, :1], 1.0)
+    return [
+        nimbusr.blur(image, masks, spectra),
+        nimbusr.blur_adjoint(image, masks, spectra),
+        nimbusr.blur(image, everywhere, first),
+        nimbusr.blur_adjoint(image, everywhere, first),
+        nimbusr.saturate(3 * image - 1, 1.0),
+        nimbusr.saturation_slope(3 * image - 1, 1.0),
+    ]
 
 
 def loss(name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
