@@ -198,6 +198,25 @@ def loss_gradients(name: str, arrays: list[np.ndarray], factor: float) -> list[n
     return _gradients(_loss(name), arrays, [np.full(1, factor, np.float32)])
 
 
+def native(program: str, arrays: Arrays) -> Any:
+    """What a program in the framework's own words leaves in `result`, as NumPy arrays.
+
+    It sees the framework under the names that its users give it, np, `layers` and `engine` of this
+    suite, and tensors of the arrays under their names.
+    """
+    names = _native_names() | {"layers": _module("layers"), "engine": _module("engine"), "np": np}
+    names |= {"__name__": "native"} | {name: _tensor(array) for name, array in arrays.items()}
+    exec(program, names)
+    return _plain(names["result"])
+
+
+def _plain(value: Any) -> Any:
+    """Tensors in nested lists as NumPy arrays."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return _to_numpy(value) if hasattr(value, "numpy") or hasattr(value, "asnumpy") else value
+
+
 def _loss(name: str) -> Any:
     found = getattr(_module("losses"), name)
     return found() if isinstance(found, type) else found
@@ -222,6 +241,20 @@ def _engine() -> Any:
 
 
 # What each framework calls the same thing. Tests use double precision where the framework has it.
+
+
+def _native_names() -> dict[str, Any]:
+    if _CHOSEN[-1] == "torch":
+        import torch
+
+        return {"torch": torch, "nn": torch.nn, "F": torch.nn.functional}
+    if _CHOSEN[-1] == "jittor":
+        import jittor
+
+        return {"jt": jittor, "nn": jittor.nn}
+    import mindspore
+
+    return {"ms": mindspore, "nn": mindspore.nn, "ops": mindspore.ops}
 
 
 def _tensor(array: np.ndarray) -> Any:
