@@ -79,23 +79,8 @@ class KernelField:
         Raises:
             InputError: they do not, within SUM_TOLERANCE; the text names the worst place.
         """
-        for name, array, axes in (("kernels", self.kernels, (2, 3)), ("masks", self.masks, (1,))):
-            sums = array.sum(axes, dtype=np.float64)
-            # A NaN is no sum either: it must fail.
-            wrong = ~(np.abs(sums - 1) <= SUM_TOLERANCE)
-            lowest = float(array.min())
-            if wrong.any() or lowest < 0:
-                place = np.unravel_index(
-                    np.argmax(np.where(wrong, np.abs(sums - 1), 0)), sums.shape
-                )
-                got = f"a sum of {sums[place]:.6g} at {tuple(map(int, place))}"
-                raise InputError(
-                    name,
-                    expected=f"weights of at least 0 with a sum of 1, within {SUM_TOLERANCE:g}",
-                    got=got if wrong.any() else f"a weight of {lowest:.3g}",
-                    where="sums over " + ("the taps of a kernel" if axes == (2, 3) else "K"),
-                    next_step="pass them through a softmax over the same axes",
-                )
+        _require_weights("kernels", self.kernels, (2, 3), over="the taps of a kernel")
+        _require_weights("masks", self.masks, (1,), over="the masks of a pixel")
 
     def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Kernels of some pixels, indices (p,) and (p,) -> (n, p, k, k), float64.
@@ -208,6 +193,26 @@ class KernelField:
                 where="KernelField",
                 next_step="crop the field, ask for single pixels with `at`, or raise limit_mb",
             )
+
+
+def _require_weights(name: str, array: np.ndarray, axes: tuple[int, ...], *, over: str) -> None:
+    """Raise unless no number is negative and the sums over the axes are one."""
+    sums = array.sum(axes, dtype=np.float64)
+    distance = np.abs(sums - 1)
+    worst = np.unravel_index(np.argmax(distance), sums.shape)  # a NaN is the largest
+    lowest = float(array.min())
+    if distance[worst] <= SUM_TOLERANCE and lowest >= 0:
+        return
+    got = f"a sum of {sums[worst]:.6g} at {tuple(map(int, worst))}"
+    if distance[worst] <= SUM_TOLERANCE:
+        got = f"a weight of {lowest:.3g}"
+    raise InputError(
+        name,
+        expected=f"weights of at least 0 with a sum of 1, within {SUM_TOLERANCE:g}",
+        got=got,
+        where=f"sum over {over}",
+        next_step="pass them through a softmax over the same axes",
+    )
 
 
 def _shape_error(name: str, expected: str, shape: tuple[int, ...]) -> InputError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -269,6 +270,17 @@ def test_the_command_writes_three_pictures(
     turned = images.read_image(out / names[2]).pixels
     expected = draw_grid(image, field.turned(), style="green")
     np.testing.assert_allclose(turned, expected, atol=0.5 / 255 + 1e-6)
+
+
+def test_the_command_takes_a_sample(files: Path) -> None:
+    pixels = images.read_image(files / "my.cat.png").pixels[0].transpose(1, 2, 0)
+    sample: Any = {"img_blur": np.rint(pixels * 255).astype(np.uint8)}
+    np.save(files / "cat.npy", sample)
+    for name in ("my.cat.png", "cat.npy"):
+        command = [str(files / name), "--kernels", str(files / "field.npz")]
+        assert main([*command, "--output", str(files)]) == ExitCode.AGREE
+    one, other = (files / f"{name}_kernels_grid.png" for name in ("my.cat", "cat"))
+    assert one.read_bytes() == other.read_bytes()
 
 
 @pytest.mark.parametrize(
