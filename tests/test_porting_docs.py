@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from tests.backends import Backend
+from tests.porting import Native, differs
 
 ROOT = Path(__file__).resolve().parent.parent
 PORTS = ("jittor", "mindspore")
@@ -41,6 +46,16 @@ def test_every_line_has_its_test_and_every_test_its_line(framework: str) -> None
         named += [test] if path.name == own else []
     written = [name for name in _definitions(ROOT / "tests" / own) if name.startswith("test_")]
     assert sorted(named) == sorted(written)
+
+
+def test_a_trap_that_is_gone_is_told(backends: Callable[[str], Backend]) -> None:
+    """PyTorch has none of them: here every test would say what to drop."""
+    native = Native(backends("torch"))
+    x = np.float32([[1, 2]])
+    with pytest.raises(AssertionError, match=r"native roll is right now: drop layers\.roll"):
+        differs(native("torch.roll(x, 1, 1)", x=x).tolist() != [[2, 1]], "roll", "layers.roll")
+    with pytest.raises(AssertionError, match=r"`torch\.roll.*is right now: drop layers\.roll"):
+        native.refuses("torch.roll(x, 1, 1)", "no kernel", "layers.roll", x=x)
 
 
 @pytest.mark.parametrize("framework", PORTS)
