@@ -75,6 +75,13 @@ def test_drop_path_grows_to_the_bottleneck_and_falls_after() -> None:
     assert rates[21:] == pytest.approx(rates[18::-1])
 
 
+@pytest.mark.parametrize("size", [9, 31, 32, 34, 64, 66, 129])
+def test_kernels_of_other_sizes_are_refused_early(size: int) -> None:
+    """The decoder doubles from one pixel and adds one; upstream fails in the first forward pass."""
+    with pytest.raises(InputError, match=rf"kernel_size: expected 33 or 65.*got {size} "):
+        KernelPredictionSpec(kernel_size=size)
+
+
 def test_specs_survive_json() -> None:
     for model in catalog.MODELS.values():
         for spec in model.specs.values():

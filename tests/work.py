@@ -108,6 +108,14 @@ def run(
     return engine.run(model, inputs, mode=mode)
 
 
+def run_exactly(spec: Spec, weights: Arrays, inputs: Arrays) -> Arrays:
+    """The outputs in float64, which only the reference has."""
+    engine = _module("engine").ENGINE(dtype="float64")
+    model = engine.build(spec)
+    engine.load(model, weights)
+    return engine.run(model, inputs)
+
+
 def run_tapped_twice(spec: Spec, inputs: Arrays) -> tuple[list[Tap], list[Tap], Arrays]:
     """Taps of two runs, and the outputs of a plain run after them."""
     engine = _engine()
@@ -179,6 +187,47 @@ def as_constant(array: np.ndarray) -> np.ndarray:
     return _to_numpy(_module("layers").constant(array, _tensor(np.zeros(3, np.float32))))
 
 
+def nimbusr_operators(arrays: list[np.ndarray], probes: list[np.ndarray]) -> list[np.ndarray]:
+    """What the operators of `nimbusr.py` make of image, masks and kernels, and the gradients of
+    sum(probe * result) by the three."""
+    results = [_to_numpy(result) for result in _results(_nimbusr_operators, arrays)]
+    return results + _gradients(_nimbusr_operators, arrays, probes)
+
+
+def nimbusr_blur(arrays: list[np.ndarray]) -> np.ndarray:
+    """NIMBUSR's blur of an image by masks and kernels."""
+    return _to_numpy(_nimbusr_operators(*map(_tensor, arrays))[0])
+
+
+def nimbusr_spectra(kernels: np.ndarray, height: int, width: int) -> list[np.ndarray]:
+    """The half spectra of kernels that NIMBUSR works with."""
+    found = _module("nimbusr").kernel_spectra(_tensor(kernels), height, width)
+    return [_to_numpy(part) for part in found]
+
+
+def saturated(x: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """NIMBUSR's saturation, its slope, and their argument afterwards."""
+    nimbusr, argument = _module("nimbusr"), _tensor(x)
+    results = nimbusr.saturate(argument, limit), nimbusr.saturation_slope(argument, limit)
+    return _to_numpy(results[0]), _to_numpy(results[1]), _to_numpy(argument)
+
+
+def _nimbusr_operators(image: Any, masks: Any, kernels: Any) -> list[Any]:
+    nimbusr = _module("nimbusr")
+    height, width = image.shape[2], image.shape[3]
+    spectra = nimbusr.kernel_spectra(kernels, height, width)
+    first = nimbusr.kernel_spectra(kernels[:, :1], height, width)
+    everywhere = _module("layers").fill_map(masks[:, :1], 1.0)
+    return [
+        nimbusr.blur(image, masks, spectra),
+        nimbusr.blur_adjoint(image, masks, spectra),
+        nimbusr.blur(image, everywhere, first),
+        nimbusr.blur_adjoint(image, everywhere, first),
+        nimbusr.saturate(3 * image - 1, 1.0),
+        nimbusr.saturation_slope(3 * image - 1, 1.0),
+    ]
+
+
 def loss(
     name: str, arrays: list[np.ndarray], options: dict[str, Any] | None = None
 ) -> list[np.ndarray]:
@@ -196,6 +245,25 @@ def weighted_loss_gradients(
 ) -> list[np.ndarray]:
     """Gradients of sum(probe * loss) by each argument."""
     return _gradients(_loss(name, options), arrays, [probe])
+
+
+def native(program: str, arrays: Arrays) -> Any:
+    """What a program in the framework's own words leaves in `result`, as NumPy arrays.
+
+    It sees the framework under the names that its users give it, np, `layers` and `engine` of this
+    suite, and tensors of the arrays under their names.
+    """
+    names = _native_names() | {"layers": _module("layers"), "engine": _module("engine"), "np": np}
+    names |= {"__name__": "native"} | {name: _tensor(array) for name, array in arrays.items()}
+    exec(program, names)
+    return _plain(names["result"])
+
+
+def _plain(value: Any) -> Any:
+    """Tensors in nested lists as NumPy arrays."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return _to_numpy(value) if hasattr(value, "numpy") or hasattr(value, "asnumpy") else value
 
 
 def _loss(name: str, options: dict[str, Any] | None = None) -> Any:
@@ -227,6 +295,20 @@ def _engine() -> Any:
 
 
 # What each framework calls the same thing. Tests use double precision where the framework has it.
+
+
+def _native_names() -> dict[str, Any]:
+    if _CHOSEN[-1] == "torch":
+        import torch
+
+        return {"torch": torch, "nn": torch.nn, "F": torch.nn.functional}
+    if _CHOSEN[-1] == "jittor":
+        import jittor
+
+        return {"jt": jittor, "nn": jittor.nn}
+    import mindspore
+
+    return {"ms": mindspore, "nn": mindspore.nn, "ops": mindspore.ops}
 
 
 def _tensor(array: np.ndarray) -> Any:
