@@ -197,7 +197,7 @@ def places(array: np.ndarray, x: Var) -> Var:
 
 def take_rows(x: Var, rows: Var) -> Var:
     """Members of the first axis by their places (k,), (n, ...) -> (k, ...)."""
-    # Native: a place outside gives 0 instead of an error.
+    # Native: a place outside is no error.
     return x[rows]
 
 

@@ -40,6 +40,28 @@ def test_sums(native: Native) -> None:
     assert relative_error(native("layers.spatial_mean(x)", x=x), np.array(0.1)) < error / 100
 
 
+def test_layer_norm(native: Native) -> None:
+    x = _draw(4, 64) + np.float32(1000)
+    exact = x.astype(np.float64)
+    centred = exact - exact.mean(1, keepdims=True)
+    expected = centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5)
+    error = np.abs(native("nn.LayerNorm(64)(x)", x=x) - expected).max()
+    differs(error > 1e-2, "LayerNorm", "layers.LayerNorm")
+    assert np.abs(native("layers.LayerNorm(64, eps=1e-5)(x)", x=x) - expected).max() < 1e-3
+
+
+def test_gradient_of_a_bias(native: Native) -> None:
+    """Of the mean of a linear map; taking the mean first leaves nothing to add up."""
+    x, weight, bias = _draw(1_000_000, 3), _draw(2, 3), np.zeros(2, np.float32)
+    program = "jt.grad({result}.sum(), [bias])[0]"
+    after = program.format(result="(nn.matmul_transpose(x, weight) + bias).mean(dim=0)")
+    found = native(after, x=x, weight=weight, bias=bias)
+    differs(bool(np.abs(found - 1).max() > 1e-4), "gradient of a bias", "the order in Predictor")
+    before = program.format(result="layers.linear(x.mean(dim=0, keepdims=True), weight, bias)")
+    found = native(before, x=x, weight=weight, bias=bias)
+    assert np.abs(found - 1).max() < 1e-6
+
+
 def test_interpolate_default(native: Native) -> None:
     x = _draw(1, 1, 2, 2)
     repeated = x.repeat(2, 2).repeat(2, 3)

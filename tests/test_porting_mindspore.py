@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import erf
 
 from restoration.specs import MimoUnetSpec
 from tests.backends import Backend, RaisedError
@@ -54,6 +55,59 @@ def test_transposed_convolution(native: Native) -> None:
     differs(shape == [1, 3, 10, 12], "Conv2dTranspose", "pad_mode in layers.ConvTranspose2d")
     ours = "layers.ConvTranspose2d(2, 3, 3, stride=2, padding=0, bias=True)"
     assert native(f"list({ours}(x).shape)", x=x) == [1, 3, 11, 13]
+
+
+def test_layer_norm(native: Native) -> None:
+    x = _draw(4, 8)
+    epsilon, names = native(
+        """
+layer = nn.LayerNorm((8,))
+result = [layer.epsilon, [name for name, _ in layer.parameters_and_names()]]
+"""
+    )
+    differs(epsilon == 1e-7, "eps of LayerNorm", "eps in layers.LayerNorm")
+    differs(names == ["gamma", "beta"], "names of LayerNorm", "layers.LayerNorm")
+    small = 1e-3 * x
+    exact = small.astype(np.float64)
+    centred = exact - exact.mean(1, keepdims=True)
+    expected = centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5)
+    found = native("layers.LayerNorm(8, eps=1e-5)(x)", x=small)
+    assert np.abs(found - expected).max() < 1e-6
+
+
+def test_gelu(native: Native) -> None:
+    x = np.linspace(-4, 4, 101, dtype=np.float32)
+    exact = x * 0.5 * (1 + erf(x.astype(np.float64) / np.sqrt(2)))
+    error = np.abs(native("nn.GELU()(x)", x=x) - exact).max()
+    differs(error > 1e-4, "GELU", "the word in layers.gelu")
+    assert np.abs(native("layers.gelu(x)", x=x) - exact).max() < 1e-6
+
+
+def test_sigmoid(native: Native) -> None:
+    x = np.linspace(-30, 5, 200, dtype=np.float32)
+    exact = 1 / (1 + np.exp(-x.astype(np.float64)))
+    error = relative_error(native("ops.sigmoid(x)", x=x), exact)
+    differs(error > 2e-6, "sigmoid", "layers.sigmoid")
+    assert relative_error(native("layers.sigmoid(x)", x=x), exact) < 1e-6
+
+
+def test_gradient_of_a_bias(native: Native) -> None:
+    """Of the mean of a linear map; taking the mean first leaves nothing to add up."""
+    x, weight, bias = _draw(1_000_000, 3), _draw(2, 3), np.zeros(2, np.float32)
+    found = native(
+        "ms.grad(lambda b: ops.dense(x, weight, b).mean(axis=0).sum())(bias)",
+        x=x,
+        weight=weight,
+        bias=bias,
+    )
+    differs(bool(np.abs(found - 1).max() > 1e-4), "gradient of a bias", "the order in Predictor")
+    found = native(
+        "ms.grad(lambda b: layers.linear(x.mean(axis=0), weight, b).sum())(bias)",
+        x=x,
+        weight=weight,
+        bias=bias,
+    )
+    assert np.abs(found - 1).max() < 1e-6
 
 
 def test_leaky_relu(native: Native) -> None:
