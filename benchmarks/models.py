@@ -29,6 +29,8 @@ from rich.table import Table  # noqa: E402
 
 from restoration import memory  # noqa: E402
 from restoration.catalog import MODELS  # noqa: E402
+from restoration.engine import PLAIN, Execution  # noqa: E402
+from restoration.execution import LOW_MEMORY  # noqa: E402
 from restoration.specs import LmdVitSpec, Spec  # noqa: E402
 
 FRAMEWORKS = ("torch", "jittor", "mindspore")
@@ -68,7 +70,8 @@ class Job:
     """What is measured of a model: its input, multiply-adds, and what the authors' code takes.
 
     authors and at_most are in units; authors_mb is the authors' peak memory; 0 where unknown.
-    ports: limits of the ports. change: makes the inputs from the model's example.
+    ports: limits of the ports. executions: modes by framework. change: makes the inputs from
+    the model's example.
     """
 
     model: str
@@ -78,6 +81,8 @@ class Job:
     authors_mb: int
     at_most: float
     ports: Mapping[str, float] = field(default_factory=lambda: CONVOLUTION)
+    spec: str = "published"
+    executions: Mapping[str, Execution] = field(default_factory=dict)
     change: Callable[[Spec, Inputs], Inputs] = lambda spec, inputs: inputs
 
 
@@ -88,7 +93,10 @@ JOBS = {
     "mimo_unet_plus": Job("mimo_unet_plus", (256, 256), 150.7, 3.51, 507, 3.4),
     "kernel_prediction": Job("kernel_prediction", (256, 256), 52.1, 1.46, 793, 1.4),
     "nimbusr": Job("nimbusr", (128, 128), 184.1, 6.5, 452, 4.0, change=many_kernels),
-    "lmd_vit": Job("lmd_vit", (256, 256), _LMD_ALL, 4.5, 1072, 2.2, ATTENTION, kept(1.0)),
+    "lmd_vit": Job("lmd_vit", (256, 256), _LMD_ALL, 4.5, 1072, 2.2, ATTENTION, change=kept(1.0)),
+    "lmd_vit-low": Job(
+        "lmd_vit", (256, 256), 4.9, 0, 0, 0, ATTENTION, "low_memory", LOW_MEMORY, kept(1.0)
+    ),
     **{
         f"lmd_vit-{percent}%": Job(
             "lmd_vit",
@@ -98,7 +106,7 @@ JOBS = {
             0,
             0,
             ATTENTION,
-            kept(percent / 100),
+            change=kept(percent / 100),
         )
         for percent in (90, 50, 0)
     },
@@ -192,8 +200,8 @@ def measure(framework: str, job_name: str) -> None:
     runtime = importlib.import_module(f"{framework}_impl.runtime")
     runtime.prepare("cpu", report=lambda text: None, warn=lambda text: print(text, file=sys.stderr))
     engine = importlib.import_module(f"{framework}_impl.engine").ENGINE()
-    spec = model.spec("published")
-    network = engine.build(spec)
+    spec = model.spec(job.spec)
+    network = engine.build(spec, job.executions.get(framework, PLAIN))
     height, width = job.size_px
     inputs = model.example(spec, height_px=height, width_px=width, names=("astronaut",), seed=0)
     inputs = job.change(spec, inputs)

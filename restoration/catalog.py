@@ -116,7 +116,7 @@ _MODELS = (
                 heads=(1, 2, 4, 4, 8, 4, 2, 4, 2),
             ),
             "published": LmdVitSpec(),
-            "low_memory": LmdVitSpec(width=16, depths=(1, 1, 2, 2, 1, 2, 2, 1, 1)),
+            "low_memory": LmdVitSpec(width=16, mlp_ratio=2.0, depths=(1, 1, 2, 2, 1, 2, 2, 1, 1)),
         },
         example=examples.blurred_photographs,
         published=(PublishedWeights("model_LMDVIT.pth", "published", "LMD-ViT", 54_549_163, 951),),

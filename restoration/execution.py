@@ -14,8 +14,12 @@ from skimage.transform import resize
 from restoration.engine import Arrays, Engine, Execution
 from restoration.specs import Spec
 
-LOW_MEMORY = Execution(per_sample=True, checkpointing=True, max_side_px=256)
-"""What the low-memory form of LMD-ViT runs with, beside its smaller spec."""
+LOW_MEMORY: Mapping[str, Execution] = {
+    "torch": Execution(precision="bfloat16", per_sample=True, checkpointing=True, max_side_px=256),
+    "jittor": Execution(per_sample=True, max_side_px=256),
+    "mindspore": Execution(precision="float16", per_sample=True, max_side_px=256),
+}
+"""What saves memory, as far as each framework can on CPU; LMD-ViT has a smaller spec beside it."""
 
 
 def fit_within(image: np.ndarray, max_side_px: int | None) -> np.ndarray:

@@ -12,7 +12,14 @@ from parity.measure import seeded_weights
 from restoration import catalog
 from restoration.engine import PLAIN, Execution
 from restoration.errors import InputError
-from restoration.execution import fill_weights, fit_within, pad_centred, restore, run
+from restoration.execution import (
+    LOW_MEMORY,
+    fill_weights,
+    fit_within,
+    pad_centred,
+    restore,
+    run,
+)
 from tests.backends import Backend, RaisedError
 
 SPEC = catalog.find("lmd_vit").spec("tiny")
@@ -168,3 +175,13 @@ def test_unknown_modes_are_refused() -> None:
         Execution(precision="int8")
     with pytest.raises(InputError, match="max_side_px: expected a number of pixels of at least 1"):
         Execution(max_side_px=0)
+
+
+def test_every_framework_has_a_low_memory_mode(backend: Backend) -> None:
+    spec = catalog.find("lmd_vit").spec("low_memory")
+    weights = seeded_weights(backend.call("state", spec), (0, 0))
+    image = RNG.random((1, 3, 128, 128), np.float32)
+    mode = LOW_MEMORY[backend.call("engine_name")]
+    found = backend.call("run", spec, weights, {"image": image}, "eager", mode)
+    assert found["restored"].shape == image.shape
+    assert np.isfinite(found["restored"]).all()
