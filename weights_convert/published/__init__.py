@@ -21,13 +21,15 @@ class Layout:
 
     classes: their classes that have this layout. table: names of weights. spec: hyper-parameters
     from the shapes under the suite's names and from what else is known of the configuration.
-    inputs: their names of further inputs, where they differ from ours.
+    inputs: their names of further inputs, where they differ from ours. container: what their
+    checkpoint holds, from the spec and the weights by their names.
     """
 
     classes: tuple[str, ...]
     table: NameTable
     spec: Callable[[Shapes, Mapping[str, Any]], Spec]
     inputs: Mapping[str, str] = field(default_factory=dict)
+    container: Callable[[Spec, Mapping[str, Any]], object] = lambda spec, weights: dict(weights)
 
     def read(
         self, state: Mapping[str, np.ndarray], config: Mapping[str, Any], *, where: str
