@@ -67,10 +67,18 @@ def entries_asked(specs: Sequence[Spec], *, may_take_bytes: int) -> list[Entries
     if not specs or not installed:
         return [None] * len(specs)
     question = json.dumps([spec.to_dict() for spec in specs])
-    command = [sys.executable, "-m", "weights_convert.ask", installed[0], str(may_take_bytes)]
+    answers = _answers(installed[0], question, may_take_bytes)
+    if answers is None:
+        return [None] * len(specs)
+    return [answer and _entries(answer) for answer in answers]
+
+
+@lru_cache(maxsize=32)
+def _answers(framework: str, question: str, may_take_bytes: int) -> list[Any] | None:
+    """What a process of a framework answers; None if it fails."""
     try:
         finished = subprocess.run(
-            command,
+            [sys.executable, "-m", "weights_convert.ask", framework, str(may_take_bytes)],
             input=question.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -78,8 +86,8 @@ def entries_asked(specs: Sequence[Spec], *, may_take_bytes: int) -> list[Entries
             check=True,
         )
     except (subprocess.SubprocessError, OSError):
-        return [None] * len(specs)
-    return [answer and _entries(answer) for answer in json.loads(finished.stdout)]
+        return None
+    return list(json.loads(finished.stdout))
 
 
 def fold(entries: Mapping[str, Entry]) -> dict[str, list[Any]]:

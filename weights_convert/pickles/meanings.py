@@ -369,6 +369,7 @@ for _module in ("builtins", "__builtin__"):
         (_module, "tuple"): _sequence(tuple),
         (_module, "set"): _sequence(set),
         (_module, "frozenset"): _sequence(set),
+        (_module, "bytes"): _bytes,
         (_module, "bytearray"): _bytes,
     }
 for _module in ("numpy.core", "numpy._core"):
