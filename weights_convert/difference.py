@@ -13,6 +13,7 @@ from restoration.errors import InputError
 from weights_convert import manifest
 from weights_convert.checkpoint import Checkpoint, open_checkpoint
 from weights_convert.detect import Candidate, detect
+from weights_convert.integrity import check
 from weights_convert.suffixes import to_torch
 from weights_convert.tensors import Tensor, to_float64
 from weights_convert.writing import Report
@@ -81,6 +82,8 @@ def diff(
         InputError: one is damaged, hostile or no checkpoint.
     """
     files = [open_checkpoint(path, key=key, allowed=allowed) for path in (first, second)]
+    for file in files:
+        check(file.file, file.checksums, with_sha256=False)
     found = [_model(file) for file in files]
     models = {candidate.model for candidate in found if candidate}
     is_same_model = len(models) == 1 and None not in found

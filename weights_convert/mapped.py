@@ -30,7 +30,7 @@ class MappedFile:
     def __init__(self, path: Path, *, shown_as: Path | None = None):
         self.path = shown_as or path
         try:
-            with open(path, "rb") as opened:
+            with open(path, "rb", opener=_open_without_waiting) as opened:
                 status = os.fstat(opened.fileno())
                 if not stat.S_ISREG(status.st_mode):
                     raise self.error(expected="a regular file", got="something else")
@@ -107,3 +107,8 @@ class MappedFile:
     def _advise(self, advice: int, start: int, stop: int) -> None:
         page_start = start - start % mmap.PAGESIZE
         self._map.madvise(advice, page_start, stop - page_start)
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Opens a file; a pipe that nobody writes to would be waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -13,6 +13,7 @@ from weights_convert.checkpoint import open_checkpoint
 from weights_convert.conversion import convert
 from weights_convert.formats import WRITABLE
 from weights_convert.inspection import content_hash
+from weights_convert.integrity import check
 from weights_convert.writing import Report
 
 
@@ -67,7 +68,9 @@ def verify(
         InputError: the file is damaged, hostile or no checkpoint.
         OutputError: a copy could not be written.
     """
-    content = content_hash(open_checkpoint(path, key=key, allowed=allowed).tensors)
+    checkpoint = open_checkpoint(path, key=key, allowed=allowed)
+    check(checkpoint.file, checkpoint.checksums, with_sha256=False)
+    content = content_hash(checkpoint.tensors)
     trips = []
     for number, name in enumerate(WRITABLE):
 

@@ -57,14 +57,13 @@ def pickles(file: MappedFile) -> Iterator[PickleRun]:
 def write(output: Output, document: object, metadata: Mapping[str, str]) -> None:
     """Write tensors by name."""
     assert isinstance(document, Mapping)
-    archive = ZipWriter(output)
-    for name, tensor in document.items():
-        header = _npy_header(tensor)
-        size = len(header) + tensor.nbytes
-        with archive.record(name + _SUFFIX, size=size, alignment=_ALIGNMENT) as record:
-            record.write(header)
-            output.copy(tensor, through=record)
-    archive.finish()
+    with ZipWriter(output) as archive:
+        for name, tensor in document.items():
+            header = _npy_header(tensor)
+            size = len(header) + tensor.nbytes
+            with archive.record(name + _SUFFIX, size=size, alignment=_ALIGNMENT) as record:
+                record.write(header)
+                output.copy(tensor, through=record)
 
 
 def objection(name: str, tensor: Tensor) -> str | None:

@@ -85,9 +85,7 @@ def write(output: Output, document: object, metadata: Mapping[str, str]) -> None
         # v2 takes a storage of a type; types that have none are bytes, and v3 names the type.
         dtype, key = tensor.dtype, str(len(tensors))
         tensors.append(tensor)
-        kind = (
-            Name("torch", dtype.torch) if dtype.torch else Name("torch.storage", "UntypedStorage")
-        )
+        kind = Name("torch", dtype.torch) if dtype.torch else _UNTYPED
         count = tensor.size if dtype.torch else tensor.nbytes
         function = "_rebuild_tensor_v2" if dtype.torch else "_rebuild_tensor_v3"
         writer.put(Name("torch._utils", function))
@@ -101,15 +99,14 @@ def write(output: Output, document: object, metadata: Mapping[str, str]) -> None
         writer.end_tuple_and_call()
 
     PickleWriter(pickled, protocol=_PROTOCOL, put_tensor=put_tensor).dump(document)
-    archive = ZipWriter(output)
-    archive.put("archive/data.pkl", pickled.getvalue())
-    archive.put("archive/byteorder", b"little")
-    for key, tensor in enumerate(tensors):
-        name = f"archive/data/{key}"
-        with archive.record(name, size=tensor.nbytes, alignment=_ALIGNMENT) as record:
-            output.copy(tensor, through=record)
-    archive.put("archive/version", b"3\n")
-    archive.finish()
+    with ZipWriter(output) as archive:
+        archive.put("archive/data.pkl", pickled.getvalue())
+        archive.put("archive/byteorder", b"little")
+        for key, tensor in enumerate(tensors):
+            name = f"archive/data/{key}"
+            with archive.record(name, size=tensor.nbytes, alignment=_ALIGNMENT) as record:
+                output.copy(tensor, through=record)
+        archive.put("archive/version", b"3\n")
 
 
 def _prefix(file: MappedFile, records: Mapping[str, Record]) -> str:

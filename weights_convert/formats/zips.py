@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import IO, NoReturn
 
 from weights_convert import limits
@@ -163,11 +164,25 @@ def _fail(file: MappedFile, expected: str, got: str, name: str | None = None) ->
 
 
 class ZipWriter:
-    """Writes an archive of stored records."""
+    """Writes an archive of stored records; its table of contents when left without an error."""
 
     def __init__(self, output: Output):
         self._output = output
         self._zip = zipfile.ZipFile(output, "w", zipfile.ZIP_STORED)  # type: ignore[call-overload]
+
+    def __enter__(self) -> ZipWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if problem is None:
+            self._zip.close()
+        else:
+            self._zip.fp = None  # else it would write when it is collected, after the file's end
 
     @contextmanager
     def record(self, name: str, *, size: int, alignment: int = 1) -> Iterator[IO[bytes]]:
@@ -186,7 +201,3 @@ class ZipWriter:
         """Write a small record."""
         with self.record(name, size=len(content)) as opened:
             opened.write(content)
-
-    def finish(self) -> None:
-        """Write the table of contents."""
-        self._zip.close()
