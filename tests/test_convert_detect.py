@@ -228,12 +228,15 @@ def test_a_near_twin_that_is_forced_lists_what_does_not_fit(
 def test_the_catalogues_entries_are_those_of_the_networks(backends) -> None:
     for model in catalog.MODELS.values():
         for name, spec in model.specs.items():
+            assert spec in entries.catalogued_specs(model.name)
             listed = entries.entries_of_catalogued(spec)
-            assert listed is not None, f"{model.name} {name}: python -m weights_convert.entries"
+            assert listed is not None, (
+                f"{model.name} {name}: python -m weights_convert.write_entries"
+            )
             real = backends("torch").call("state", spec)
             assert listed == {
                 entry: Entry(str(array.dtype), array.shape) for entry, array in real.items()
-            }, f"{model.name} {name} has changed: python -m weights_convert.entries"
+            }, f"{model.name} {name} has changed: python -m weights_convert.write_entries"
 
 
 def test_layouts_write_the_authors_container() -> None:

@@ -125,7 +125,7 @@ _FRAGMENTS = (
 )  # fmt: skip
 
 
-@settings(max_examples=1500, deadline=None, derandomize=True, database=None,
+@settings(max_examples=800, deadline=None, derandomize=True, database=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
 @given(st.lists(st.sampled_from(_FRAGMENTS), max_size=40))
 def test_random_pickles_are_read_or_refused(tmp_path: Path, fragments: list[bytes]) -> None:
@@ -216,7 +216,7 @@ _PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None,
+@settings(max_examples=150, deadline=None, derandomize=True, database=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
 @given(_PLAIN, st.integers(0, 5))
 def test_plain_data_is_read_as_python_reads_it(

@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from restoration.specs import spec_from_dict
+from weights_convert.entries import with_tuples
 
 
 def main() -> None:
@@ -33,7 +34,7 @@ def main() -> None:
 
 def _entries(engine: Any, values: dict[str, Any]) -> list[tuple[str, str, tuple[int, ...]]] | None:
     try:
-        state = engine.state(engine.build(spec_from_dict(values)))
+        state = engine.state(engine.build(spec_from_dict(with_tuples(values))))
     except Exception:
         return None  # a network that cannot be built has no entries
     return [(name, str(array.dtype), array.shape) for name, array in state.items()]

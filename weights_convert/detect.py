@@ -183,7 +183,8 @@ def _judged(readings: Sequence[_Reading], tensors: Mapping[str, Tensor]) -> list
         for spec in catalogued_specs(reading.model)
     ]
     if not any(one.fits for one in found):
-        nbytes = _BUILD_BYTES + _BUILD_TIMES * sum(tensor.nbytes for tensor in tensors.values())
+        nbytes = _BUILD_TIMES * sum(tensor.nbytes for tensor in tensors.values())
+        nbytes += _BUILD_BYTES - nbytes % _BUILD_BYTES
         others = [
             (reading, reading.spec)
             for reading in readings

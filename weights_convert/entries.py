@@ -1,6 +1,7 @@
 """The entries of networks: names, element types and shapes, known without any framework.
 
-`entries.json` lists them for every catalogued spec; `python -m weights_convert.entries` writes it,
+`entries.json` lists them for every catalogued spec; `python -m weights_convert.write_entries` writes
+it,
 and a test compares it with the real networks. For other hyper-parameters an installed framework is
 asked, in a process of its own.
 """
@@ -19,17 +20,16 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from restoration.catalog import MODELS
-from restoration.errors import UnavailableError
-from restoration.specs import Spec
+from restoration.specs import Spec, spec_from_dict
 
 FRAMEWORKS = ("torch", "jittor", "mindspore")
 """Any of them knows the entries; they are the same in all."""
 
-_FILE = Path(__file__).with_name("entries.json")
+FILE = Path(__file__).with_name("entries.json")
+"""Specs and folded entries by model and name of spec."""
+
 _RANGE = re.compile(r"\[(\d+)-(\d+)\]")
 _ANSWER_WITHIN_S = 120.0
-_TO_WRITE_BYTES = 16 << 30
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ Entries = dict[str, Entry]
 
 def catalogued_specs(model: str) -> list[Spec]:
     """The specs of a model whose entries are listed."""
-    return [MODELS[model].specs[name] for name in _table().get(model, {})]
+    return [spec for spec, _ in _table().get(model, {}).values()]
 
 
 def entries_of_catalogued(spec: Spec) -> Entries | None:
     """The entries of a network, None if they are not listed."""
-    for model, listed in _table().items():
-        for name, folded in listed.items():
-            if MODELS[model].specs[name] == spec:
+    for listed in _table().values():
+        for known, folded in listed.values():
+            if known == spec:
                 return unfold(folded)
     return None
 
@@ -121,43 +121,25 @@ def unfold(folded: Mapping[str, Sequence[Any]]) -> Entries:
     return result
 
 
-def write_file() -> None:
-    """Write `entries.json` from the networks themselves.
-
-    Raises:
-        UnavailableError: no framework is installed, or it could not build the networks.
-    """
-    named = [(model.name, name) for model in MODELS.values() for name in model.specs]
-    specs = [MODELS[model].specs[name] for model, name in named]
-    answers = entries_asked(specs, may_take_bytes=_TO_WRITE_BYTES)
-    table: dict[str, dict[str, Any]] = {model: {} for model in MODELS}
-    for (model, name), entries in zip(named, answers, strict=True):
-        if entries is None:
-            raise UnavailableError(
-                f"{model} {name}: expected a framework that builds it, got none; install one "
-                "of " + ", ".join(FRAMEWORKS)
-            )
-        table[model][name] = fold(entries)
-    text = json.dumps(table, indent=1)
-    # One line for each entry.
-    text = re.sub(r"\[\s+([^\[\]{}]+?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)
-    _FILE.write_text(text + "\n")
-
-
 @lru_cache(maxsize=1)
-def _table() -> dict[str, dict[str, Any]]:
-    """Folded entries by model and name of spec; of those that the catalogue still has."""
-    read = json.loads(_FILE.read_text())
+def _table() -> dict[str, dict[str, tuple[Spec, dict[str, Any]]]]:
+    """Specs and their folded entries, by model and name of spec."""
+    read = json.loads(FILE.read_text()) if FILE.exists() else {}
     return {
-        model: {name: folded for name, folded in listed.items() if name in MODELS[model].specs}
+        model: {
+            name: (spec_from_dict(with_tuples(one["spec"])), one["entries"])
+            for name, one in listed.items()
+        }
         for model, listed in read.items()
-        if model in MODELS
     }
+
+
+def with_tuples(value: Any) -> Any:
+    """Values from JSON with the sequences as specs have them."""
+    if isinstance(value, dict):
+        return {key: with_tuples(item) for key, item in value.items()}
+    return tuple(map(with_tuples, value)) if isinstance(value, list) else value
 
 
 def _entries(answer: Iterable[tuple[str, str, list[int]]]) -> Entries:
     return {name: Entry(dtype, tuple(shape)) for name, dtype, shape in answer}
-
-
-if __name__ == "__main__":
-    write_file()
