@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from restoration.errors import InputError, unknown_name
 from restoration.specs import Spec
@@ -195,10 +195,15 @@ def _judged(readings: Sequence[_Reading], tensors: Mapping[str, Tensor]) -> list
             _judge(reading, spec, tensors, entries)
             for (reading, spec), entries in zip(others, answers, strict=True)
         ]
+    told = {reading.model: reading.spec for reading in readings}
     best: dict[str, Candidate] = {}
     for one in sorted(found, key=lambda one: (-one.score, not one.is_known)):
         best.setdefault(one.model, one)
-    return list(best.values())
+    # Shapes do not tell a catalogued spec from one that differs in what has no shape; the reading
+    # does, because it also knows what else the file says of the configuration.
+    return [
+        replace(one, spec=told[one.model] or one.spec) if one.fits else one for one in best.values()
+    ]
 
 
 def _judge(

@@ -1,9 +1,8 @@
 """The entries of networks: names, element types and shapes, known without any framework.
 
-`entries.json` lists them for every catalogued spec; `python -m weights_convert.write_entries` writes
-it,
-and a test compares it with the real networks. For other hyper-parameters an installed framework is
-asked, in a process of its own.
+`entries.json` lists them for every catalogued spec; `python -m weights_convert.write_entries`
+writes it, and a test compares it with the real networks. For other hyper-parameters an installed
+framework is asked, in a process of its own.
 """
 
 from __future__ import annotations

@@ -212,7 +212,10 @@ class Strided:
         if isinstance(self.base, Extents) and len(self.base.ranges) == 1:
             start, stop = self.base.ranges[0]
             return self.base.file.view[start:stop]
-        return memoryview(b"".join(self.base.pieces()))
+        content = bytearray()
+        for piece in self.base.pieces():
+            content += piece  # grows in place; joining a list would hold everything twice
+        return memoryview(content)
 
 
 @dataclass(frozen=True, eq=False)
