@@ -11,6 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from restoration.specs import Spec
+from tests import work
+from tests.work import Arrays
+
 Raw = tuple[str, tuple[int, ...], bytes]
 Payload = dict[str, Raw]
 
@@ -84,7 +88,7 @@ def torch_layers(path: str) -> Payload:
 
 def mindspore_layers(path: str) -> tuple[Payload, Any]:
     """Load a file strictly into the same network of MindSpore's own layers, and read it back."""
-    import mindspore as ms
+    ms = _mindspore()
     from mindspore import nn
 
     class Network(nn.Cell):
@@ -132,7 +136,7 @@ def jittor_load(path: str) -> Payload:
 
 
 def mindspore_save(path: str, crc_check: bool) -> Payload:
-    import mindspore as ms
+    ms = _mindspore()
 
     arrays = {
         "conv.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2),
@@ -153,14 +157,14 @@ def mindspore_save(path: str, crc_check: bool) -> Payload:
 
 
 def mindspore_load(path: str) -> Payload:
-    import mindspore as ms
+    ms = _mindspore()
 
     return {name: _of_mindspore(value) for name, value in ms.load_checkpoint(path).items()}
 
 
 def mindspore_train(path: str) -> list[str]:
     """Write a checkpoint with what an optimizer keeps; the names of the network's parameters."""
-    import mindspore as ms
+    ms = _mindspore()
     from mindspore import nn
 
     network = nn.SequentialCell(nn.Dense(3, 4), nn.Dense(4, 2))
@@ -168,6 +172,25 @@ def mindspore_train(path: str) -> list[str]:
     cell = nn.TrainOneStepCell(nn.WithLossCell(network, nn.MSELoss()), optimizer)
     ms.save_checkpoint(cell, path)
     return [parameter.name for parameter in network.get_parameters()]
+
+
+def save_network(path: str, spec: Spec) -> Arrays:
+    """Write a network of the suite as its framework does; its weights."""
+    engine = work._engine()
+    model = engine.build(spec)
+    if engine.name == "torch":
+        import torch
+
+        torch.save(model.state_dict(), path)
+    elif engine.name == "jittor":
+        import jittor as jt
+
+        jt.save(model.state_dict(), path)
+    else:
+        import mindspore as ms
+
+        ms.save_checkpoint(model, path)
+    return engine.state(model)
 
 
 def _torch_save(path: str, kind: str, **options: Any) -> Payload:
@@ -303,6 +326,14 @@ def _of_numpy(array: np.ndarray) -> Raw:
     # What the ml_dtypes package calls bfloat16 is two bytes without a meaning to NumPy.
     name = "bfloat16" if array.dtype.itemsize == 2 and array.dtype.kind == "V" else array.dtype.name
     return name, array.shape, array.tobytes()
+
+
+def _mindspore() -> Any:
+    """MindSpore, after the engine has chosen the device: later it may not be chosen any more."""
+    work._engine()
+    import mindspore
+
+    return mindspore
 
 
 def _of_mindspore(tensor: Any) -> Raw:

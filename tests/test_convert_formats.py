@@ -13,7 +13,7 @@ from tests.backends import Backend
 from tests.convert_work import Payload
 from weights_convert import convert, diff, inspect, verify
 from weights_convert.checkpoint import open_checkpoint
-from weights_convert.formats import WRITABLE
+from weights_convert.formats import WRITABLE, mindspore_ckpt
 
 Backends = Callable[[str], Backend]
 KINDS = (
@@ -170,6 +170,19 @@ def test_mindspore_files_are_the_same_bytes(backends: Backends, tmp_path: Path) 
     backends("mindspore").call("convert_work.mindspore_save", str(source), False)
     convert(source, target, to="kept")
     assert target.read_bytes() == source.read_bytes()
+
+
+def test_large_tensors_are_sliced_as_mindspore_does(
+    backends: Backends, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From 512 MiB on; here from 1 MiB on."""
+    monkeypatch.setattr(mindspore_ckpt, "_SLICE_BYTES", 1 << 20)
+    array = np.arange(650_000, dtype=np.float32).reshape(650, 1000)
+    np.savez(tmp_path / "x.npz", a=array, b=array[:3])
+    convert(tmp_path / "x.npz", tmp_path / "y.ckpt", to="kept")
+    assert (tmp_path / "y.ckpt").read_bytes().count(b"\x0a\x01a") == 3
+    found = backends("mindspore").call("convert_work.mindspore_load", str(tmp_path / "y.ckpt"))
+    assert found == read(tmp_path / "y.ckpt") == read(tmp_path / "x.npz")
 
 
 def test_numpy_reads_what_is_written(backends: Backends, tmp_path: Path) -> None:

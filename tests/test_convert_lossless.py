@@ -18,15 +18,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors import safe_open
+from safetensors.numpy import load_file
 
 from restoration import catalog
 from restoration.errors import InputError
+from restoration.specs import MimoUnetSpec
 from tests.backends import Backend
 from tests.test_convert_formats import read
-from weights_convert import MismatchError, OutputError, convert, diff, entries, inspect
+from weights_convert import (
+    MismatchError,
+    OutputError,
+    conversion,
+    convert,
+    detect,
+    diff,
+    entries,
+    inspect,
+)
 from weights_convert.formats import WRITABLE
+from weights_convert.names import NameTable
 from weights_convert.output import Output, Sink
-from weights_convert.published import layouts
+from weights_convert.published import Layout, layouts
 from weights_convert.tensors import Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -101,6 +113,21 @@ def test_authors_names_and_back(
     plain = backends("torch").call("convert_work.torch_load", str(tmp_path / "back.torch"))
     container = layouts()[model].container(catalog.find(model).spec("tiny"), again)
     assert plain.keys() == container.keys()
+
+
+@pytest.mark.parametrize("model", catalog.MODELS)
+def test_what_one_framework_saves_another_loads(
+    backends: Callable[[str], Backend], tmp_path: Path, model: str
+) -> None:
+    spec = catalog.find(model).spec("tiny")
+    for first, second in (("torch", "jittor"), ("jittor", "mindspore"), ("mindspore", "torch")):
+        source, target = tmp_path / f"{first}.ckpt", tmp_path / f"{first}.safetensors"
+        saved = backends(first).call("convert_work.save_network", str(source), spec)
+        result = convert(source, target)
+        assert (result.model, result.source_format) == (model, first)
+        loaded = backends(second).call("round_trip", spec, load_file(target))
+        assert loaded.keys() == saved.keys()
+        assert all(np.array_equal(loaded[name], saved[name]) for name in saved)
 
 
 def test_container_prefix_and_rest(source: Path, tmp_path: Path) -> None:
@@ -191,8 +218,40 @@ def test_manifest_in_safetensors_and_beside_others(source: Path, tmp_path: Path)
     assert inside["versions"].keys() == {"restoration-suite", "python", "numpy"}
 
 
-def test_mindspore_suffixes_of_a_known_model_are_understood(tmp_path: Path) -> None:
-    """A file in MindSpore's names is compared with one in PyTorch's."""
+def test_mindspore_suffixes_of_a_known_model_are_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = {
+        "norm.weight": entries.Entry("float32", (6,)),
+        "norm.bias": entries.Entry("float32", (6,)),
+        "conv.weight": entries.Entry("float32", (6, 4, 3)),
+    }
+    table = NameTable([("norm", "net.norm"), ("conv", "net.conv")])
+    known = {"small": Layout(("Small",), table, lambda shapes, config: MimoUnetSpec(width=100))}
+    for module in (detect, conversion):
+        monkeypatch.setattr(module, "layouts", lambda: known)
+    monkeypatch.setattr(detect, "catalogued_specs", lambda model: [MimoUnetSpec(width=100)])
+    monkeypatch.setattr(detect, "entries_of_catalogued", lambda spec: network)
+    weights = {name: np.ones(one.shape, np.float32) for name, one in network.items()}
+    native = {
+        "net.norm.gamma": weights["norm.weight"],
+        "net.norm.beta": weights["norm.bias"],
+        "net.conv.weight": weights["conv.weight"].reshape(6, 4, 1, 3),
+    }
+    for name, arrays in (("ours", weights), ("native", native)):
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+        result = convert(tmp_path / f"{name}.npz", tmp_path / f"{name}.safetensors")
+        assert (result.model, result.score) == ("small", 1.0)
+    assert read(tmp_path / "native.safetensors") == read(tmp_path / "ours.safetensors")
+    assert diff(tmp_path / "ours.npz", tmp_path / "native.npz").is_equal
+    there = tmp_path / "there.ckpt"
+    convert(tmp_path / "ours.safetensors", there, to="published", suffixes="mindspore")
+    assert {name: shape for name, (_, shape, _) in read(there).items()} == {
+        name: array.shape for name, array in native.items()
+    }
+
+
+def test_mindspore_suffixes_without_a_model(tmp_path: Path) -> None:
     weights = {"norm.weight": np.ones(4, np.float32), "norm.bias": np.zeros(4, np.float32)}
     np.savez(tmp_path / "x.npz", **weights)
     convert(tmp_path / "x.npz", tmp_path / "y.ckpt", suffixes="mindspore")
@@ -357,3 +416,40 @@ def test_targets_that_cannot_be_written(tmp_path: Path) -> None:
     np.savez(source, __metadata__=np.zeros(4, np.float32))
     with pytest.raises(InputError, match="the format keeps this name for itself"):
         convert(source, tmp_path / "y.safetensors")
+
+
+def test_progress_goes_from_nothing_to_all(tmp_path: Path) -> None:
+    source = tmp_path / "x.npz"
+    np.savez(source, a=np.zeros(1 << 20, np.float32), b=np.ones(3, np.float32))
+    for target in ("y.pth", "y.npz", "y.pkl", "y.ckpt", "y.safetensors"):
+        heard: list[tuple[int, int]] = []
+        convert(source, tmp_path / target, report=lambda *heard_now, to=heard: to.append(heard_now))
+        assert heard == sorted(heard)
+        assert heard[-1] == (4 * (1 << 20) + 12,) * 2
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from restoration import memory
+from weights_convert import convert
+memory.reset_peak()
+before = memory.peak_mb()
+convert(Path(sys.argv[1]), Path(sys.argv[2]), to="kept")
+print(memory.peak_mb() - before)
+"""
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_memory_stays_below_the_largest_tensor_and_64_mb(tmp_path: Path, order: str) -> None:
+    """Three tensors of 40 MB, row-major or to be gathered."""
+    array = np.ones((2560, 4096), np.float32, order=order)
+    np.savez(tmp_path / "x.npz", a=array, b=array, c=array)
+    finished = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path / "x.npz"), str(tmp_path / "y.safetensors")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(finished.stdout) <= 40 + 64
