@@ -229,7 +229,7 @@ def test_plain_data_is_read_as_python_reads_it(
     assert repr(contents.tree) == repr([value])
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(_PLAIN, st.sampled_from((2, 4)))
 def test_plain_data_is_written_as_python_reads_it(value: object, protocol: int) -> None:
     assert is_plain(value)

@@ -205,7 +205,7 @@ def test_hostile_pickles_are_refused_and_do_nothing(
     assert not WITNESS.exists()
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name not in SLOW])
 def test_scan_does_nothing_either(tmp_path: Path, name: str) -> None:
     source = tmp_path / "x.pth"
     source.write_bytes(_torch_zip(HOSTILE[name]))
