@@ -13,8 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-import numpy as np
-
 from weights_convert.errors import OutputError
 from weights_convert.tensors import BLOCK, Tensor, count_nonfinite
 
@@ -56,7 +54,7 @@ class Output:
         self._final = target.resolve()
         self._report = report
         self._temporary: Path | None = None
-        self._read_back = np.empty(BLOCK, np.uint8)
+        self._read_back = bytearray(BLOCK)
         folder = self._final.parent
         if not folder.is_dir():
             raise self._error("an existing folder", "none", "make the folder first")
@@ -142,9 +140,9 @@ class Output:
         start, rest = self.tell(), block
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
-        again = self._read_back[: len(block)]
-        count = os.preadv(self._descriptor, [again.data], start)
-        if count != len(block) or not np.array_equal(again, np.frombuffer(block, np.uint8)):
+        again = self._read_back if len(block) == BLOCK else bytearray(len(block))
+        count = os.preadv(self._descriptor, [again], start)
+        if count != len(block) or again != block:  # a bytearray compares as fast as memory is
             raise self._error("the bytes that were written", "others", "check the disk")
 
     def _open(self, folder: Path) -> int:
