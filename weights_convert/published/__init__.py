@@ -23,9 +23,9 @@ class Layout:
     classes: their classes that have this layout. table: names of weights. spec: hyper-parameters
     from the shapes under the suite's names and from what else is known of the configuration.
     inputs: their names of further inputs, where they differ from ours. adapted: inputs of a golden
-    file in the form that ours has. derived: entries of their files that follow from the others,
-    from those under their names. container: what their files hold, from hyper-parameters and
-    weights under their names; the bare weights unless it is given.
+    file in the form that ours has. derived: entries of their files, beside the weights, that
+    follow from the shapes of the weights by their names. container: what their checkpoint holds,
+    from the spec and the weights by their names.
     """
 
     classes: tuple[str, ...]
@@ -33,8 +33,8 @@ class Layout:
     spec: Callable[[Shapes, Mapping[str, Any]], Spec]
     inputs: Mapping[str, str] = field(default_factory=dict)
     adapted: Callable[[Arrays], Arrays] = lambda inputs: inputs
-    derived: Callable[[Arrays], Arrays] = lambda weights: {}
-    container: Callable[[Any, Mapping[str, Any]], Any] = lambda spec, weights: weights
+    derived: Callable[[Shapes], Arrays] = lambda shapes: {}
+    container: Callable[[Spec, Mapping[str, Any]], object] = lambda spec, weights: dict(weights)
 
     def read(
         self, state: Mapping[str, np.ndarray], config: Mapping[str, Any], *, where: str
@@ -65,7 +65,7 @@ class Layout:
         Raises:
             InputError: a name is unknown, or an entry does not follow from the others.
         """
-        derived = self.derived(dict(state))
+        derived = self.derived({name: array.shape for name, array in state.items()})
         wrong = [
             name
             for name, array in derived.items()
@@ -89,7 +89,7 @@ class Layout:
             InputError: a name is unknown.
         """
         weights = self.table.to_theirs(state, where=where)
-        return weights | self.derived(weights)
+        return weights | self.derived({name: array.shape for name, array in weights.items()})
 
 
 def count_members(shapes: Shapes, container: str) -> int:

@@ -126,12 +126,12 @@ def _window(bias_table: tuple[int, ...]) -> int:
     return (math.isqrt(bias_table[0]) + 1) // 2
 
 
-def _index_tables(theirs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _index_tables(shapes: Shapes) -> dict[str, np.ndarray]:
     """The tables of relative positions that belong to tables of biases."""
     found = {}
-    for name, array in theirs.items():
+    for name, shape in shapes.items():
         if name.endswith("relative_position_bias_table"):
-            window = _window(array.shape)
+            window = _window(shape)
             table = relative_positions(window).reshape(window**2, window**2)
             found[name.replace("bias_table", "index")] = table
     return found
@@ -155,6 +155,7 @@ LAYOUT = Layout(
     table=_network(),
     spec=_spec,
     derived=_index_tables,
+    container=lambda spec, weights: {"state_dict": dict(weights)},
 )
 STAGE = Layout(
     classes=("AdaWPT",),
