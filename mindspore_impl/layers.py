@@ -6,7 +6,10 @@ Each comment states what the framework does on its own. Arrays are (n, c, h, w).
 from __future__ import annotations
 
 import mindspore as ms
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.common.initializer import TruncatedNormal, initializer
+
+from restoration import windows
 
 
 class Conv2d(nn.Conv2d):
@@ -106,13 +109,14 @@ def pad_to(x: Tensor, height: int, width: int) -> Tensor:
 def pad_bottom_right(x: Tensor, height: int, width: int, *, mode: str) -> Tensor:
     """Extend at the bottom and right, (n, c, h, w) -> (n, c, height, width).
 
-    mode "zeros", or "repeat" for the last row and column.
+    mode "zeros", "repeat" for the last row and column, or "reflect" at them.
     """
     # Native: amounts from the last axis to the first; zeros by default.
     amounts = (0, width - x.shape[3], 0, height - x.shape[2])
     if amounts == (0, 0, 0, 0):
         return x
-    return ops.pad(x, amounts, mode="replicate" if mode == "repeat" else "constant")
+    native = {"zeros": "constant", "repeat": "replicate", "reflect": "reflect"}
+    return ops.pad(x, amounts, mode=native[mode])
 
 
 def fill_map(x: Tensor, value: float) -> Tensor:
@@ -249,3 +253,156 @@ def dft2(x: Tensor) -> tuple[Tensor, Tensor]:
     # Native: complex numbers, with gradients through real and imag only.
     spectrum = ops.fft2(x, norm="backward")
     return ops.real(spectrum), ops.imag(spectrum)
+
+
+class Linear(nn.Dense):
+    """Affine map of the last axis, (..., in) -> (..., out)."""
+
+    # Native: a bias unless told otherwise.
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool):
+        super().__init__(in_channels, out_channels, has_bias=bias)
+
+
+class LayerNorm(nn.Cell):
+    """Normalises the last axis, biased variance plus 1e-5, then a factor and an offset each."""
+
+    # Native: epsilon 1e-7 by default, and the parameters are called gamma and beta.
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = Parameter(ops.ones(channels, ms.float32))
+        self.bias = Parameter(ops.zeros(channels, ms.float32))
+        self._normalise = ops.LayerNorm(begin_norm_axis=-1, begin_params_axis=-1, epsilon=1e-5)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self._normalise(x, self.weight, self.bias)[0]
+
+
+class PRelu(nn.Cell):
+    """Values below zero times one slope that is learned, any shape."""
+
+    # Native: the parameter is called w.
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = Parameter(ops.full((1,), 0.25, dtype=ms.float32))
+
+    def construct(self, x: Tensor) -> Tensor:
+        return ops.prelu(x, self.weight)
+
+
+class RelativeBias(nn.Cell):
+    """Adds a learned number per head and offset between pixels, (b, heads, w w, w w) -> the same.
+
+    Its table is ((2 w - 1)^2, heads) for windows of w x w pixels.
+    """
+
+    # Native: a tensor that is no Parameter is a constant.
+    def __init__(self, window: int, heads: int):
+        super().__init__()
+        shape = ((2 * window - 1) ** 2, heads)
+        self.weight = Parameter(initializer(TruncatedNormal(sigma=0.02), shape, ms.float32))
+        self._places = Tensor(windows.relative_places(window))
+
+    def construct(self, logits: Tensor) -> Tensor:
+        heads, size = logits.shape[1], logits.shape[2]
+        bias = ops.gather(self.weight, self._places, 0).reshape(size, size, heads)
+        return logits + bias.permute(2, 0, 1)
+
+
+class DropPath(nn.Cell):
+    """Drops a sample's whole branch in training and scales the others by 1 / (1 - rate)."""
+
+    # Native: none; one random factor per sample.
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
+    def construct(self, x: Tensor) -> Tensor:
+        if self.rate == 0 or not self.training:
+            return x
+        keep = ops.rand(x.shape[0], *[1] * (x.ndim - 1)) >= self.rate
+        return x * keep.astype(x.dtype) / (1 - self.rate)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """x times the normal distribution function of x, exactly, any shape."""
+    # Native: exact as a function, "tanh" as a module.
+    return ops.gelu(x, approximate="none")
+
+
+def window_mask(logits: Tensor, height: int, width: int, window: int, shift: int) -> Tensor:
+    """Bar a shifted window's pixels from those that lie elsewhere, (n windows, heads, l, l).
+
+    Adds -100 between pixels of a map (height, width) that the shift brought together.
+    """
+    # Native: Graph mode makes tensors from arrays only while it compiles.
+    n, heads, size, _ = logits.shape
+    bars = _shift_mask(height, width, window, shift)
+    count = bars.shape[0]
+    barred = logits.reshape(n // count, count, heads, size, size) + ops.expand_dims(bars, 1)
+    return barred.reshape(n, heads, size, size)
+
+
+@ops.constexpr
+def _shift_mask(height: int, width: int, window: int, shift: int) -> Tensor:
+    return Tensor(windows.shift_mask(height, width, window, shift))
+
+
+def take_rows(x: Tensor, index: Tensor) -> Tensor:
+    """Rows by their numbers, (r, c), (k) -> (k, c)."""
+    # Native: gather.
+    return ops.gather(x, index, 0)
+
+
+def repeat_rows(x: Tensor, count: int) -> Tensor:
+    """Each row so many times, (n, c) -> (n count, c)."""
+    # Native: a broadcast to a whole shape.
+    n, c = x.shape
+    return ops.broadcast_to(x.reshape(n, 1, c), (n, count, c)).reshape(n * count, c)
+
+
+def columns(x: Tensor, count: int) -> list[Tensor]:
+    """Cut into blocks of as many columns each, (r, c) -> count x (r, c/count)."""
+    # Native: a tuple.
+    return list(ops.chunk(x, count, axis=1))
+
+
+def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Affine map by given weights, (r, in), (out, in), (out) -> (r, out)."""
+    # Native: ops.dense has no CPU kernel in every mode; a product does the same.
+    return ops.matmul(x, weight.swapaxes(0, 1)) + bias
+
+
+def modulate(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    """x * gain + shift, all of one shape."""
+    # Native: two operations.
+    return x * gain + shift
+
+
+def convolve(x: Tensor, weight: Tensor, *, padding: int) -> Tensor:
+    """Convolution by given weights (out, in, k, k), (n, in, h, w) -> (n, out, h', w')."""
+    # Native: pad_mode "valid" by default.
+    return ops.conv2d(x, weight, None, pad_mode="pad", padding=padding)
+
+
+def patches(x: Tensor, size: int, *, stride: int, padding: int) -> Tensor:
+    """Square pieces row by row, zeros around, (n, c, h, w) -> (n, c size size, pieces)."""
+    # Native: the same.
+    return ops.unfold(x, size, padding=padding, stride=stride)
+
+
+def overlay(x: Tensor, height: int, width: int, size: int, *, stride: int, padding: int) -> Tensor:
+    """The adjoint of `patches`: add the pieces, (n, c size size, pieces) -> (n, c, h, w)."""
+    # Native: the size of the result is a tensor.
+    return ops.fold(x, Tensor([height, width], ms.int32), size, padding=padding, stride=stride)
+
+
+def batched_matmul(x: Tensor, y: Tensor) -> Tensor:
+    """Products of stacks of matrices, (..., i, k), (..., k, j) -> (..., i, j)."""
+    # Native: matmul does this.
+    return ops.matmul(x, y)
+
+
+def settle(x: Tensor) -> Tensor:
+    """Compute x now, so that what went into it can be freed."""
+    # Native: always so.
+    return x

@@ -23,6 +23,9 @@ class Layout:
     from the shapes under the suite's names and from what else is known of the configuration.
     inputs: their names of further inputs, where they differ from ours. container: what their files
     hold, from hyper-parameters and weights under their names; the bare weights unless it is given.
+    outputs: their names of outputs, where they differ from ours. constants: what their files hold
+    beside the weights and the suite has not. flat: beginnings of our names of weights that are
+    (out, in) here and (out, in, 1, 1) there.
     """
 
     classes: tuple[str, ...]
@@ -30,6 +33,29 @@ class Layout:
     spec: Callable[[Shapes, Mapping[str, Any]], Spec]
     inputs: Mapping[str, str] = field(default_factory=dict)
     container: Callable[[Any, Mapping[str, Any]], Any] = lambda spec, weights: weights
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    constants: Callable[[Any], Mapping[str, np.ndarray]] = lambda spec: {}
+    flat: tuple[str, ...] = ()
+
+    def to_ours(self, state: Mapping[str, np.ndarray], *, where: str) -> dict[str, np.ndarray]:
+        """A published state, or gradients by it, under our names and in our shapes."""
+        return {
+            name: array.reshape(array.shape[:2]) if self._is_flat(name, array, 4) else array
+            for name, array in self.table.to_ours(state, where=where).items()
+        }
+
+    def to_theirs(
+        self, spec: Spec, state: Mapping[str, np.ndarray], *, where: str
+    ) -> dict[str, np.ndarray]:
+        """A state as it was published, with the entries that are not learned."""
+        wide = {
+            name: array.reshape(*array.shape, 1, 1) if self._is_flat(name, array, 2) else array
+            for name, array in state.items()
+        }
+        return {**self.constants(spec), **self.table.to_theirs(wide, where=where)}
+
+    def _is_flat(self, name: str, array: np.ndarray, axes: int) -> bool:
+        return array.ndim == axes and name.startswith(self.flat) if self.flat else False
 
     def read(
         self, state: Mapping[str, np.ndarray], config: Mapping[str, Any], *, where: str
@@ -40,7 +66,7 @@ class Layout:
             InputError: the names are not this model's, or those that tell its size are missing.
         """
         is_published = any(self.table.ours(name) for name in state)
-        weights = self.table.to_ours(state, where=where) if is_published else dict(state)
+        weights = self.to_ours(state, where=where) if is_published else dict(state)
         shapes = {name: tuple(array.shape) for name, array in weights.items()}
         try:
             return self.spec(shapes, config), weights
@@ -62,7 +88,7 @@ def count_members(shapes: Shapes, container: str) -> int:
 
 def layouts() -> Mapping[str, Layout]:
     """All layouts by the model they belong to."""
-    from weights_convert.published import kernel_prediction, mimo_unet, nimbusr
+    from weights_convert.published import continuous, kernel_prediction, mimo_unet, nimbusr
 
     return {
         "mimo_unet": mimo_unet.LAYOUT,
@@ -70,6 +96,7 @@ def layouts() -> Mapping[str, Layout]:
         "kernel_prediction": kernel_prediction.LAYOUT,
         "nimbusr": nimbusr.LAYOUT,
         "nimbusr_saturated": nimbusr.LAYOUT_SATURATED,
+        **continuous.LAYOUTS,
     }
 
 
