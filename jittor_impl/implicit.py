@@ -70,7 +70,7 @@ class Lte(Continuous):
         self.is_interleaved = spec.pairing == "interleaved"
         self.coefficients = Conv2d(channels, frequencies, 3, padding=1, bias=True)
         self.frequencies = Conv2d(channels, frequencies, 3, padding=1, bias=True)
-        self.phase = Linear(2, frequencies // 2, bias=False)
+        self.cell_phase = Linear(2, frequencies // 2, bias=False)
         self.render_network = Mlp(frequencies, spec.hidden, 3)
 
     def latents(self, image: Var, cell: Var) -> list[Var]:
@@ -89,7 +89,7 @@ class Lte(Continuous):
         offset = offset.reshape(n * count * q, 2)
         phase = take_rows(latents[1], rows) * offset[:, :1]
         phase = phase + take_rows(latents[2], rows) * offset[:, 1:]
-        phase = phase + repeat_rows(self.phase(cell), count * q)
+        phase = phase + repeat_rows(self.cell_phase(cell), count * q)
         rgb = self.render_network(fourier(take_rows(latents[0], rows), phase))
         rgb = rgb.reshape(n, count, q, 3) * weight[:, :count].reshape(n, count, q, 1)
         return rgb.sum(dim=1) + blend(latents[-1], index[:, count:], weight[:, count:])

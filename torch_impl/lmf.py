@@ -377,14 +377,14 @@ class LmLte(Modulated):
         self.cell = spec.cell
         self.coefficients = Conv2d(channels, frequencies, 3, padding=1, bias=True)
         self.frequencies = Conv2d(channels, frequencies, 3, padding=1, bias=True)
-        self.phase = Linear(2, frequencies // 2, bias=False)
+        self.cell_phase = Linear(2, frequencies // 2, bias=False)
         self.modulator = Mlp(
             frequencies,
             (spec.latent_width,),
             spec.modulations + (2 * spec.width if spec.compress else 0),
         )
         if spec.compress:
-            self.render_phase = Linear(2, spec.width // 2, bias=False)
+            self.render_cell_phase = Linear(2, spec.width // 2, bias=False)
 
     def latents(self, image: Tensor, cell: Tensor) -> list[Tensor]:
         """Modulations, the coefficients, and the frequencies of y and of x."""
@@ -395,7 +395,7 @@ class LmLte(Modulated):
         along_y, along_x = columns(frequencies, 2)
         phase = along_y + along_x
         if self.cell:
-            phase = phase + repeat_rows(self.phase(cell), pixels)
+            phase = phase + repeat_rows(self.cell_phase(cell), pixels)
         maps, code = self.split(self.modulator(fourier(coefficients, phase)))
         if self.compress:
             coefficients = code[0]
@@ -407,7 +407,7 @@ class LmLte(Modulated):
         along_y, along_x = latents[self.maps + 1], latents[self.maps + 2]
         phase = take_rows(along_y, rows) * offset[:, :1] + take_rows(along_x, rows) * offset[:, 1:]
         if self.cell:
-            phases = self.render_phase(cell) if self.compress else self.phase(cell)
+            phases = self.render_cell_phase(cell) if self.compress else self.cell_phase(cell)
             phase = phase + repeat_rows(phases, rows.shape[0] // cell.shape[0])
         return fourier(take_rows(latents[self.maps], rows), phase)
 

@@ -300,7 +300,7 @@ _IMAGE: dict[str, Any] = {
     "outputs": {"feat_lr": "features"},
     "constants": _encoder_constants,
 }
-_FOURIER = NameTable([("coefficients", "coef"), ("frequencies", "freq"), ("phase", "phase")])
+_FOURIER = NameTable([("coefficients", "coef"), ("frequencies", "freq"), ("cell_phase", "phase")])
 _RENDER = _mlp("render_network", "imnet.layers")
 _MODULATED = _RENDER + _mlp("modulator", "hypernet.layers")
 
@@ -330,7 +330,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "lm_liif": _layout(("lmliif", "models.lmliif.LMLIIF"), _MODULATED, _lm_liif),
     "lm_lte": _layout(
         ("lmlte", "models.lmlte.LMLTE"),
-        _MODULATED + _FOURIER + NameTable([("render_phase", "imphase")]),
+        _MODULATED + _FOURIER + NameTable([("render_cell_phase", "imphase")]),
         _lm_lte,
     ),
     "lm_ciaosr": _layout(
