@@ -388,6 +388,12 @@ def take_rows(x: Var, index: Var) -> Var:
     return x[index]
 
 
+def scale_rows(x: Var, factors: Var) -> Var:
+    """Each row times a factor of its own, (r, c), (r, 1) -> (r, c)."""
+    # Native: the same.
+    return x * factors
+
+
 def repeat_rows(x: Var, count: int) -> Var:
     """Each row so many times, (n, c) -> (n count, c)."""
     # Native: a broadcast to a whole shape.

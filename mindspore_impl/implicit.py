@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from mindspore import Tensor, ops
 
-from mindspore_impl.layers import Conv2d, Linear, columns, repeat_rows, take_rows
+from mindspore_impl.layers import Conv2d, Linear, columns, repeat_rows, scale_rows, take_rows
 from mindspore_impl.lmf import (
     Continuous,
     CrossScaleAttention,
@@ -59,7 +59,8 @@ class Liif(Continuous):
             rest = ops.cat([rest, repeat_rows(cell, count * q)], axis=1)
         x = self.render_network.start(take_rows(latents[0], index.reshape(n * count * q)), rest)
         rgb = self.render_network.finish(x)
-        return (rgb.reshape(n, count, q, 3) * weight.reshape(n, count, q, 1)).sum(axis=1)
+        rgb = scale_rows(rgb, weight.reshape(n * count * q, 1))
+        return rgb.reshape(n, count, q, 3).sum(axis=1)
 
 
 class Lte(Continuous):
@@ -90,12 +91,13 @@ class Lte(Continuous):
         n, count, q, _ = offset.shape
         rows = index[:, :count].reshape(n * count * q)
         offset = offset.reshape(n * count * q, 2)
-        phase = take_rows(latents[1], rows) * offset[:, :1]
-        phase = phase + take_rows(latents[2], rows) * offset[:, 1:]
+        phase = scale_rows(take_rows(latents[1], rows), offset[:, :1])
+        phase = phase + scale_rows(take_rows(latents[2], rows), offset[:, 1:])
         phase = phase + repeat_rows(self.cell_phase(cell), count * q)
         rgb = self.render_network(fourier(take_rows(latents[0], rows), phase))
-        rgb = rgb.reshape(n, count, q, 3) * weight[:, :count].reshape(n, count, q, 1)
-        return rgb.sum(axis=1) + blend(latents[-1], index[:, count:], weight[:, count:])
+        rgb = scale_rows(rgb, weight[:, :count].reshape(n * count * q, 1))
+        rgb = rgb.reshape(n, count, q, 3).sum(axis=1)
+        return rgb + blend(latents[-1], index[:, count:], weight[:, count:])
 
 
 class Ciaosr(Continuous):

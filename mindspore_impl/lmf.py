@@ -31,6 +31,7 @@ from mindspore_impl.layers import (
     pad_bottom_right,
     patches,
     repeat_rows,
+    scale_rows,
     settle,
     take_rows,
 )
@@ -72,8 +73,9 @@ def neighbourhoods(x: Tensor) -> Tensor:
 def blend(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """Weighted sum of k rows for each query, (r, c), 2 x (n, k, q) -> (n, q, c)."""
     n, count, q = index.shape
-    found = take_rows(rows, index.reshape(n * count * q)).reshape(n, count, q, rows.shape[1])
-    return (found * weight.reshape(n, count, q, 1)).sum(axis=1)
+    found = take_rows(rows, index.reshape(n * count * q))
+    found = scale_rows(found, weight.reshape(n * count * q, 1))
+    return found.reshape(n, count, q, rows.shape[1]).sum(axis=1)
 
 
 def fourier(coefficients: Tensor, phase: Tensor) -> Tensor:
@@ -85,9 +87,9 @@ def fourier(coefficients: Tensor, phase: Tensor) -> Tensor:
 def weigh(logits: list[Tensor], values: list[Tensor]) -> Tensor:
     """Values by the softmax of their logits, k x (r), k x (r, c) -> (r, c)."""
     shares = ops.softmax(ops.stack(logits, axis=1), axis=1)
-    total = values[0] * shares[:, 0:1]
+    total = scale_rows(values[0], shares[:, 0:1])
     for i in range(1, len(values)):
-        total = total + values[i] * shares[:, i : i + 1]
+        total = total + scale_rows(values[i], shares[:, i : i + 1])
     return total
 
 
@@ -304,10 +306,15 @@ class Modulated(Continuous):
 
     def split(self, latent: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Maps for the render network, and the code's blocks, all (pixels, width)."""
-        blocks = columns(latent, latent.shape[1] // self.width)
-        gains = self.depth if self.has_gain else 0
-        maps = [1 + block for block in blocks[:gains]] + blocks[gains : self.maps]
-        return maps, blocks[self.maps :]
+        gains = self.depth * self.width if self.has_gain else 0
+        maps = []
+        if self.has_gain:
+            maps = [1 + block for block in columns(latent[:, :gains], self.depth)]
+        if latent.shape[1] == gains:
+            return maps, []
+        blocks = columns(latent[:, gains:], (latent.shape[1] - gains) // self.width)
+        shifts = self.maps - len(maps)
+        return maps + blocks[:shifts], blocks[shifts:]
 
     def strength(self, latents: list[Tensor]) -> Tensor:
         """How strongly each pixel is modulated: the mean absolute offset, (pixels, 1)."""
@@ -323,8 +330,9 @@ class Modulated(Continuous):
         n, count, q, _ = offset.shape
         rows = index[:, :count].reshape(n * count * q)
         x = self.describe(latents, rows, offset.reshape(n * count * q, 2), cell)
-        rgb = self.render_network(x, rows, latents[: self.maps]).reshape(n, count, q, 3)
-        rgb = (rgb * weight[:, :count].reshape(n, count, q, 1)).sum(axis=1)
+        rgb = self.render_network(x, rows, latents[: self.maps])
+        rgb = scale_rows(rgb, weight[:, :count].reshape(n * count * q, 1))
+        rgb = rgb.reshape(n, count, q, 3).sum(axis=1)
         if not self.has_skip:
             return rgb
         return rgb + blend(latents[-1], index[:, count:], weight[:, count:])
@@ -387,23 +395,32 @@ class LmLte(Modulated):
     def latents(self, image: Tensor, cell: Tensor) -> list[Tensor]:
         """Modulations, the coefficients, and the frequencies of y and of x."""
         features = self.encoder(image)
-        pixels = features.shape[2] * features.shape[3]
-        coefficients = to_rows(self.coefficients(features))
+        maps, code = self.split(self.modulator(self.wave(features, cell)))
+        if self.compress:
+            spectrum = [code[0], *columns(axes_apart(code[1]), 2)]
+        else:
+            spectrum = self.spectrum(features)
+        return [*maps, *spectrum, to_rows(image)]
+
+    def spectrum(self, features: Tensor) -> list[Tensor]:
+        """Coefficients (pixels, k), and frequencies of y and of x, both (pixels, k/2)."""
         frequencies = axes_apart(to_rows(self.frequencies(features)))
-        along_y, along_x = columns(frequencies, 2)
+        return [to_rows(self.coefficients(features)), *columns(frequencies, 2)]
+
+    def wave(self, features: Tensor, cell: Tensor) -> Tensor:
+        """The Fourier features half a pixel away from each pixel, (pixels, k)."""
+        coefficients, along_y, along_x = self.spectrum(features)
         phase = along_y + along_x
         if self.cell:
+            pixels = features.shape[2] * features.shape[3]
             phase = phase + repeat_rows(self.cell_phase(cell), pixels)
-        maps, code = self.split(self.modulator(fourier(coefficients, phase)))
-        if self.compress:
-            coefficients = code[0]
-            along_y, along_x = columns(axes_apart(code[1]), 2)
-        return [*maps, coefficients, along_y, along_x, to_rows(image)]
+        return fourier(coefficients, phase)
 
     def describe(self, latents: list[Tensor], rows: Tensor, offset: Tensor, cell: Tensor) -> Tensor:
         """What the render network starts from, (r, in)."""
         along_y, along_x = latents[self.maps + 1], latents[self.maps + 2]
-        phase = take_rows(along_y, rows) * offset[:, :1] + take_rows(along_x, rows) * offset[:, 1:]
+        phase = scale_rows(take_rows(along_y, rows), offset[:, :1])
+        phase = phase + scale_rows(take_rows(along_x, rows), offset[:, 1:])
         if self.cell:
             phases = self.render_cell_phase(cell) if self.compress else self.cell_phase(cell)
             phase = phase + repeat_rows(phases, rows.shape[0] // cell.shape[0])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special
 
 from tests.backends import Backend
 
@@ -142,7 +143,8 @@ def pad_to(x: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def pad_bottom_right(x: np.ndarray, height: int, width: int, *, mode: str) -> np.ndarray:
     amounts = [(0, 0), (0, 0), (0, height - x.shape[2]), (0, width - x.shape[3])]
-    return np.pad(x, amounts, mode="edge" if mode == "repeat" else "constant")
+    native = {"zeros": "constant", "repeat": "edge", "reflect": "reflect"}
+    return np.pad(x, amounts, mode=native[mode])
 
 
 def fill_map(x: np.ndarray, value: float) -> np.ndarray:
@@ -177,6 +179,83 @@ def rfft2(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def irfft2(real: np.ndarray, imaginary: np.ndarray, *, width: int) -> np.ndarray:
     return np.fft.irfft2(real + 1j * imaginary, s=(real.shape[2], width))
+
+
+def scale_rows(x: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    return x * factors
+
+
+def repeat_rows(x: np.ndarray, count: int) -> np.ndarray:
+    return x.repeat(count, 0)
+
+
+def columns(x: np.ndarray, count: int) -> tuple[np.ndarray, ...]:
+    return tuple(np.split(x, count, axis=1))
+
+
+def affine(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    return x @ weight.T + bias
+
+
+def modulate(x: np.ndarray, gain: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    return x * gain + shift
+
+
+def convolve(x: np.ndarray, weight: np.ndarray, *, padding: int) -> np.ndarray:
+    return conv2d(x, weight, np.zeros(len(weight)), padding=padding)
+
+
+def patches(x: np.ndarray, size: int, *, stride: int, padding: int) -> np.ndarray:
+    n, c, h, w = x.shape
+    padded = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)])
+    pieces = [
+        padded[:, :, top : top + size, left : left + size].reshape(n, c * size * size)
+        for top in range(0, h + 2 * padding - size + 1, stride)
+        for left in range(0, w + 2 * padding - size + 1, stride)
+    ]
+    return np.stack(pieces, axis=2)
+
+
+def overlay(
+    x: np.ndarray, height: int, width: int, size: int, *, stride: int, padding: int
+) -> np.ndarray:
+    n, c = x.shape[0], x.shape[1] // size**2
+    canvas = np.zeros((n, c, height + 2 * padding, width + 2 * padding), x.dtype)
+    place = 0
+    for top in range(0, height + 2 * padding - size + 1, stride):
+        for left in range(0, width + 2 * padding - size + 1, stride):
+            piece = x[:, :, place].reshape(n, c, size, size)
+            canvas[:, :, top : top + size, left : left + size] += piece
+            place += 1
+    return canvas[:, :, padding : padding + height, padding : padding + width]
+
+
+def batched_matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return x @ y
+
+
+def settle(x: np.ndarray) -> np.ndarray:
+    return x
+
+
+def window_mask(logits: np.ndarray, height: int, width: int, window: int, shift: int) -> np.ndarray:
+    """From the definition: pixels of a window belong together if no edge of the map parts them."""
+    rows, columns_ = np.indices((height, width))
+    wraps = rows + shift >= height, columns_ + shift >= width
+    groups = wraps[0] * 2 + wraps[1]
+    result = logits.copy()
+    place = 0
+    for _image in range(len(logits) // (height // window * (width // window))):
+        for top in range(0, height, window):
+            for left in range(0, width, window):
+                own = groups[top : top + window, left : left + window].ravel()
+                result[place] += np.where(own[:, None] == own, 0, -100)
+                place += 1
+    return result
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    return x * scipy.special.ndtr(x)
 
 
 def _draw(*shape: int) -> np.ndarray:
@@ -215,6 +294,30 @@ FUNCTIONS: list[tuple[Callable[..., Any], list[np.ndarray], dict[str, Any]]] = [
     (irfft2, [_draw(1, 2, 5, 4), _draw(1, 2, 5, 4)], {"width": 7}),
     (pointwise, [_draw(2, 6, 3, 4), _draw(5, 6, 1, 1)], {}),
     (pointwise, [_draw(2, 6, 3, 4), _draw(5, 6, 1, 1), _draw(5)], {}),
+    (downsample_bilinear, [_draw(1, 2, 6, 9)], {"factor": 3}),
+    (pad_bottom_right, [_draw(1, 2, 5, 3)], {"height": 8, "width": 4, "mode": "reflect"}),
+    (scale_rows, [_draw(5, 3), _draw(5, 1)], {}),
+    (repeat_rows, [_draw(2, 3)], {"count": 4}),
+    (columns, [_draw(4, 6)], {"count": 3}),
+    (affine, [_draw(5, 4), _draw(3, 4), _draw(3)], {}),
+    (modulate, [_draw(5, 3), _draw(5, 3), _draw(5, 3)], {}),
+    (convolve, [_draw(2, 3, 4, 5), _draw(4, 3, 3, 3)], {"padding": 1}),
+    (convolve, [_draw(1, 3, 4, 5), _draw(4, 3, 1, 1)], {"padding": 0}),
+    (patches, [_draw(2, 3, 4, 5)], {"size": 3, "stride": 1, "padding": 1}),
+    (patches, [_draw(1, 2, 4, 6)], {"size": 6, "stride": 2, "padding": 2}),
+    (
+        overlay,
+        [_draw(1, 72, 6)],
+        {"height": 4, "width": 6, "size": 6, "stride": 2, "padding": 2},
+    ),
+    (batched_matmul, [_draw(1, 3, 4), _draw(1, 4, 2)], {}),
+    (batched_matmul, [_draw(2, 2, 3, 4), _draw(2, 2, 4, 2)], {}),
+    (settle, [_draw(2, 3)], {}),
+    (
+        window_mask,
+        [_draw(12, 1, 4, 4)],
+        {"height": 4, "width": 6, "window": 2, "shift": 1},
+    ),
 ]
 CURVED: list[tuple[Callable[..., Any], list[np.ndarray], dict[str, Any]]] = [
     (leaky_relu, [_draw(2, 3, 5, 4)], {"slope": 0.2}),
@@ -375,3 +478,83 @@ def test_fresh_weights_are_uniform_as_in_pytorch(
         assert np.abs(values).max() > 0.6 * bound
         assert abs(values.mean()) < 0.25 * bound
     assert initial["weight"].std() == pytest.approx(bound / np.sqrt(3), rel=0.03)
+
+
+def test_gelu_is_exact_not_tanh(backend: Backend) -> None:
+    """To rounding of 1, which is what x times (1 + erf) leaves of it where x is below 0."""
+    x = np.linspace(-6, 6, 97, dtype=np.float32)
+    (found,) = backend.call("layer", "gelu", [x.copy()], {})
+    np.testing.assert_allclose(found, gelu(x.astype(np.float64)), rtol=TOLERANCE, atol=6e-7)
+    (slopes,) = backend.call("layer_gradients", "gelu", [x.copy()], {}, [np.ones_like(x)])
+    step = 1e-5
+    expected = (gelu(x + np.float64(step)) - gelu(x - np.float64(step))) / (2 * step)
+    np.testing.assert_allclose(slopes, expected, rtol=1e-5, atol=2e-6)
+
+
+def test_take_rows(backend: Backend) -> None:
+    x, index = _draw(5, 3), np.array([4, 0, 4, 2], np.int32)
+    found, gradient = backend.call("taken_rows", x, index)
+    assert np.array_equal(found, x[index])
+    assert np.array_equal(gradient[:, 0], np.array([1, 0, 1, 0, 2]))
+
+
+def test_linear(backend: Backend) -> None:
+    weights = {"weight": _draw(5, 4), "bias": _draw(5)}
+    x = _draw(2, 3, 4)
+    initial, found = backend.call("module_layer", "Linear", [4, 5], {"bias": True}, weights, x)
+    assert {name: array.shape for name, array in initial.items()} == {
+        "weight": (5, 4),
+        "bias": (5,),
+    }
+    _close(found, x.astype(np.float64) @ weights["weight"].T + weights["bias"])
+
+
+def test_layer_norm_of_values_far_from_zero(backend: Backend) -> None:
+    weights = {"weight": _draw(6), "bias": _draw(6)}
+    x = _draw(2, 3, 6) + 100
+    initial, found = backend.call("module_layer", "LayerNorm", [6], {}, weights, x)
+    assert np.array_equal(initial["weight"], np.ones(6))
+    assert np.array_equal(initial["bias"], np.zeros(6))
+    exact = x.astype(np.float64)
+    exact = exact - exact.mean(-1, keepdims=True)
+    expected = exact / np.sqrt((exact**2).mean(-1, keepdims=True) + 1e-5)
+    expected = expected * weights["weight"] + weights["bias"]
+    # The mean of values near 100 is itself rounded to 100 ulps.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=100 * TOLERANCE)
+
+
+def test_prelu(backend: Backend) -> None:
+    x = _draw(2, 3, 4, 5)
+    weights = {"weight": np.array([-0.3], np.float32)}
+    initial, found = backend.call("module_layer", "PRelu", [], {}, weights, x)
+    assert np.array_equal(initial["weight"], np.array([0.25], np.float32))
+    _close(found, np.where(x < 0, -0.3 * x.astype(np.float64), x))
+
+
+def test_relative_bias(backend: Backend) -> None:
+    """One number per head and offset from the second pixel to the first."""
+    window, heads = 3, 2
+    table = _draw(25, heads)
+    x = _draw(1, heads, 9, 9)
+    initial, found = backend.call(
+        "module_layer", "RelativeBias", [window, heads], {}, {"weight": table}, x
+    )
+    assert list(initial) == ["weight"]
+    assert 0 < np.abs(initial["weight"]).max() <= 2
+    assert initial["weight"].std() == pytest.approx(0.02, rel=0.5)
+    expected = x.astype(np.float64)
+    for i in range(9):
+        for j in range(9):
+            dy, dx = i // 3 - j // 3, i % 3 - j % 3
+            expected[0, :, i, j] += table[(dy + 2) * 5 + dx + 2]
+    _close(found, expected)
+
+
+def test_drop_path_drops_whole_samples_in_training_only(backend: Backend) -> None:
+    x = np.ones((200, 3, 2), np.float32)
+    assert np.array_equal(backend.call("drop_path", 0.25, x, False), x)
+    found = backend.call("drop_path", 0.25, x, True)
+    factors = found[:, 0, 0]
+    assert (found == factors[:, None, None]).all()
+    assert set(np.unique(factors)) == {np.float32(0), np.float32(1 / 0.75)}
+    assert 0.1 < (factors == 0).mean() < 0.4  # 25 %, five standard deviations

@@ -138,6 +138,28 @@ def module_layer(
     return initial, _to_numpy(module(_tensor(x)))
 
 
+def taken_rows(x: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows by their numbers, and the gradient of their sum."""
+
+    def take(tensor: Any) -> Any:
+        return _module("layers").take_rows(tensor, _tensor(index))
+
+    probe = np.ones((len(index), x.shape[1]), np.float32)
+    return _to_numpy(take(_tensor(x))), _gradients(take, [x], [probe])[0]
+
+
+def drop_path(rate: float, x: np.ndarray, training: bool) -> np.ndarray:
+    """The result of `DropPath` in a mode."""
+    module = _module("layers").DropPath(rate)
+    if _CHOSEN[-1] == "torch":
+        module.train(training)
+    elif _CHOSEN[-1] == "jittor":
+        module.is_train = training
+    else:
+        module.set_train(training)
+    return _to_numpy(module(_tensor(x)))
+
+
 def loss(name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
     """The result of a loss, a class or a function of `losses.py`."""
     return [_to_numpy(result) for result in _results(_loss(name), arrays)]

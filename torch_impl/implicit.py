@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from restoration.specs import CiaosrSpec, LiifSpec, LteSpec
-from torch_impl.layers import Conv2d, Linear, columns, repeat_rows, take_rows
+from torch_impl.layers import Conv2d, Linear, columns, repeat_rows, scale_rows, take_rows
 from torch_impl.lmf import (
     Continuous,
     CrossScaleAttention,
@@ -60,7 +60,8 @@ class Liif(Continuous):
             rest = torch.cat([rest, repeat_rows(cell, count * q)], dim=1)
         x = self.render_network.start(take_rows(latents[0], index.reshape(n * count * q)), rest)
         rgb = self.render_network.finish(x)
-        return (rgb.reshape(n, count, q, 3) * weight.reshape(n, count, q, 1)).sum(dim=1)
+        rgb = scale_rows(rgb, weight.reshape(n * count * q, 1))
+        return rgb.reshape(n, count, q, 3).sum(dim=1)
 
 
 class Lte(Continuous):
@@ -91,12 +92,13 @@ class Lte(Continuous):
         n, count, q, _ = offset.shape
         rows = index[:, :count].reshape(n * count * q)
         offset = offset.reshape(n * count * q, 2)
-        phase = take_rows(latents[1], rows) * offset[:, :1]
-        phase = phase + take_rows(latents[2], rows) * offset[:, 1:]
+        phase = scale_rows(take_rows(latents[1], rows), offset[:, :1])
+        phase = phase + scale_rows(take_rows(latents[2], rows), offset[:, 1:])
         phase = phase + repeat_rows(self.cell_phase(cell), count * q)
         rgb = self.render_network(fourier(take_rows(latents[0], rows), phase))
-        rgb = rgb.reshape(n, count, q, 3) * weight[:, :count].reshape(n, count, q, 1)
-        return rgb.sum(dim=1) + blend(latents[-1], index[:, count:], weight[:, count:])
+        rgb = scale_rows(rgb, weight[:, :count].reshape(n * count * q, 1))
+        rgb = rgb.reshape(n, count, q, 3).sum(dim=1)
+        return rgb + blend(latents[-1], index[:, count:], weight[:, count:])
 
 
 class Ciaosr(Continuous):

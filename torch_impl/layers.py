@@ -316,6 +316,12 @@ def take_rows(x: Tensor, index: Tensor) -> Tensor:
     return x.index_select(0, index)
 
 
+def scale_rows(x: Tensor, factors: Tensor) -> Tensor:
+    """Each row times a factor of its own, (r, c), (r, 1) -> (r, c)."""
+    # Native: the same.
+    return x * factors
+
+
 def repeat_rows(x: Tensor, count: int) -> Tensor:
     """Each row so many times, (n, c) -> (n count, c)."""
     # Native: a view.
