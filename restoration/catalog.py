@@ -97,14 +97,12 @@ def _continuous(
     source: str,
     tiny: ContinuousSpec,
     published: Mapping[str, ContinuousSpec],
-    parameters: Mapping[str, int],
-    entries: int,
+    sizes: Mapping[str, tuple[int, int]],
 ) -> Model:
     """A continuous network over EDSR-baseline ("published"), RDN and SwinIR.
 
-    entries: of the checkpoint over EDSR-baseline; those over RDN and SwinIR have 224 and 472 more.
+    sizes: numbers of parameters and of entries of the checkpoint over each encoder.
     """
-    more = {"edsr-b": 0, "rdn": 224, "swinir": 472}
     spec_names = {"edsr-b": "published", "rdn": "published-rdn", "swinir": "published-swinir"}
     label = name.replace("lm_", "lm").replace("_", "-")
     return Model(
@@ -118,8 +116,7 @@ def _continuous(
                 f"{encoder}_{label}/epoch-last.pth",
                 spec_names[encoder],
                 f"{encoder}_{label}",
-                parameters[encoder],
-                entries + more[encoder],
+                *sizes[encoder],
             )
             for encoder in published
         ),
@@ -136,8 +133,7 @@ _CONTINUOUS = (
             name: LmLiifSpec(encoder=encoder, depth=8 if name == "swinir" else 6)
             for name, encoder in _ENCODERS.items()
         },
-        parameters={"edsr-b": 1_386_091, "rdn": 22_139_603, "swinir": 11_782_615},
-        entries=90,
+        sizes={"edsr-b": (1_386_091, 90), "rdn": (22_139_603, 314), "swinir": (11_782_615, 566)},
     ),
     _continuous(
         "lm_lte",
@@ -145,8 +141,7 @@ _CONTINUOUS = (
         source=_LMF_SOURCE,
         tiny=LmLteSpec(encoder=_TINY_EDSR, frequencies=12, width=8, depth=3, latent_width=12),
         published={name: LmLteSpec(encoder=encoder) for name, encoder in _ENCODERS.items()},
-        parameters={"edsr-b": 1_490_907, "rdn": 22_244_419, "swinir": 11_873_511},
-        entries=100,
+        sizes={"edsr-b": (1_490_907, 100), "rdn": (22_244_419, 324), "swinir": (11_873_511, 572)},
     ),
     _continuous(
         "lm_ciaosr",
@@ -154,8 +149,7 @@ _CONTINUOUS = (
         source=_LMF_SOURCE,
         tiny=LmCiaosrSpec(encoder=_TINY_EDSR, width=6, depth=3, latent_width=8, hidden=8),
         published={name: LmCiaosrSpec(encoder=encoder) for name, encoder in _ENCODERS.items()},
-        parameters={"edsr-b": 1_955_438, "rdn": 22_708_950, "swinir": 12_338_042},
-        entries=118,
+        sizes={"edsr-b": (1_955_438, 118), "rdn": (22_708_950, 342), "swinir": (12_338_042, 590)},
     ),
     _continuous(
         "liif",
@@ -164,8 +158,7 @@ _CONTINUOUS = (
         "Image Function, CVPR 2021, arXiv 2012.09161",
         tiny=LiifSpec(encoder=_TINY_EDSR, hidden=(12, 12)),
         published={name: LiifSpec(encoder=encoder) for name, encoder in _ENCODERS.items()},
-        parameters={"edsr-b": 1_567_323, "rdn": 22_320_835, "swinir": 11_949_927},
-        entries=82,
+        sizes={"edsr-b": (1_567_323, 82), "rdn": (22_320_835, 306), "swinir": (11_949_927, 554)},
     ),
     _continuous(
         "lte",
@@ -174,8 +167,7 @@ _CONTINUOUS = (
         "2022, arXiv 2111.08918",
         tiny=LteSpec(encoder=_TINY_EDSR, hidden=(12, 12), frequencies=12),
         published={name: LteSpec(encoder=encoder) for name, encoder in _ENCODERS.items()},
-        parameters={"edsr-b": 1_714_267, "rdn": 22_467_779, "swinir": 12_096_871},
-        entries=85,
+        sizes={"edsr-b": (1_714_267, 85), "rdn": (22_467_779, 309), "swinir": (12_096_871, 557)},
     ),
     _continuous(
         "lte_fast",
@@ -184,8 +176,7 @@ _CONTINUOUS = (
         "2022, arXiv 2111.08918",
         tiny=LteSpec(encoder=_TINY_EDSR, hidden=(12, 12), frequencies=12, pairing="halves"),
         published={"edsr-b": LteSpec(pairing="halves")},
-        parameters={"edsr-b": 1_714_267},
-        entries=85,
+        sizes={"edsr-b": (1_714_267, 85)},
     ),
     _continuous(
         "ciaosr",
@@ -194,8 +185,7 @@ _CONTINUOUS = (
         "Arbitrary-Scale Image Super-Resolution, CVPR 2023, arXiv 2212.04362",
         tiny=CiaosrSpec(encoder=_TINY_EDSR, hidden=(10, 10)),
         published={name: CiaosrSpec(encoder=encoder) for name, encoder in _ENCODERS.items()},
-        parameters={"edsr-b": 2_649_054, "rdn": 23_402_566, "swinir": 13_031_658},
-        entries=114,
+        sizes={"edsr-b": (2_649_054, 114), "rdn": (23_402_566, 338), "swinir": (13_031_658, 586)},
     ),
 )
 

@@ -469,7 +469,7 @@ class ContinuousSpec(Spec):
     Class variable `has_skip`: the result is added to bilinear interpolation of the image.
 
     encoder: the network that gives their features. chunk: queries decoded at a time, which bounds
-    memory and changes no value. What the inputs beside the image mean is said in
+    memory; what a query gives depends on no other. What the inputs beside the image mean is said in
     `restoration/queries.py`, which makes them.
     """
 

@@ -25,6 +25,7 @@ NO_NETWORKS = {
     "kernel_prediction-grid",
     "kernel_prediction-pipeline",
     "nimbusr-operators",
+    "lmf_metrics",
     "csnln-x2",
     "csnln-x34",
     "lm_ciaosr-tiles",

@@ -247,6 +247,9 @@ class LayerNorm(nn.LayerNorm):
     def __init__(self, channels: int):
         super().__init__(channels, eps=1e-5, elementwise_affine=True)
 
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
 
 class PRelu(nn.PReLU):
     """Values below zero times one slope that is learned, any shape."""
@@ -254,6 +257,9 @@ class PRelu(nn.PReLU):
     # Native: the same.
     def __init__(self) -> None:
         super().__init__(num_parameters=1, init=0.25)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
 
 
 class RelativeBias(nn.Module):
