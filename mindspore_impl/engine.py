@@ -81,6 +81,15 @@ class MindSporeEngine:
         result = ms.jit(model)(*values) if mode == "graph" else model(*values)
         return _numpy_outputs(model.spec, result)
 
+    def call(self, model: nn.Cell, method: str, *arguments: Any) -> Any:
+        return getattr(model, method)(*map(self._native, arguments))
+
+    def to_numpy(self, value: Any) -> np.ndarray:
+        return _to_numpy(value)
+
+    def _native(self, value: Any) -> Any:
+        return _to_tensor(value) if isinstance(value, np.ndarray) else value
+
     def run_tapped(
         self, model: nn.Cell, inputs: Mapping[str, np.ndarray]
     ) -> tuple[Arrays, list[Tap]]:

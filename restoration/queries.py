@@ -96,7 +96,7 @@ def place(
     else:
         index, offset, weight = _blended(coord, size, is_ensemble=spec.neighbours > 1)
     if spec.has_skip:
-        corners, shares = _bilinear(coord, size)
+        corners, shares = bilinear(coord, size)
         index = np.concatenate([index, corners], axis=1)
         weight = np.concatenate([weight, shares], axis=1)
     return {"index": index, "offset": offset, "weight": weight, "cell": cell * size}
@@ -151,7 +151,7 @@ def _look(
     return _number(nearest, size), offset
 
 
-def _bilinear(coord: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def bilinear(coord: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The four pixels of bilinear interpolation, the border repeated, and their weights."""
     places = (((coord + 1) * size - 1) / 2).clip(0, size - 1)
     low = np.floor(places)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.measure import seeded_weights
+from restoration import rendering
 from restoration.engine import Gradients, Tap
 from restoration.specs import Spec
 
@@ -98,6 +99,27 @@ def exact_gradients(spec: Spec, weights: Arrays, inputs: Arrays, objective: Arra
     model = engine.build(spec)
     engine.load(model, weights)
     return engine.gradients(model, inputs, objective)
+
+
+def multi_scale(
+    spec: Spec, weights: Arrays, images: np.ndarray, options: dict[str, Any], is_exact: bool
+) -> np.ndarray:
+    """Controllable multi-scale rendering."""
+    engine = _module("engine").ENGINE(**({"dtype": "float64"} if is_exact else {}))
+    model = engine.build(spec)
+    engine.load(model, weights)
+    return rendering.render(engine, model, spec, images, **options)
+
+
+def tables(
+    spec: Spec, weights: Arrays, images: np.ndarray, options: dict[str, Any]
+) -> list[dict[float, float]]:
+    """Tables for multi-scale rendering after each image."""
+    engine = _engine()
+    model = engine.build(spec)
+    engine.load(model, weights)
+    single = [images[i : i + 1] for i in range(len(images))]
+    return list(rendering.build_tables(engine, model, spec, single, **options))
 
 
 def attention(

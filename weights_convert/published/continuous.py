@@ -175,7 +175,10 @@ def _modulated(shapes: Shapes, config: Mapping[str, Any], *, codes: int) -> dict
     depth = count_members(shapes, "render_network.layers") - 1
     width = shapes["render_network.layers.0.weight"][0]
     latent_width, modulations = (shapes[f"modulator.layers.{i}.weight"][0] for i in (0, 1))
-    kinds, rest = divmod(modulations // width, depth)
+    blocks = modulations // width
+    # Where both would fit (two layers, two blocks of code), only the configuration tells.
+    compress = config.get("mod_input", (blocks - codes) % depth == 0)
+    kinds = (blocks - codes * compress) // depth
     given = config.get("imnet_spec", config.get("imnet_q", {})).get("args", {})
     single = "scale" if given.get("mod_scale", True) else "shift"
     return {
@@ -185,7 +188,7 @@ def _modulated(shapes: Shapes, config: Mapping[str, Any], *, codes: int) -> dict
         "latent_width": latent_width,
         "ensemble": config.get("local_ensemble", True),
         "modulation": ("none", single, "scale and shift")[kinds],
-        "compress": rest == codes,
+        "compress": compress,
     }
 
 
