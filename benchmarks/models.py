@@ -19,14 +19,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import numpy as np  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from restoration import memory  # noqa: E402
+from restoration import memory, queries  # noqa: E402
 from restoration.catalog import MODELS  # noqa: E402
 
 FRAMEWORKS = ("torch", "jittor", "mindspore")
@@ -39,7 +41,9 @@ PORT_LIMITS = {"jittor": 1.5, "mindspore": 2.0}
 class Job:
     """What is measured of a model: its input, multiply-adds, and what the authors' code takes.
 
-    authors and at_most are in units; authors_mb is the authors' peak memory.
+    size_px is that of the result where the network enlarges, by `scale`. authors and at_most are in
+    units; authors_mb is the authors' peak memory. model: its name in the catalogue, where the job
+    has another.
     """
 
     size_px: tuple[int, int]
@@ -47,11 +51,21 @@ class Job:
     authors: float
     authors_mb: int
     at_most: float
+    scale: int = 0
+    model: str = ""
 
 
 JOBS = {
     "mimo_unet": Job((256, 256), 63.7, 1.57, 475, 1.5),
     "mimo_unet_plus": Job((256, 256), 150.7, 3.51, 507, 3.4),
+    "lm_liif": Job((192, 192), 3.43, 0.19, 371, 0.15, scale=4),
+    "lm_lte": Job((192, 192), 3.73, 0.25, 400, 0.18, scale=4),
+    "lm_ciaosr": Job((192, 192), 10.3, 0.48, 366, 0.40, scale=4),
+    "liif": Job((192, 192), 53.8, 3.1, 517, 2.3, scale=4),
+    "lte": Job((192, 192), 32.6, 2.7, 505, 2.0, scale=4),
+    "ciaosr": Job((192, 192), 169.9, 8.1, 975, 6.5, scale=4),
+    "lm_liif_320x180": Job((720, 1280), 85.7, 11.6, 1712, 5.0, scale=4, model="lm_liif"),
+    "lm_lte_320x180": Job((720, 1280), 93.4, 15.9, 1567, 6.0, scale=4, model="lm_lte"),
 }
 
 
@@ -133,7 +147,8 @@ def measure(framework: str, model_name: str) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    job, model = JOBS[model_name], MODELS[model_name]
+    job = JOBS[model_name]
+    model = MODELS[job.model or model_name]
     stdout = os.dup(1)
     os.dup2(2, 1)  # frameworks print
     runtime = importlib.import_module(f"{framework}_impl.runtime")
@@ -142,7 +157,10 @@ def measure(framework: str, model_name: str) -> None:
     spec = model.spec("published")
     network = engine.build(spec)
     height, width = job.size_px
-    inputs = model.example(spec, height_px=height, width_px=width, names=("astronaut",), seed=0)
+    if job.scale:
+        inputs = enlarging(spec, height, width, job.scale)
+    else:
+        inputs = model.example(spec, height_px=height, width_px=width, names=("astronaut",), seed=0)
     figures = {"unit_s": unit_s()} if framework == "torch" else {}
     memory.reset_peak()
     outputs = engine.run(network, inputs)
@@ -151,6 +169,12 @@ def measure(framework: str, model_name: str) -> None:
     figures["both_s"] = best_cpu_s(lambda: engine.gradients(network, inputs, outputs), repeats=2)
     os.write(stdout, (json.dumps(figures) + "\n").encode())
     os._exit(0)
+
+
+def enlarging(spec: Any, height: int, width: int, scale: int) -> dict[str, np.ndarray]:
+    """The inputs of a continuous network that enlarges to a size."""
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 3, height // scale, width // scale))
+    return queries.enlarge(spec, image.astype(np.float32), height=height, width=width)
 
 
 def unit_s() -> float:
