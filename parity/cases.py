@@ -12,12 +12,13 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from parity import arrays, continuous_goldens
-from restoration import catalog, images, tiling
+from restoration import catalog, images, queries, tiling
 from restoration.errors import InputError
 from restoration.specs import ContinuousSpec, EncoderSpec, Spec
 from weights_convert.published import layout_of_class, layouts
 
 Arrays = dict[str, np.ndarray]
+_ENLARGEMENT = 2.5
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,21 @@ def photograph_case(
 def image_case(
     model_name: str, image: Path, *, spec_name: str, seed: int, weights_file: Path | None = None
 ) -> Case:
-    """A model of the catalogue on a user's image, mirrored to a size the network takes."""
+    """A model of the catalogue on a user's image, mirrored to a size the network takes.
+
+    A continuous network enlarges it `_ENLARGEMENT` times.
+    """
     model = catalog.find(model_name)
     spec, weights = _spec_and_weights(model, spec_name, weights_file)
     pixels = tiling.pad_to_multiple(images.read_image(image).pixels, spec.size_multiple)
+    inputs = {"image": pixels}
+    if isinstance(spec, ContinuousSpec | EncoderSpec):
+        inputs = {"image": 2 * pixels - 1}
+    if isinstance(spec, ContinuousSpec):
+        height, width = (round(_ENLARGEMENT * size) for size in pixels.shape[2:])
+        inputs = queries.enlarge(spec, inputs["image"], height=height, width=width)
     name = f"{model_name}-{spec_name}-{image.stem}"
-    return Case(name, model_name, spec, {"image": pixels}, seed, weights=weights)
+    return Case(name, model_name, spec, inputs, seed, weights=weights)
 
 
 def golden_cases(path: Path) -> list[Case]:
