@@ -403,8 +403,8 @@ def repeat_rows(x: Var, count: int) -> Var:
 
 def columns(x: Var, count: int) -> list[Var]:
     """Cut into blocks of as many columns each, (r, c) -> count x (r, c/count)."""
-    # Native: copies.
-    return list(jt.chunk(x, count, dim=1))
+    # Native: copies; one block alone raises UnboundLocalError.
+    return list(jt.chunk(x, count, dim=1)) if count > 1 else [x]
 
 
 def affine(x: Var, weight: Var, bias: Var) -> Var:

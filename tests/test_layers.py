@@ -299,6 +299,7 @@ FUNCTIONS: list[tuple[Callable[..., Any], list[np.ndarray], dict[str, Any]]] = [
     (scale_rows, [_draw(5, 3), _draw(5, 1)], {}),
     (repeat_rows, [_draw(2, 3)], {"count": 4}),
     (columns, [_draw(4, 6)], {"count": 3}),
+    (columns, [_draw(4, 6)], {"count": 1}),
     (affine, [_draw(5, 4), _draw(3, 4), _draw(3)], {}),
     (modulate, [_draw(5, 3), _draw(5, 3), _draw(5, 3)], {}),
     (convolve, [_draw(2, 3, 4, 5), _draw(4, 3, 3, 3)], {"padding": 1}),
