@@ -298,6 +298,7 @@ FUNCTIONS: list[tuple[Callable[..., Any], list[np.ndarray], dict[str, Any]]] = [
     (pad_bottom_right, [_draw(1, 2, 5, 3)], {"height": 8, "width": 4, "mode": "reflect"}),
     (scale_rows, [_draw(5, 3), _draw(5, 1)], {}),
     (repeat_rows, [_draw(2, 3)], {"count": 4}),
+    (repeat_rows, [_draw(1, 3)], {"count": 4}),
     (columns, [_draw(4, 6)], {"count": 3}),
     (columns, [_draw(4, 6)], {"count": 1}),
     (affine, [_draw(5, 4), _draw(3, 4), _draw(3)], {}),
