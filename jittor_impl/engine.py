@@ -73,6 +73,16 @@ class JittorEngine:
             result = model(*self._arguments(model.spec, inputs))
             return _numpy_outputs(model.spec, result)
 
+    def call(self, model: nn.Module, method: str, *arguments: Any) -> Any:
+        with jt.no_grad():
+            return getattr(model, method)(*map(self._native, arguments))
+
+    def to_numpy(self, value: Any) -> np.ndarray:
+        return _to_numpy(value)
+
+    def _native(self, value: Any) -> Any:
+        return jt.array(np.ascontiguousarray(value)) if isinstance(value, np.ndarray) else value
+
     def run_tapped(
         self, model: nn.Module, inputs: Mapping[str, np.ndarray]
     ) -> tuple[Arrays, list[Tap]]:

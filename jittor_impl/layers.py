@@ -9,7 +9,7 @@ import jittor as jt
 import numpy as np
 from jittor import Var, nn
 
-from restoration.windows import reflected
+from restoration import windows
 
 
 class Conv2d(nn.Conv2d):
@@ -66,16 +66,17 @@ def pointwise(x: Var, weight: Var, bias: Var | None = None) -> Var:
 
 
 class Linear(nn.Linear):
-    """Linear map of the last axis with bias, (..., in) -> (..., out).
+    """Linear map of the last axis, (..., in) -> (..., out).
 
-    Drawn from a normal distribution of deviation 0.02, the bias 0.
+    With a deviation `std`, weights are drawn from a normal distribution and the bias is 0.
     """
 
-    # Native: uniform weights and bias, as those of convolutions.
-    def __init__(self, in_channels: int, out_channels: int):
-        super().__init__(in_channels, out_channels, bias=True)
-        jt.init.gauss_(self.weight, std=0.02)
-        jt.init.zero_(self.bias)
+    # Native: a bias unless told otherwise; uniform weights and bias, as those of convolutions.
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool, std: float = 0.0):
+        super().__init__(in_channels, out_channels, bias=bias)
+        if std:
+            jt.init.gauss_(self.weight, std=std)
+            jt.init.zero_(self.bias)
 
 
 def linear(x: Var, weight: Var, bias: Var) -> Var:
@@ -249,13 +250,14 @@ def pad_to(x: Var, height: int, width: int) -> Var:
 def pad_bottom_right(x: Var, height: int, width: int, *, mode: str) -> Var:
     """Extend at the bottom and right, (n, c, h, w) -> (n, c, height, width).
 
-    mode "zeros", or "repeat" for the last row and column.
+    mode "zeros", "repeat" for the last row and column, or "reflect" at them.
     """
     # Native: amounts from the last axis to the first; zeros by default.
     amounts = (0, width - x.shape[3], 0, height - x.shape[2])
     if amounts == (0, 0, 0, 0):
         return x
-    return nn.pad(x, amounts, mode="replicate" if mode == "repeat" else "constant")
+    native = {"zeros": "constant", "repeat": "replicate", "reflect": "reflect"}
+    return nn.pad(x, amounts, mode=native[mode])
 
 
 def fill_map(x: Var, value: float) -> Var:
@@ -450,6 +452,107 @@ def filter_valid(x: Var, window: Var) -> Var:
 def shift_reflected(x: Var, down: int, right: int) -> Var:
     """The map moved by whole pixels, mirrored into the gap, (n, c, h, w) -> the same."""
     # Native: padding by reflection, not by negative amounts.
-    rows = reflected(np.arange(x.shape[2]) - down, x.shape[2])
-    columns = reflected(np.arange(x.shape[3]) - right, x.shape[3])
+    rows = windows.reflected(np.arange(x.shape[2]) - down, x.shape[2])
+    columns = windows.reflected(np.arange(x.shape[3]) - right, x.shape[3])
     return x[:, :, jt.array(rows)][:, :, :, jt.array(columns)]
+
+
+class PRelu(nn.Module):
+    """Values below zero times one slope that is learned, any shape."""
+
+    # Native: the same.
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = jt.full((1,), 0.25)
+
+    def execute(self, x: Var) -> Var:
+        return nn.relu(x) - self.weight * nn.relu(-x)
+
+
+class RelativeBias(nn.Module):
+    """Adds a learned number per head and offset between pixels, (b, heads, w w, w w) -> the same.
+
+    Its table is ((2 w - 1)^2, heads) for windows of w x w pixels.
+    """
+
+    # Native: any Var that a module holds is a parameter unless its name begins with "_".
+    def __init__(self, window: int, heads: int):
+        super().__init__()
+        self.weight = jt.init.trunc_normal_(jt.zeros((2 * window - 1) ** 2, heads), std=0.02)
+        self._places = windows.relative_positions(window)
+
+    def execute(self, logits: Var) -> Var:
+        heads, size = logits.shape[1], logits.shape[2]
+        bias = self.weight[jt.array(self._places)].reshape(size, size, heads)
+        return logits + bias.permute(2, 0, 1)
+
+
+def window_mask(logits: Var, height: int, width: int, window: int, shift: int) -> Var:
+    """Bar a shifted window's pixels from those that lie elsewhere, (n windows, heads, l, l).
+
+    Adds -100 between pixels of a map (height, width) that the shift brought together.
+    """
+    # Native: a Var made from an array.
+    n, heads, size, _ = logits.shape
+    bars = jt.array(windows.shift_mask(height, width, window, shift))
+    count = bars.shape[0]
+    barred = logits.reshape(n // count, count, heads, size, size) + bars.unsqueeze(1)
+    return barred.reshape(n, heads, size, size)
+
+
+def scale_rows(x: Var, factors: Var) -> Var:
+    """Each row times a factor of its own, (r, c), (r, 1) -> (r, c)."""
+    # Native: the same.
+    return x * factors
+
+
+def repeat_rows(x: Var, count: int) -> Var:
+    """Each row so many times, (n, c) -> (n count, c)."""
+    # Native: a broadcast to a whole shape.
+    n, c = x.shape
+    return x.reshape(n, 1, c).expand(n, count, c).reshape(n * count, c)
+
+
+def columns(x: Var, count: int) -> list[Var]:
+    """Cut into blocks of as many columns each, (r, c) -> count x (r, c/count)."""
+    # Native: copies; one block alone raises UnboundLocalError.
+    return list(jt.chunk(x, count, dim=1)) if count > 1 else [x]
+
+
+def modulate(x: Var, gain: Var, shift: Var) -> Var:
+    """x * gain + shift, all of one shape."""
+    # Native: fused by the compiler.
+    return x * gain + shift
+
+
+def convolve(x: Var, weight: Var, *, padding: int) -> Var:
+    """Convolution by given weights (out, in, k, k), (n, in, h, w) -> (n, out, h', w')."""
+    # Native: padding 0 by default.
+    return nn.conv2d(x, weight, None, padding=padding)
+
+
+def patches(x: Var, size: int, *, stride: int, padding: int) -> Var:
+    """Square pieces row by row, zeros around, (n, c, h, w) -> (n, c size size, pieces)."""
+    # Native: the same.
+    return nn.unfold(x, size, padding=padding, stride=stride)
+
+
+def overlay(x: Var, height: int, width: int, size: int, *, stride: int, padding: int) -> Var:
+    """The adjoint of `patches`: add the pieces, (n, c size size, pieces) -> (n, c, h, w)."""
+    # Native: the same.
+    return nn.fold(x, (height, width), size, padding=padding, stride=stride)
+
+
+def batched_matmul(x: Var, y: Var) -> Var:
+    """Products of stacks of matrices, (..., i, k), (..., k, j) -> (..., i, j)."""
+    # Native: stacks do not go through oneDNN, single products do.
+    if x.shape[0] == 1 and x.ndim == 3:
+        return jt.matmul(x[0], y[0]).unsqueeze(0)
+    return jt.matmul(x, y)
+
+
+def settle(x: Var) -> Var:
+    """Compute x now, so that what went into it can be freed."""
+    # Native: nothing is computed before it is asked for, and all of it then stays until the end.
+    x.sync()
+    return x

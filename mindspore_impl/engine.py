@@ -86,6 +86,15 @@ class MindSporeEngine:
         result = ms.jit(model)(*values) if mode == "graph" else model(*values)
         return _numpy_outputs(model.spec, result)
 
+    def call(self, model: nn.Cell, method: str, *arguments: Any) -> Any:
+        return getattr(model, method)(*map(self._native, arguments))
+
+    def to_numpy(self, value: Any) -> np.ndarray:
+        return _to_numpy(value)
+
+    def _native(self, value: Any) -> Any:
+        return _to_tensor(value) if isinstance(value, np.ndarray) else value
+
     def run_tapped(
         self, model: nn.Cell, inputs: Mapping[str, np.ndarray]
     ) -> tuple[Arrays, list[Tap]]:
@@ -122,7 +131,7 @@ class MindSporeEngine:
             if value is not None and value.is_floating_point()
         ]
         parameters = dict(model.parameters_and_names())
-        probes = {name: Tensor(probe) for name, probe in objective.items()}
+        probes = {name: _to_tensor(probe) for name, probe in objective.items()}
 
         def loss(*values: Tensor) -> Tensor:
             outputs = name_outputs(model.spec, model(*values))
@@ -149,10 +158,7 @@ class MindSporeEngine:
 
     def _arguments(self, spec: Spec, inputs: Mapping[str, np.ndarray]) -> list[Tensor | None]:
         spec.check_inputs(inputs)
-        return [
-            None if value is None else Tensor(np.ascontiguousarray(value))
-            for value in arguments(spec, inputs)
-        ]
+        return [None if value is None else _to_tensor(value) for value in arguments(spec, inputs)]
 
 
 class MindSporeTrainer:
@@ -191,7 +197,7 @@ class MindSporeTrainer:
     def step(self, batch: Mapping[str, np.ndarray]) -> float:
         inputs = {name: array for name, array in batch.items() if name != "target"}
         values = tuple(self._engine._arguments(self._model.spec, inputs))
-        loss, gradients = self._value_and_grad(values, Tensor(batch["target"]))
+        loss, gradients = self._value_and_grad(values, _to_tensor(batch["target"]))
         self._optimizer(gradients)
         return float(loss.asnumpy()[0])
 
@@ -234,6 +240,12 @@ def _is_available(target: str) -> bool:
         return bool(ms.hal.is_available(target))
     except (ValueError, RuntimeError):
         return False  # this build of MindSpore does not know the device
+
+
+def _to_tensor(array: np.ndarray) -> Tensor:
+    """An array on the device; MindSpore would keep float64, and refuse to mix it with float32."""
+    array = np.ascontiguousarray(array)
+    return Tensor(array.astype(np.float32) if array.dtype == np.float64 else array)
 
 
 def _to_numpy(tensor: Tensor) -> np.ndarray:

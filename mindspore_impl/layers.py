@@ -8,9 +8,9 @@ from __future__ import annotations
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
-from mindspore.common.initializer import Normal, initializer
+from mindspore.common.initializer import Normal, TruncatedNormal, initializer
 
-from restoration.windows import reflected
+from restoration import windows
 
 
 class Conv2d(nn.Conv2d):
@@ -74,16 +74,17 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 class Linear(nn.Dense):
-    """Linear map of the last axis with bias, (..., in) -> (..., out).
+    """Linear map of the last axis, (..., in) -> (..., out).
 
-    Drawn from a normal distribution of deviation 0.02, the bias 0.
+    With a deviation `std`, weights are drawn from a normal distribution and the bias is 0.
     """
 
-    # Native: uniform weights and bias, as those of convolutions.
-    def __init__(self, in_channels: int, out_channels: int):
-        super().__init__(
-            in_channels, out_channels, weight_init=Normal(0.02), bias_init="zeros", has_bias=True
-        )
+    # Native: a bias unless told otherwise; uniform weights and bias, as those of convolutions.
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool, std: float = 0.0):
+        super().__init__(in_channels, out_channels, has_bias=bias)
+        if std:
+            self.weight.set_data(initializer(Normal(std), (out_channels, in_channels)))
+            self.bias.set_data(initializer("zeros", out_channels))
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -257,13 +258,14 @@ def pad_to(x: Tensor, height: int, width: int) -> Tensor:
 def pad_bottom_right(x: Tensor, height: int, width: int, *, mode: str) -> Tensor:
     """Extend at the bottom and right, (n, c, h, w) -> (n, c, height, width).
 
-    mode "zeros", or "repeat" for the last row and column.
+    mode "zeros", "repeat" for the last row and column, or "reflect" at them.
     """
     # Native: amounts from the last axis to the first; zeros by default.
     amounts = (0, width - x.shape[3], 0, height - x.shape[2])
     if amounts == (0, 0, 0, 0):
         return x
-    return ops.pad(x, amounts, mode="replicate" if mode == "repeat" else "constant")
+    native = {"zeros": "constant", "repeat": "replicate", "reflect": "reflect"}
+    return ops.pad(x, amounts, mode=native[mode])
 
 
 def fill_map(x: Tensor, value: float) -> Tensor:
@@ -415,6 +417,114 @@ def filter_valid(x: Tensor, window: Tensor) -> Tensor:
 def shift_reflected(x: Tensor, down: int, right: int) -> Tensor:
     """The map moved by whole pixels, mirrored into the gap, (n, c, h, w) -> the same."""
     # Native: padding by reflection, slowly, not by negative amounts.
-    rows = reflected(np.arange(x.shape[2]) - down, x.shape[2])
-    columns = reflected(np.arange(x.shape[3]) - right, x.shape[3])
+    rows = windows.reflected(np.arange(x.shape[2]) - down, x.shape[2])
+    columns = windows.reflected(np.arange(x.shape[3]) - right, x.shape[3])
     return ops.gather(ops.gather(x, Tensor(rows), 2), Tensor(columns), 3)
+
+
+class PRelu(nn.Cell):
+    """Values below zero times one slope that is learned, any shape."""
+
+    # Native: the parameter is called w.
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = Parameter(ops.full((1,), 0.25, dtype=ms.float32))
+
+    def construct(self, x: Tensor) -> Tensor:
+        return ops.prelu(x, self.weight)
+
+
+class RelativeBias(nn.Cell):
+    """Adds a learned number per head and offset between pixels, (b, heads, w w, w w) -> the same.
+
+    Its table is ((2 w - 1)^2, heads) for windows of w x w pixels.
+    """
+
+    # Native: a tensor that is no Parameter is a constant.
+    def __init__(self, window: int, heads: int):
+        super().__init__()
+        shape = ((2 * window - 1) ** 2, heads)
+        self.weight = Parameter(initializer(TruncatedNormal(sigma=0.02), shape, ms.float32))
+        self._places = Tensor(windows.relative_positions(window))
+
+    def construct(self, logits: Tensor) -> Tensor:
+        heads, size = logits.shape[1], logits.shape[2]
+        bias = ops.gather(self.weight, self._places, 0).reshape(size, size, heads)
+        return logits + bias.permute(2, 0, 1)
+
+
+def window_mask(logits: Tensor, height: int, width: int, window: int, shift: int) -> Tensor:
+    """Bar a shifted window's pixels from those that lie elsewhere, (n windows, heads, l, l).
+
+    Adds -100 between pixels of a map (height, width) that the shift brought together.
+    """
+    # Native: Graph mode makes tensors from arrays only while it compiles.
+    n, heads, size, _ = logits.shape
+    bars = _shift_mask(height, width, window, shift)
+    count = bars.shape[0]
+    barred = logits.reshape(n // count, count, heads, size, size) + ops.expand_dims(bars, 1)
+    return barred.reshape(n, heads, size, size)
+
+
+@ops.constexpr
+def _shift_mask(height: int, width: int, window: int, shift: int) -> Tensor:
+    return Tensor(windows.shift_mask(height, width, window, shift))
+
+
+def scale_rows(x: Tensor, factors: Tensor) -> Tensor:
+    """Each row times a factor of its own, (r, c), (r, 1) -> (r, c)."""
+    # Native: repeating along the last axis takes thirty times as long as a product with ones.
+    return x * ops.matmul(factors, ops.ones((1, x.shape[1]), x.dtype))
+
+
+def repeat_rows(x: Tensor, count: int) -> Tensor:
+    """Each row so many times, (n, c) -> (n count, c)."""
+    # Native: repeating takes thirty times as long as a product with ones; the gradient of a stack
+    # of one product, of one column and one row, raises.
+    n, c = x.shape
+    if n == 1:
+        return ops.matmul(ops.ones((count, 1), x.dtype), x)
+    ones = ops.ones((n, count, 1), x.dtype)
+    return ops.matmul(ones, x.reshape(n, 1, c)).reshape(n * count, c)
+
+
+def columns(x: Tensor, count: int) -> list[Tensor]:
+    """Cut into blocks of as many columns each, (r, c) -> count x (r, c/count)."""
+    # Native: views, whose rows lie apart, which slows `take_rows` down.
+    return [block.contiguous() for block in ops.chunk(x, count, axis=1)]
+
+
+def modulate(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    """x * gain + shift, all of one shape."""
+    # Native: two operations.
+    return x * gain + shift
+
+
+def convolve(x: Tensor, weight: Tensor, *, padding: int) -> Tensor:
+    """Convolution by given weights (out, in, k, k), (n, in, h, w) -> (n, out, h', w')."""
+    # Native: pad_mode "valid" by default.
+    return ops.conv2d(x, weight, None, pad_mode="pad", padding=padding)
+
+
+def patches(x: Tensor, size: int, *, stride: int, padding: int) -> Tensor:
+    """Square pieces row by row, zeros around, (n, c, h, w) -> (n, c size size, pieces)."""
+    # Native: the same.
+    return ops.unfold(x, size, padding=padding, stride=stride)
+
+
+def overlay(x: Tensor, height: int, width: int, size: int, *, stride: int, padding: int) -> Tensor:
+    """The adjoint of `patches`: add the pieces, (n, c size size, pieces) -> (n, c, h, w)."""
+    # Native: the size of the result is a tensor.
+    return ops.fold(x, Tensor([height, width], ms.int32), size, padding=padding, stride=stride)
+
+
+def batched_matmul(x: Tensor, y: Tensor) -> Tensor:
+    """Products of stacks of matrices, (..., i, k), (..., k, j) -> (..., i, j)."""
+    # Native: matmul does this.
+    return ops.matmul(x, y)
+
+
+def settle(x: Tensor) -> Tensor:
+    """Compute x now, so that what went into it can be freed."""
+    # Native: always so.
+    return x

@@ -85,7 +85,7 @@ def _cases(options: argparse.Namespace) -> list[cases.Case]:
                 where="command line",
                 next_step="leave one out",
             )
-        return [cases.golden_case(path) for path in options.golden]
+        return [case for path in options.golden for case in cases.golden_cases(path)]
     models = options.models or list(catalog.MODELS)
     if options.weights and len(models) != 1:
         raise InputError(

@@ -244,7 +244,7 @@ def _reference_row(
         )
     notes += _note_of_decisions(exact, measured)
     if case.expected:
-        distances = _distances(exact, case.expected, noise_of(measured))
+        distances = _distances(exact, case, noise_of(measured))
         worst_name = max(distances, key=lambda name: distances[name])
         text = f"{len(distances)} arrays of the authors' code: {distances[worst_name]:.1e} at most"
         notes.append(text)
@@ -282,24 +282,26 @@ def _note_of_decisions(exact: arrays.Reader, measured: Mapping[str, Any]) -> lis
     ]
 
 
-def _distances(
-    exact: arrays.Reader, expected: Mapping[str, np.ndarray], noise: Mapping[str, Noise]
-) -> dict[str, float]:
+def _distances(exact: arrays.Reader, case: Case, noise: Mapping[str, Noise]) -> dict[str, float]:
     """Relative distances in the worse of both norms; infinite where there is nothing to compare.
 
     Gradients that are zero but for rounding are measured by the largest gradient.
     """
-    sizes = {name: size_of(array) for name, array in expected.items()}
+    sizes = {name: size_of(array) for name, array in case.expected.items()}
     largest = np.max(
         [size for name, size in sizes.items() if is_gradient(name)] or [(0, 0)], axis=0
     )
     distances = {}
-    for name, array in expected.items():
-        if name not in exact or exact[name].shape != array.shape:
+    for name, array in case.expected.items():
+        found = exact[name] if name in exact else np.zeros(0)
+        if case.copies and name.startswith("gradient/input/"):
+            copies, found = found, np.zeros_like(array)
+            np.add.at(found, np.array(case.copies), copies)
+        if found.shape != array.shape:
             distances[name] = math.inf
             continue
         size = largest if name in noise and noise[name].is_vanishing else sizes[name]
-        pairs = zip(size_of(exact[name] - array), size, strict=True)
+        pairs = zip(size_of(found - array), size, strict=True)
         distances[name] = max(quotient(error, whole) for error, whole in pairs)
     return distances
 

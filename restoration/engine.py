@@ -125,6 +125,16 @@ class Engine(Protocol):
     def run(self, model: Any, inputs: Mapping[str, np.ndarray], *, mode: str = "eager") -> Arrays:
         """The network's outputs by name, without gradients."""
 
+    def call(self, model: Any, method: str, *arguments: Any) -> Any:
+        """A method of the network, without gradients, for work that is done in steps.
+
+        Arguments that are NumPy arrays become the framework's; results stay as they are, to be
+        arguments of further calls, or of `to_numpy`.
+        """
+
+    def to_numpy(self, value: Any) -> np.ndarray:
+        """An array of the framework's as NumPy."""
+
     def run_tapped(self, model: Any, inputs: Mapping[str, np.ndarray]) -> tuple[Arrays, list[Tap]]:
         """Outputs, and what entered and left every module, in order; hooks are removed after."""
 

@@ -7,6 +7,8 @@ which must not see each other.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 MASKED = -100.0
@@ -61,3 +63,21 @@ def reflected(places: np.ndarray, size: int) -> np.ndarray:
     period = max(2 * (size - 1), 1)
     folded = np.abs(places) % period
     return np.minimum(folded, period - folded).astype(np.int32)
+
+
+@functools.lru_cache(maxsize=8)
+def shift_mask(height: int, width: int, window: int, shift: int) -> np.ndarray:
+    """-100 between pixels of a window that a circular shift brought together, else 0.
+
+    (windows, w^2, w^2) float32, for a map whose sides are multiples of the window.
+    """
+    bands = (_bands(height, window, shift)[:, None] * 3 + _bands(width, window, shift)).astype(int)
+    split = bands.reshape(height // window, window, width // window, window)
+    groups = split.transpose(0, 2, 1, 3).reshape(-1, window * window)
+    return np.where(groups[:, :, None] == groups[:, None, :], 0, MASKED).astype(np.float32)
+
+
+def _bands(length: int, window: int, shift: int) -> np.ndarray:
+    """0 for pixels of whole windows, 1 and 2 for the two parts of the last one."""
+    places = np.arange(length)
+    return (places >= length - window).astype(int) + (places >= length - shift)

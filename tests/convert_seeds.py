@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from restoration import catalog
 from weights_convert import convert
-from weights_convert.published import layouts
+from weights_convert.entries import entries_of_catalogued
 
 ARRAYS = {
     "head.weight": np.full((2, 3), 0.7310586, np.float32),
@@ -109,5 +110,11 @@ def _mindspore_value(name: str, array: np.ndarray) -> bytes:
 
 def said(model: str) -> str | None:
     """The model, where it has to be said because another one has the same names and shapes."""
-    table = layouts()[model].table
-    return model if sum(layout.table is table for layout in layouts().values()) > 1 else None
+    own = [entries_of_catalogued(spec) for spec in catalog.MODELS[model].specs.values()]
+    others = (
+        entries_of_catalogued(spec)
+        for other in catalog.MODELS.values()
+        if other.name != model
+        for spec in other.specs.values()
+    )
+    return model if any(entries in own for entries in others) else None

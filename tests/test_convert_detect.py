@@ -44,11 +44,10 @@ Tensors = dict[str, Tensor]
 def _table(model: str, layout: str) -> Tensors:
     listed = TABLES[model, layout]["tensors"]
     found = {name: _tensor(shape, dtype) for name, shape, dtype, *_ in listed}
-    if model not in layouts():
+    if (model, layout) not in PUBLISHED:
         return found
-    shapes = {name: tensor.shape for name, tensor in found.items()}
-    derived = layouts()[model].derived(shapes)
-    return found | {name: from_numpy(array) for name, array in derived.items()}
+    constants = layouts()[model].constants(PUBLISHED[model, layout])
+    return found | {name: from_numpy(array) for name, array in constants.items()}
 
 
 def _tensor(shape: tuple[int, ...], dtype: str = "float32") -> Tensor:
@@ -82,7 +81,7 @@ def test_every_table_is_recognised_without_a_framework(model: str, layout: str) 
         assert found, "python -m weights_convert.write_entries"
         assert (found.model, found.score, found.fits) == (model, 1.0, True)
         assert found.spec == PUBLISHED[model, layout]
-        assert len(found.ours) + len(found.derived) == len(tensors)
+        assert len(found.ours) + len(found.constants) == len(tensors)
     else:
         assert found is None or found.model == model or not found.fits
 
@@ -301,19 +300,19 @@ def test_layouts_write_the_authors_container() -> None:
 
 
 @pytest.mark.usefixtures("_no_framework")
-def test_entries_that_follow_from_others_are_checked() -> None:
-    """LMD-ViT's files hold tables of relative positions, which the windows tell."""
+def test_constants_are_checked() -> None:
+    """LMD-ViT's files hold tables of relative positions."""
     tensors = _table("lmd_vit", "LMD-ViT")
     name = "conv.blocks.0.attn.relative_position_index"
     found = detect.detect(tensors, {}, where="x")
-    assert name in found.derived
+    assert name in found.constants
     assert name not in found.ours
-    assert len(found.derived) == 40
+    assert len(found.constants) == 40
     wrong = tensors[name].to_numpy().copy()
     wrong[0, 0] += 1
     found = detect.detect(tensors | {name: from_numpy(wrong)}, {}, where="x")
     assert not found.fits
-    assert found.misshapen == {name: "values that do not follow from the other entries"}
+    assert found.misshapen == {name: "other values than the constant has"}
 
 
 @pytest.mark.usefixtures("_no_framework")

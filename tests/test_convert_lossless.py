@@ -64,7 +64,8 @@ def _weights(model: str) -> Arrays:
 
 
 def _published(model: str) -> Arrays:
-    return layouts()[model].to_theirs(_weights(model), where="test")
+    spec = catalog.find(model).spec("tiny")
+    return layouts()[model].to_theirs(spec, _weights(model), where="test")
 
 
 @pytest.fixture

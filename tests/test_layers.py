@@ -179,7 +179,8 @@ def pad_to(x: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def pad_bottom_right(x: np.ndarray, height: int, width: int, *, mode: str) -> np.ndarray:
     amounts = [(0, 0), (0, 0), (0, height - x.shape[2]), (0, width - x.shape[3])]
-    return np.pad(x, amounts, mode="edge" if mode == "repeat" else "constant")
+    native = {"zeros": "constant", "repeat": "edge", "reflect": "reflect"}
+    return np.pad(x, amounts, mode=native[mode])
 
 
 def fill_map(x: np.ndarray, value: float) -> np.ndarray:
@@ -214,6 +215,75 @@ def rfft2(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def irfft2(real: np.ndarray, imaginary: np.ndarray, *, width: int) -> np.ndarray:
     return np.fft.irfft2(real + 1j * imaginary, s=(real.shape[2], width))
+
+
+def scale_rows(x: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    return x * factors
+
+
+def repeat_rows(x: np.ndarray, count: int) -> np.ndarray:
+    return x.repeat(count, 0)
+
+
+def columns(x: np.ndarray, count: int) -> tuple[np.ndarray, ...]:
+    return tuple(np.split(x, count, axis=1))
+
+
+def modulate(x: np.ndarray, gain: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    return x * gain + shift
+
+
+def convolve(x: np.ndarray, weight: np.ndarray, *, padding: int) -> np.ndarray:
+    return conv2d(x, weight, np.zeros(len(weight)), padding=padding)
+
+
+def patches(x: np.ndarray, size: int, *, stride: int, padding: int) -> np.ndarray:
+    n, c, h, w = x.shape
+    padded = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)])
+    pieces = [
+        padded[:, :, top : top + size, left : left + size].reshape(n, c * size * size)
+        for top in range(0, h + 2 * padding - size + 1, stride)
+        for left in range(0, w + 2 * padding - size + 1, stride)
+    ]
+    return np.stack(pieces, axis=2)
+
+
+def overlay(
+    x: np.ndarray, height: int, width: int, size: int, *, stride: int, padding: int
+) -> np.ndarray:
+    n, c = x.shape[0], x.shape[1] // size**2
+    canvas = np.zeros((n, c, height + 2 * padding, width + 2 * padding), x.dtype)
+    place = 0
+    for top in range(0, height + 2 * padding - size + 1, stride):
+        for left in range(0, width + 2 * padding - size + 1, stride):
+            piece = x[:, :, place].reshape(n, c, size, size)
+            canvas[:, :, top : top + size, left : left + size] += piece
+            place += 1
+    return canvas[:, :, padding : padding + height, padding : padding + width]
+
+
+def batched_matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return x @ y
+
+
+def settle(x: np.ndarray) -> np.ndarray:
+    return x
+
+
+def window_mask(logits: np.ndarray, height: int, width: int, window: int, shift: int) -> np.ndarray:
+    """From the definition: pixels of a window belong together if no edge of the map parts them."""
+    rows, columns_ = np.indices((height, width))
+    wraps = rows + shift >= height, columns_ + shift >= width
+    groups = wraps[0] * 2 + wraps[1]
+    result = logits.copy()
+    place = 0
+    for _image in range(len(logits) // (height // window * (width // window))):
+        for top in range(0, height, window):
+            for left in range(0, width, window):
+                own = groups[top : top + window, left : left + window].ravel()
+                result[place] += np.where(own[:, None] == own, 0, -100)
+                place += 1
+    return result
 
 
 def _draw(*shape: int) -> np.ndarray:
@@ -255,6 +325,32 @@ FUNCTIONS: list[tuple[Callable[..., Any], list[np.ndarray], dict[str, Any]]] = [
     (put_rows, [_draw(5, 2, 3), _draw(2, 2, 3)], {"rows": np.array([3, 0])}),
     (pointwise, [_draw(2, 6, 3, 4), _draw(5, 6, 1, 1)], {}),
     (pointwise, [_draw(2, 6, 3, 4), _draw(5, 6, 1, 1), _draw(5)], {}),
+    (downsample_bilinear, [_draw(1, 2, 6, 9)], {"factor": 3}),
+    (pad_bottom_right, [_draw(1, 2, 5, 3)], {"height": 8, "width": 4, "mode": "reflect"}),
+    (scale_rows, [_draw(5, 3), _draw(5, 1)], {}),
+    (repeat_rows, [_draw(2, 3)], {"count": 4}),
+    (repeat_rows, [_draw(1, 3)], {"count": 4}),
+    (columns, [_draw(4, 6)], {"count": 3}),
+    (columns, [_draw(4, 6)], {"count": 1}),
+    (linear, [_draw(5, 4), _draw(3, 4), _draw(3)], {}),
+    (modulate, [_draw(5, 3), _draw(5, 3), _draw(5, 3)], {}),
+    (convolve, [_draw(2, 3, 4, 5), _draw(4, 3, 3, 3)], {"padding": 1}),
+    (convolve, [_draw(1, 3, 4, 5), _draw(4, 3, 1, 1)], {"padding": 0}),
+    (patches, [_draw(2, 3, 4, 5)], {"size": 3, "stride": 1, "padding": 1}),
+    (patches, [_draw(1, 2, 4, 6)], {"size": 6, "stride": 2, "padding": 2}),
+    (
+        overlay,
+        [_draw(1, 72, 6)],
+        {"height": 4, "width": 6, "size": 6, "stride": 2, "padding": 2},
+    ),
+    (batched_matmul, [_draw(1, 3, 4), _draw(1, 4, 2)], {}),
+    (batched_matmul, [_draw(2, 2, 3, 4), _draw(2, 2, 4, 2)], {}),
+    (settle, [_draw(2, 3)], {}),
+    (
+        window_mask,
+        [_draw(12, 1, 4, 4)],
+        {"height": 4, "width": 6, "window": 2, "shift": 1},
+    ),
 ]
 CURVED: list[tuple[Callable[..., Any], list[np.ndarray], dict[str, Any]]] = [
     (leaky_relu, [_draw(2, 3, 5, 4)], {"slope": 0.2}),
@@ -477,7 +573,8 @@ def test_layer_norm(backend: Backend, mean: float) -> None:
 def test_linear(backend: Backend) -> None:
     weights = {"weight": _draw(50, 40), "bias": _draw(50)}
     x = _draw(2, 3, 4, 40)
-    initial, found = backend.call("module_layer", "Linear", [40, 50], {}, weights, x)
+    options = {"bias": True, "std": 0.02}
+    initial, found = backend.call("module_layer", "Linear", [40, 50], options, weights, x)
     assert initial["weight"].std() == pytest.approx(0.02, rel=0.1)
     assert np.array_equal(initial["bias"], np.zeros(50))
     _close(found, x.astype(np.float64) @ weights["weight"].T + weights["bias"])
@@ -508,3 +605,30 @@ def test_stop_gradient(backend: Backend) -> None:
     x = _draw(2, 3)
     (found,) = backend.call("layer", "stop_gradient", [x], {})
     assert np.array_equal(found, x)
+
+
+def test_prelu(backend: Backend) -> None:
+    x = _draw(2, 3, 4, 5)
+    weights = {"weight": np.array([-0.3], np.float32)}
+    initial, found = backend.call("module_layer", "PRelu", [], {}, weights, x)
+    assert np.array_equal(initial["weight"], np.array([0.25], np.float32))
+    _close(found, np.where(x < 0, -0.3 * x.astype(np.float64), x))
+
+
+def test_relative_bias(backend: Backend) -> None:
+    """One number per head and offset from the second pixel to the first."""
+    window, heads = 3, 2
+    table = _draw(25, heads)
+    x = _draw(1, heads, 9, 9)
+    initial, found = backend.call(
+        "module_layer", "RelativeBias", [window, heads], {}, {"weight": table}, x
+    )
+    assert list(initial) == ["weight"]
+    assert 0 < np.abs(initial["weight"]).max() <= 2
+    assert initial["weight"].std() == pytest.approx(0.02, rel=0.5)
+    expected = x.astype(np.float64)
+    for i in range(9):
+        for j in range(9):
+            dy, dx = i // 3 - j // 3, i % 3 - j % 3
+            expected[0, :, i, j] += table[(dy + 2) * 5 + dx + 2]
+    _close(found, expected)

@@ -26,7 +26,19 @@ NO_NETWORKS = {
     "kernel_prediction-grid",
     "kernel_prediction-pipeline",
     "nimbusr-operators",
+    "lmf_metrics",
+    "csnln-x2",
+    "csnln-x34",
+    "lm_ciaosr-tiles",
+    "lm_ciaosr-cmsr",
+    "lm_liif-cmsr",
+    "lm_liif-cmsr-ensemble",
+    "lm_liif-cmsr-table",
+    "lm_lte-cmsr",
+    "lm_lte-cmsr-table",
 }
+SEVERAL_IMAGES = {"swinir": ("swinir-multiple", "swinir-native", "swinir-padded")}
+"""Files with images of different sizes become a case each; see test_continuous.py for gradients."""
 GOLDENS = sorted(
     path for path in (HERE / "golden").glob("*.safetensors") if path.stem not in NO_NETWORKS
 )
@@ -58,14 +70,17 @@ def goldens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return _result(finished)
 
 
-@pytest.mark.parametrize("golden", [path.stem for path in GOLDENS])
+CASES = [case for path in GOLDENS for case in SEVERAL_IMAGES.get(path.stem, (path.stem,))]
+
+
+@pytest.mark.parametrize("golden", CASES)
 def test_golden_models_agree(goldens: dict[str, Any], golden: str) -> None:
     rows = [row for row in goldens["rows"] if row["case"] == golden]
     assert [row["framework"] for row in rows] == list(FRAMEWORKS)
     for row in rows:
         assert row["verdict"] == "agree"
         assert row["worst_ratio"] <= BOUND
-        assert row["compared"] == row["expected"] > 100
+        assert row["compared"] == row["expected"] >= 30
     names = {array["name"] for array in rows[2]["arrays"]}
     outputs = {name for name in names if name.startswith("output/")}
     assert outputs
@@ -73,7 +88,9 @@ def test_golden_models_agree(goldens: dict[str, Any], golden: str) -> None:
     assert "gradient/input/image" in names
 
 
-@pytest.mark.parametrize("golden", [path.stem for path in GOLDENS])
+@pytest.mark.parametrize(
+    "golden", [path.stem for path in GOLDENS if path.stem not in SEVERAL_IMAGES]
+)
 def test_the_reference_reproduces_the_authors(goldens: dict[str, Any], golden: str) -> None:
     """Outputs, and gradients where the file has them, in float64."""
     row = next(row for row in goldens["rows"] if row["case"] == golden)
@@ -81,6 +98,9 @@ def test_the_reference_reproduces_the_authors(goldens: dict[str, Any], golden: s
     stored = [
         name for name in content if name.split("/")[0] in ("outputs", "grads", "grads_inputs")
     ]
+    if any(name.startswith("inputs/coord_") for name in content):
+        # Several calls are one batch: the outputs are one array, and so are the inputs' gradients.
+        stored = [name for name in stored if name.startswith("grads/")] + ["rgb", "image"]
     (note,) = [note for note in row["notes"] if "of the authors' code" in note]
     assert note.startswith(f"{len(stored)} arrays of the authors' code: ")
     assert float(note.split(": ")[1].split()[0]) < AUTHORS_BOUND

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from parity.measure import seeded_weights
-from restoration.engine import PLAIN, Execution, Tap
+from restoration import rendering
+from restoration.engine import PLAIN, Execution, Gradients, Tap
 from restoration.specs import Spec
 
 _CHOSEN: list[str] = []  # the framework of this process
@@ -114,6 +115,55 @@ def run_exactly(spec: Spec, weights: Arrays, inputs: Arrays) -> Arrays:
     model = engine.build(spec)
     engine.load(model, weights)
     return engine.run(model, inputs)
+
+
+def exact_gradients(spec: Spec, weights: Arrays, inputs: Arrays, objective: Arrays) -> Gradients:
+    """Gradients in float64, in PyTorch."""
+    engine = _module("engine").ENGINE(dtype="float64")
+    model = engine.build(spec)
+    engine.load(model, weights)
+    return engine.gradients(model, inputs, objective)
+
+
+def multi_scale(
+    spec: Spec, weights: Arrays, images: np.ndarray, options: dict[str, Any], is_exact: bool
+) -> np.ndarray:
+    """Controllable multi-scale rendering."""
+    engine = _module("engine").ENGINE(**({"dtype": "float64"} if is_exact else {}))
+    model = engine.build(spec)
+    engine.load(model, weights)
+    return rendering.render(engine, model, spec, images, **options)
+
+
+def tables(
+    spec: Spec, weights: Arrays, images: np.ndarray, options: dict[str, Any]
+) -> list[dict[float, float]]:
+    """Tables for multi-scale rendering after each image."""
+    engine = _engine()
+    model = engine.build(spec)
+    engine.load(model, weights)
+    single = [images[i : i + 1] for i in range(len(images))]
+    return list(rendering.build_tables(engine, model, spec, single, **options))
+
+
+def attention(
+    scales: tuple[int, ...], weights: Arrays, x: np.ndarray, probe: np.ndarray, is_exact: bool
+) -> tuple[np.ndarray, np.ndarray, Arrays]:
+    """`CrossScaleAttention`: its result, and gradients of mean(probe * result) by x and weights."""
+    module = _module("lmf").CrossScaleAttention(x.shape[1], scales)
+    if is_exact:
+        module, x, probe = module.double(), x.astype(np.float64), probe.astype(np.float64)
+        weights = {name: array.astype(np.float64) for name, array in weights.items()}
+    _set_module_state(module, weights)
+    names = list(weights)
+
+    def from_weights(tensor: Any, *_: Any) -> Any:
+        return module(tensor) / probe.size
+
+    output = _to_numpy(module(_tensor(x)))
+    parameters = dict(_module_parameters(module))
+    found = _gradients_with(from_weights, x, [parameters[name] for name in names], probe)
+    return output, found[0], dict(zip(names, found[1:], strict=True))
 
 
 def run_tapped_twice(spec: Spec, inputs: Arrays) -> tuple[list[Tap], list[Tap], Arrays]:
@@ -373,3 +423,37 @@ def _set_module_state(module: Any, weights: Arrays) -> None:
     else:
         for name, value in module.parameters_and_names():
             value.set_data(_tensor(weights[name]))
+
+
+def _module_parameters(module: Any) -> list[tuple[str, Any]]:
+    if _CHOSEN[-1] == "mindspore":
+        return list(module.parameters_and_names())
+    return list(module.named_parameters())
+
+
+def _gradients_with(
+    function: Any, x: np.ndarray, parameters: list[Any], probe: np.ndarray
+) -> list[np.ndarray]:
+    """Gradients of sum(probe * function(x)) by x and by parameters of what it calls."""
+    tensor = _tensor(x)
+    if _CHOSEN[-1] == "torch":
+        import torch
+
+        tensor = tensor.requires_grad_()
+        found = torch.autograd.grad(
+            (function(tensor) * _tensor(probe)).sum(), [tensor, *parameters]
+        )
+    elif _CHOSEN[-1] == "jittor":
+        import jittor
+
+        found = jittor.grad((function(tensor) * _tensor(probe)).sum(), [tensor, *parameters])
+    else:
+        import mindspore
+
+        def objective(value: Any) -> Any:
+            return (function(value) * _tensor(probe)).sum()
+
+        weights = mindspore.ParameterTuple(parameters)
+        by_x, by_weight = mindspore.grad(objective, grad_position=0, weights=weights)(tensor)
+        found = [by_x, *by_weight]
+    return [_to_numpy(gradient) for gradient in found]

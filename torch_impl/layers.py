@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restoration import windows
+
 
 class Conv2d(nn.Conv2d):
     """2-D convolution with zero padding, (n, in, h, w) -> (n, out, h', w')."""
@@ -65,16 +67,17 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 class Linear(nn.Linear):
-    """Linear map of the last axis with bias, (..., in) -> (..., out).
+    """Linear map of the last axis, (..., in) -> (..., out).
 
-    Drawn from a normal distribution of deviation 0.02, the bias 0.
+    With a deviation `std`, weights are drawn from a normal distribution and the bias is 0.
     """
 
-    # Native: uniform weights and bias, as those of convolutions.
-    def __init__(self, in_channels: int, out_channels: int):
-        super().__init__(in_channels, out_channels, bias=True)
-        nn.init.normal_(self.weight, std=0.02)
-        nn.init.zeros_(self.bias)
+    # Native: a bias unless told otherwise; uniform weights and bias, as those of convolutions.
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool, std: float = 0.0):
+        super().__init__(in_channels, out_channels, bias=bias)
+        if std:
+            nn.init.normal_(self.weight, std=std)
+            nn.init.zeros_(self.bias)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -239,13 +242,14 @@ def pad_to(x: Tensor, height: int, width: int) -> Tensor:
 def pad_bottom_right(x: Tensor, height: int, width: int, *, mode: str) -> Tensor:
     """Extend at the bottom and right, (n, c, h, w) -> (n, c, height, width).
 
-    mode "zeros", or "repeat" for the last row and column.
+    mode "zeros", "repeat" for the last row and column, or "reflect" at them.
     """
     # Native: amounts from the last axis to the first; zeros by default.
     amounts = (0, width - x.shape[3], 0, height - x.shape[2])
     if amounts == (0, 0, 0, 0):
         return x
-    return F.pad(x, amounts, mode="replicate" if mode == "repeat" else "constant")
+    native = {"zeros": "constant", "repeat": "replicate", "reflect": "reflect"}
+    return F.pad(x, amounts, mode=native[mode])
 
 
 def fill_map(x: Tensor, value: float) -> Tensor:
@@ -381,3 +385,102 @@ def shift_reflected(x: Tensor, down: int, right: int) -> Tensor:
     """The map moved by whole pixels, mirrored into the gap, (n, c, h, w) -> the same."""
     # Native: padding by negative amounts cuts, so one call does it.
     return F.pad(x, (right, -right, down, -down), mode="reflect")
+
+
+class PRelu(nn.PReLU):
+    """Values below zero times one slope that is learned, any shape."""
+
+    # Native: the same.
+    def __init__(self) -> None:
+        super().__init__(num_parameters=1, init=0.25)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
+
+class RelativeBias(nn.Module):
+    """Adds a learned number per head and offset between pixels, (b, heads, w w, w w) -> the same.
+
+    Its table is ((2 w - 1)^2, heads) for windows of w x w pixels.
+    """
+
+    # Native: a parameter takes part in what its module moves and stores; a buffer too.
+    def __init__(self, window: int, heads: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty((2 * window - 1) ** 2, heads))
+        nn.init.trunc_normal_(self.weight, std=0.02)
+        places = torch.from_numpy(windows.relative_positions(window))
+        self.register_buffer("_places", places, persistent=False)
+
+    def forward(self, logits: Tensor) -> Tensor:
+        heads, size = logits.shape[1], logits.shape[2]
+        bias = self.weight.index_select(0, self._places).reshape(size, size, heads)
+        return logits + bias.permute(2, 0, 1)
+
+
+def window_mask(logits: Tensor, height: int, width: int, window: int, shift: int) -> Tensor:
+    """Bar a shifted window's pixels from those that lie elsewhere, (n windows, heads, l, l).
+
+    Adds -100 between pixels of a map (height, width) that the shift brought together.
+    """
+    # Native: a tensor made from an array.
+    n, heads, size, _ = logits.shape
+    bars = torch.from_numpy(windows.shift_mask(height, width, window, shift)).to(logits)
+    count = bars.shape[0]
+    barred = logits.reshape(n // count, count, heads, size, size) + bars.unsqueeze(1)
+    return barred.reshape(n, heads, size, size)
+
+
+def scale_rows(x: Tensor, factors: Tensor) -> Tensor:
+    """Each row times a factor of its own, (r, c), (r, 1) -> (r, c)."""
+    # Native: the same.
+    return x * factors
+
+
+def repeat_rows(x: Tensor, count: int) -> Tensor:
+    """Each row so many times, (n, c) -> (n count, c)."""
+    # Native: a view.
+    n, c = x.shape
+    return x.reshape(n, 1, c).expand(n, count, c).reshape(n * count, c)
+
+
+def columns(x: Tensor, count: int) -> list[Tensor]:
+    """Cut into blocks of as many columns each, (r, c) -> count x (r, c/count)."""
+    # Native: views, whose rows lie apart, which slows `take_rows` down.
+    return [block.contiguous() for block in torch.chunk(x, count, dim=1)]
+
+
+def modulate(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    """x * gain + shift, all of one shape."""
+    # Native: in one pass.
+    return torch.addcmul(shift, x, gain)
+
+
+def convolve(x: Tensor, weight: Tensor, *, padding: int) -> Tensor:
+    """Convolution by given weights (out, in, k, k), (n, in, h, w) -> (n, out, h', w')."""
+    # Native: padding 0 by default.
+    return F.conv2d(x, weight, None, padding=padding)
+
+
+def patches(x: Tensor, size: int, *, stride: int, padding: int) -> Tensor:
+    """Square pieces row by row, zeros around, (n, c, h, w) -> (n, c size size, pieces)."""
+    # Native: the same.
+    return F.unfold(x, size, padding=padding, stride=stride)
+
+
+def overlay(x: Tensor, height: int, width: int, size: int, *, stride: int, padding: int) -> Tensor:
+    """The adjoint of `patches`: add the pieces, (n, c size size, pieces) -> (n, c, h, w)."""
+    # Native: the same.
+    return F.fold(x, (height, width), size, padding=padding, stride=stride)
+
+
+def batched_matmul(x: Tensor, y: Tensor) -> Tensor:
+    """Products of stacks of matrices, (..., i, k), (..., k, j) -> (..., i, j)."""
+    # Native: matmul does this.
+    return torch.matmul(x, y)
+
+
+def settle(x: Tensor) -> Tensor:
+    """Compute x now, so that what went into it can be freed."""
+    # Native: always so.
+    return x

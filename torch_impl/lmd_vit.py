@@ -48,6 +48,7 @@ from torch_impl.layers import (
 )
 
 SLOPE = 0.01
+STD = 0.02
 LEAST_GATE = 0.1
 
 
@@ -89,13 +90,13 @@ class Attention(nn.Module):
         self.heads = heads
         self.is_linear = projection == "linear"
         if self.is_linear:
-            self.query = Linear(channels, channels)
-            self.key_value = Linear(channels, 2 * channels)
+            self.query = Linear(channels, channels, bias=True, std=STD)
+            self.key_value = Linear(channels, 2 * channels, bias=True, std=STD)
         else:
             self.query = ConvProjection(channels, window=window)
             self.key = ConvProjection(channels, window=window)
             self.value = ConvProjection(channels, window=window)
-        self.project = Linear(channels, channels)
+        self.project = Linear(channels, channels, bias=True, std=STD)
 
     def forward(self, x: Tensor, context: Tensor, offsets: Tensor | None = None) -> Tensor:
         rows, tokens, c = x.shape
@@ -129,11 +130,11 @@ class FeedForward(nn.Module):
     def __init__(self, channels: int, hidden: int, *, kind: str):
         super().__init__()
         self.kind = kind
-        self.linear1 = Linear(channels, hidden)
+        self.linear1 = Linear(channels, hidden, bias=True, std=STD)
         if kind != "mlp":
             border = "zeros" if kind == "leff" else "reflect"
             self.conv = WindowConv(hidden, border=border)
-        self.linear2 = Linear(hidden, channels)
+        self.linear2 = Linear(hidden, channels, bias=True, std=STD)
 
     def forward(self, x: Tensor) -> Tensor:
         x = gelu(self.linear1(x))
@@ -151,12 +152,12 @@ class Predictor(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.half = channels // 2
-        self.linear1 = Linear(channels, channels)
+        self.linear1 = Linear(channels, channels, bias=True, std=STD)
         self.norm = LayerNorm(channels, eps=1e-5)
-        self.linear2 = Linear(channels, channels)
-        self.linear3 = Linear(channels, channels // 2)
-        self.linear4 = Linear(channels // 2, channels // 4)
-        self.linear5 = Linear(channels // 4, 2)
+        self.linear2 = Linear(channels, channels, bias=True, std=STD)
+        self.linear3 = Linear(channels, channels // 2, bias=True, std=STD)
+        self.linear4 = Linear(channels // 2, channels // 4, bias=True, std=STD)
+        self.linear5 = Linear(channels // 4, 2, bias=True, std=STD)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(gelu(self.linear1(x)))

@@ -185,7 +185,8 @@ def _renamed(checkpoint: Checkpoint, candidate: Candidate | None, names: str) ->
             name: Move(name, tensor, ("name kept", tensor.moved))
             for name, tensor in checkpoint.tensors.items()
         }
-    table = layouts()[candidate.model].table
+    layout = layouts()[candidate.model]
+    table = layout.table
     moves: Moves = {}
     for name, ours in candidate.ours.items():
         if name in candidate.misshapen:
@@ -202,13 +203,13 @@ def _renamed(checkpoint: Checkpoint, candidate: Candidate | None, names: str) ->
         tensor = checkpoint.tensors[name]
         rule = "name kept" if new == name else f"table of {candidate.model}"
         move = Move(name, tensor, (rule, tensor.moved))
-        moves[new] = _reshaped(move, candidate.shapes.get(name, tensor.shape))
+        shape = candidate.shapes.get(name, tensor.shape)
+        if names == "published" and layout.is_flat(ours, shape, 2):
+            shape = (*shape, 1, 1)
+        moves[new] = _reshaped(move, shape)
     if names == "published":
-        derived = layouts()[candidate.model].derived(
-            {name: move.tensor.shape for name, move in moves.items()}
-        )
-        for name, array in derived.items():
-            moves[name] = Move(name, from_numpy(array), ("follows from the weights",))
+        for name, array in layout.constants(candidate.spec).items():
+            moves[name] = Move(name, from_numpy(array), ("constant of the published layout",))
     if not moves:
         raise checkpoint.file.error(expected="entries that fit", got="none", where="names")
     return moves
@@ -266,10 +267,10 @@ def _notes(
     candidate: Candidate | None, names: str, to: str | None, kept: Collection[str]
 ) -> tuple[str, ...]:
     notes = []
-    if candidate and candidate.derived and names == "ours":
+    if candidate and candidate.constants and names == "ours":
         notes.append(
-            f"{len(candidate.derived)} entries follow from the weights and were left out, as "
-            f"{candidate.derived[0]}; --to published writes them again"
+            f"{len(candidate.constants)} constants were left out, as {candidate.constants[0]}; "
+            "--to published writes them again"
         )
     if candidate is None and to is None:
         notes.append("the weights are of no known model: their names were kept")

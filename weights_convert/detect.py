@@ -19,7 +19,6 @@ from weights_convert.entries import (
     entries_of_catalogued,
 )
 from weights_convert.errors import quoted
-from weights_convert.names import NameTable
 from weights_convert.published import Layout, layouts
 from weights_convert.tensors import DTYPES, Tensor
 
@@ -42,8 +41,8 @@ class Candidate:
     each of the file's names that the model has. shapes: the network's own, by the file's name.
     missing: what only the network has, by the name that the file would give it. unexpected: the
     file's names that only the file has. misshapen: what does not fit, by the file's name. is_known:
-    whether the network's own entries were known; without, only names could be judged. derived: the
-    file's names of entries that follow from the weights and that no network of ours has.
+    whether the network's own entries were known; without, only names could be judged.
+    constants: the file's names of entries that are not learned and that no network of ours has.
     """
 
     model: str
@@ -55,7 +54,7 @@ class Candidate:
     unexpected: tuple[str, ...]
     misshapen: Mapping[str, str]
     is_known: bool
-    derived: tuple[str, ...] = ()
+    constants: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -67,14 +66,12 @@ class Candidate:
 class _Reading:
     """A file read by the table of a model.
 
-    names: the suite's names by the file's. derived: what entries beside the weights must hold.
-    spec: what the shapes tell, None if they tell nothing.
+    names: the suite's names by the file's. spec: what the shapes tell, None if they tell nothing.
     """
 
     model: str
-    table: NameTable
+    layout: Layout
     names: Mapping[str, str]
-    derived: Mapping[str, np.ndarray]
     is_published: bool
     spec: Spec | None
 
@@ -132,7 +129,8 @@ def candidates(tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> l
     near = [
         one
         for one in readings
-        if len(one.names) + len(one.derived) >= MIN_KNOWN * max(len(tensors), 1)
+        if len(one.names) >= MIN_KNOWN * sum(not one.layout.table.is_constant(n) for n in tensors)
+        and one.names
     ]
     return _judged(near, tensors)
 
@@ -181,9 +179,7 @@ def _read(
         InputError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError
     ):
         spec = layout.spec(shapes, dict(config))
-    weights = {name: file_shapes[name] for name in names} if is_published else {}
-    derived = {name: array for name, array in layout.derived(weights).items() if name in tensors}
-    return _Reading(model, layout.table, names, derived, is_published, spec)
+    return _Reading(model, layout, names, is_published, spec)
 
 
 def _judged(readings: Sequence[_Reading], tensors: Mapping[str, Tensor]) -> list[Candidate]:
@@ -221,6 +217,11 @@ def _judged(readings: Sequence[_Reading], tensors: Mapping[str, Tensor]) -> list
 def _judge(
     reading: _Reading, spec: Spec, tensors: Mapping[str, Tensor], entries: Entries | None
 ) -> Candidate:
+    constants = {
+        name: array
+        for name, array in reading.layout.constants(spec).items()
+        if name in tensors and reading.is_published
+    }
     if entries is None:
         fitting, missing = dict(reading.names), list[str]()
         misshapen = dict[str, str]()
@@ -228,20 +229,18 @@ def _judge(
         fitting = {name: ours for name, ours in reading.names.items() if ours in entries}
         found = set(fitting.values())
         missing = [name for name in entries if name not in found]
-        misshapen = _misshapen(fitting, tensors, entries)
+        misshapen = _misshapen(reading.layout, fitting, tensors, entries)
     misshapen |= {
-        name: "values that do not follow from the other entries"
-        for name, array in reading.derived.items()
+        name: "other values than the constant has"
+        for name, array in constants.items()
         if not _holds(tensors[name], array)
     }
-    unexpected = tuple(
-        name for name in tensors if name not in fitting and name not in reading.derived
-    )
-    matched = len(fitting) + len(reading.derived) - len(misshapen)
-    theirs = reading.table.theirs if reading.is_published else str
+    unexpected = tuple(name for name in tensors if name not in fitting and name not in constants)
+    matched = len(fitting) + len(constants) - len(misshapen)
+    theirs = reading.layout.table.theirs if reading.is_published else str
     return Candidate(
         model=reading.model,
-        score=matched / (len(fitting) + len(reading.derived) + len(unexpected) + len(missing)),
+        score=matched / (len(fitting) + len(constants) + len(unexpected) + len(missing)),
         spec=spec,
         ours=fitting,
         shapes={name: entries[ours].shape for name, ours in fitting.items()} if entries else {},
@@ -249,7 +248,7 @@ def _judge(
         unexpected=unexpected,
         misshapen=misshapen,
         is_known=entries is not None,
-        derived=tuple(reading.derived),
+        constants=tuple(constants),
     )
 
 
@@ -259,14 +258,17 @@ def _holds(tensor: Tensor, array: np.ndarray) -> bool:
 
 
 def _misshapen(
-    fitting: Mapping[str, str], tensors: Mapping[str, Tensor], entries: Entries
+    layout: Layout, fitting: Mapping[str, str], tensors: Mapping[str, Tensor], entries: Entries
 ) -> dict[str, str]:
     """What is wrong with entries that both have. Floating-point numbers may have any precision."""
     result = {}
     for name, ours in fitting.items():
         tensor, entry = tensors[name], entries[ours]
         dtype = DTYPES.get(entry.dtype)
-        if tensor.shape not in (entry.shape, suffixes.for_conv1d(entry.shape)):
+        shapes = {entry.shape, suffixes.for_conv1d(entry.shape)}
+        if layout.is_flat(ours, entry.shape, 2):
+            shapes.add((*entry.shape, 1, 1))
+        if tensor.shape not in shapes:
             result[name] = f"shape {tensor.shape}, the network's is {entry.shape}"
         elif tensor.dtype != dtype and not (tensor.dtype.is_float and dtype and dtype.is_float):
             result[name] = f"{tensor.dtype.name}, the network's is {entry.dtype}"

@@ -135,11 +135,11 @@ def _model(file: Checkpoint, hint: str | None) -> Candidate | None:
 def _by_ours(file: Checkpoint, candidate: Candidate) -> dict[str, Tensor]:
     """The tensors by the suite's names; what the model does not know keeps its own.
 
-    Entries that follow from the others, as they must, are left out.
+    Constants, which hold what they must, are left out.
     """
     result = {}
     for name, tensor in file.tensors.items():
-        if name in candidate.derived and name not in candidate.misshapen:
+        if name in candidate.constants and name not in candidate.misshapen:
             continue
         is_misshapen = name in candidate.misshapen
         shape = tensor.shape if is_misshapen else candidate.shapes.get(name, tensor.shape)

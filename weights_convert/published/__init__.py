@@ -22,18 +22,21 @@ class Layout:
 
     classes: their classes that have this layout. table: names of weights. spec: hyper-parameters
     from the shapes under the suite's names and from what else is known of the configuration.
-    inputs: their names of further inputs, where they differ from ours. adapted: inputs of a golden
-    file in the form that ours has. derived: entries of their files, beside the weights, that
-    follow from the shapes of the weights by their names. container: what their checkpoint holds,
-    from the spec and the weights by their names.
+    inputs, outputs: their names of inputs and outputs, where they differ from ours. adapted: inputs
+    of a golden file in the form that ours has. constants: what their files hold beside the weights
+    and the suite has not, by their names. flat: beginnings of our names of weights that are
+    (out, in) here and (out, in, 1, 1) there. container: what their checkpoint holds, from the spec
+    and the weights by their names.
     """
 
     classes: tuple[str, ...]
     table: NameTable
     spec: Callable[[Shapes, Mapping[str, Any]], Spec]
     inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
     adapted: Callable[[Arrays], Arrays] = lambda inputs: inputs
-    derived: Callable[[Shapes], Arrays] = lambda shapes: {}
+    constants: Callable[[Any], Mapping[str, np.ndarray]] = lambda spec: {}
+    flat: tuple[str, ...] = ()
     container: Callable[[Spec, Mapping[str, Any]], object] = lambda spec, weights: dict(weights)
 
     def read(
@@ -49,7 +52,7 @@ class Layout:
         weights = self.to_ours(state, where=where) if is_published else dict(state)
         shapes = {name: tuple(array.shape) for name, array in weights.items()}
         try:
-            return self.spec(shapes, config), weights
+            spec = self.spec(shapes, config)
         except KeyError as missing:
             raise InputError(
                 f"weights of {self.classes[0]}",
@@ -58,38 +61,35 @@ class Layout:
                 where=where,
                 next_step="check that the file belongs to this model",
             ) from missing
+        for name, array in self.constants(spec).items():
+            if name in state and not np.array_equal(array, state[name]):
+                raise InputError(
+                    f"entry {name!r}",
+                    expected=f"the constant {array.shape} that follows from the network's size",
+                    got=f"another {state[name].shape}",
+                    where=where,
+                    next_step="check that the file belongs to this model and is not damaged",
+                )
+        return spec, weights
 
     def to_ours(self, state: Mapping[str, np.ndarray], *, where: str) -> Arrays:
-        """Rename a published state, and leave out what follows from the rest.
+        """A published state, or gradients by it, under our names and in our shapes."""
+        return {
+            name: array.reshape(array.shape[:2]) if self.is_flat(name, array.shape, 4) else array
+            for name, array in self.table.to_ours(state, where=where).items()
+        }
 
-        Raises:
-            InputError: a name is unknown, or an entry does not follow from the others.
-        """
-        derived = self.derived({name: array.shape for name, array in state.items()})
-        wrong = [
-            name
-            for name, array in derived.items()
-            if name in state and not np.array_equal(array, state[name])
-        ]
-        if wrong:
-            raise InputError(
-                f"entry {wrong[0]!r}",
-                expected="the values that follow from the other entries",
-                got=f"others, in {len(wrong)} such entries",
-                where=where,
-                next_step="check that the file belongs to this model and is not damaged",
-            )
-        own = {name: array for name, array in state.items() if name not in derived}
-        return self.table.to_ours(own, where=where)
+    def to_theirs(self, spec: Spec, state: Mapping[str, np.ndarray], *, where: str) -> Arrays:
+        """A state as it was published, with the entries that are not learned."""
+        wide = {
+            name: array.reshape(*array.shape, 1, 1) if self.is_flat(name, array.shape, 2) else array
+            for name, array in state.items()
+        }
+        return {**self.constants(spec), **self.table.to_theirs(wide, where=where)}
 
-    def to_theirs(self, state: Mapping[str, np.ndarray], *, where: str) -> Arrays:
-        """Rename a state of the suite as it was published, and add what follows from it.
-
-        Raises:
-            InputError: a name is unknown.
-        """
-        weights = self.table.to_theirs(state, where=where)
-        return weights | self.derived({name: array.shape for name, array in weights.items()})
+    def is_flat(self, name: str, shape: tuple[int, ...], axes: int) -> bool:
+        """Whether an entry of ours, with so many axes, has two more at the end in their files."""
+        return bool(self.flat) and len(shape) == axes and name.startswith(self.flat)
 
 
 def count_members(shapes: Shapes, container: str) -> int:
@@ -100,7 +100,13 @@ def count_members(shapes: Shapes, container: str) -> int:
 
 def layouts() -> Mapping[str, Layout]:
     """All layouts by the model they belong to."""
-    from weights_convert.published import kernel_prediction, lmd_vit, mimo_unet, nimbusr
+    from weights_convert.published import (
+        continuous,
+        kernel_prediction,
+        lmd_vit,
+        mimo_unet,
+        nimbusr,
+    )
 
     return {
         "mimo_unet": mimo_unet.LAYOUT,
@@ -109,6 +115,7 @@ def layouts() -> Mapping[str, Layout]:
         "lmd_vit": lmd_vit.LAYOUT,
         "nimbusr": nimbusr.LAYOUT,
         "nimbusr_saturated": nimbusr.LAYOUT_SATURATED,
+        **continuous.LAYOUTS,
     }
 
 

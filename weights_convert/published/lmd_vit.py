@@ -18,14 +18,13 @@ from weights_convert.names import NameTable
 from weights_convert.published import Layout, Shapes
 
 _BLOCK = [
-    ("modulator.weight", "modulator.weight"),
-    ("cross_modulator.weight", "cross_modulator.weight"),
+    ("modulator", "modulator"),
+    ("cross_modulator", "cross_modulator"),
     ("cross_attention.query", "cross_attn.qkv.to_q"),
     ("cross_attention.key_value", "cross_attn.qkv.to_kv"),
     ("cross_attention.project", "cross_attn.proj"),
     ("norm_cross", "norm_cross"),
     ("norm1", "norm1"),
-    ("position_bias.weight", "attn.relative_position_bias_table"),
     ("attention.query", "attn.qkv.to_q"),
     ("attention.key_value", "attn.qkv.to_kv"),
     *(
@@ -49,6 +48,11 @@ _PLAIN_BLOCK = [
     ("feed_forward.linear1", "mlp.fc1"),
     ("feed_forward.linear2", "mlp.fc2"),
 ]
+_BIASES = (
+    "blocks.{block}.position_bias.weight",
+    "blocks.{block}.attn.relative_position_bias_table",
+)
+_INDEX = "blocks.{block}.attn.relative_position_index"
 _STAGES = [f"encoderlayer_{number}" for number in range(4)]
 _STAGES += ["conv", *(f"decoderlayer_{number}" for number in range(4))]
 _FEED_FORWARDS = {"ffn": "mlp", "fastleff": "leff"}
@@ -72,7 +76,12 @@ def _network() -> NameTable:
             pair
             for number, stage in enumerate(_STAGES)
             for pair in _blocks(_BLOCK, f"stages.{number}.", f"{stage}.")
-        ]
+        ],
+        whole=[
+            (f"stages.{number}.{_BIASES[0]}", f"{stage}.{_BIASES[1]}")
+            for number, stage in enumerate(_STAGES)
+        ],
+        constants=[f"{stage}.{_INDEX}" for stage in _STAGES],
     )
 
 
@@ -126,15 +135,20 @@ def _window(bias_table: tuple[int, ...]) -> int:
     return (math.isqrt(bias_table[0]) + 1) // 2
 
 
-def _index_tables(shapes: Shapes) -> dict[str, np.ndarray]:
-    """The tables of relative positions that belong to tables of biases."""
-    found = {}
-    for name, shape in shapes.items():
-        if name.endswith("relative_position_bias_table"):
-            window = _window(shape)
-            table = relative_positions(window).reshape(window**2, window**2)
-            found[name.replace("bias_table", "index")] = table
-    return found
+def _index_tables(spec: LmdVitSpec) -> dict[str, np.ndarray]:
+    """The tables of relative positions of every block."""
+    table = relative_positions(spec.window).reshape(spec.window**2, spec.window**2)
+    return {
+        f"{stage}.blocks.{block}.attn.relative_position_index": table
+        for stage, depth in zip(_STAGES, spec.depths, strict=True)
+        for block in range(depth)
+    }
+
+
+def _stage_index_tables(spec: LmdVitStageSpec) -> dict[str, np.ndarray]:
+    """The same of one stage."""
+    table = relative_positions(spec.window).reshape(spec.window**2, spec.window**2)
+    return {f"blocks.{block}.attn.relative_position_index": table for block in range(spec.depth)}
 
 
 def _joined_noise(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -149,18 +163,20 @@ def _joined_noise(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 # Without a convolution their names differ; that was never published and is only read.
-_STAGE_TABLE = NameTable(_blocks([*_BLOCK, *_PLAIN_BLOCK], "", ""))
+_STAGE_TABLE = NameTable(
+    _blocks([*_BLOCK, *_PLAIN_BLOCK], "", ""), whole=[_BIASES], constants=[_INDEX]
+)
 LAYOUT = Layout(
     classes=("LMD",),
     table=_network(),
     spec=_spec,
-    derived=_index_tables,
+    constants=_index_tables,
     container=lambda spec, weights: {"state_dict": dict(weights)},
 )
 STAGE = Layout(
     classes=("AdaWPT",),
     table=_STAGE_TABLE,
     spec=_stage_spec,
-    derived=_index_tables,
+    constants=_stage_index_tables,
     adapted=_joined_noise,
 )
