@@ -25,6 +25,9 @@ from weights_convert.tensors import DTYPES, Tensor
 MIN_KNOWN = 0.5
 """A model that knows less of a file's names than this is no candidate."""
 
+LEAST_SCORE = 0.5
+"""A model that fits worse than this is no candidate: names as "head.weight" are everybody's."""
+
 AMBIGUOUS_WITHIN = 0.1
 """Models whose scores are nearer than this cannot be told apart, unless one fits perfectly."""
 
@@ -124,7 +127,7 @@ def choose(found: Sequence[Candidate], *, hint: str | None, where: str) -> Candi
 
 
 def candidates(tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> list[Candidate]:
-    """Every model that knows most of the names, the best first."""
+    """Every model that knows most of the names and fits half of the entries, the best first."""
     readings = [_read(model, layout, tensors, config) for model, layout in layouts().items()]
     near = [
         one
@@ -132,7 +135,7 @@ def candidates(tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> l
         if len(one.names) >= MIN_KNOWN * sum(not one.layout.table.is_constant(n) for n in tensors)
         and one.names
     ]
-    return _judged(near, tensors)
+    return [one for one in _judged(near, tensors) if one.score >= LEAST_SCORE]
 
 
 def describe(found: Sequence[Candidate]) -> str:
@@ -233,7 +236,7 @@ def _judge(
     misshapen |= {
         name: "other values than the constant has"
         for name, array in constants.items()
-        if not _holds(tensors[name], array)
+        if not _may_be(tensors[name], array)
     }
     unexpected = tuple(name for name in tensors if name not in fitting and name not in constants)
     matched = len(fitting) + len(constants) - len(misshapen)
@@ -252,9 +255,10 @@ def _judge(
     )
 
 
-def _holds(tensor: Tensor, array: np.ndarray) -> bool:
-    """Whether a tensor has an array's shape and values."""
-    return tensor.shape == array.shape and np.array_equal(tensor.to_numpy(), array)
+def _may_be(tensor: Tensor, array: np.ndarray) -> bool:
+    """Whether a tensor has an array's values, or another shape: masks of SwinIR have the size of
+    the images it was trained on."""
+    return tensor.shape != array.shape or np.array_equal(tensor.to_numpy(), array)
 
 
 def _misshapen(
