@@ -78,6 +78,9 @@ class Linear(nn.Linear):
             jt.init.gauss_(self.weight, std=std)
             jt.init.zero_(self.bias)
 
+    def execute(self, x: Var) -> Var:
+        return super().execute(x)
+
 
 def linear(x: Var, weight: Var, bias: Var) -> Var:
     """Linear map of the last axis by given weights (out, in), (..., in) -> (..., out)."""

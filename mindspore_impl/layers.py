@@ -79,12 +79,18 @@ class Linear(nn.Dense):
     With a deviation `std`, weights are drawn from a normal distribution and the bias is 0.
     """
 
-    # Native: a bias unless told otherwise; uniform weights and bias, as those of convolutions.
+    # Native: a bias unless told otherwise; uniform weights and bias, as those of convolutions; and
+    # the gradients of its kernel are wrong for some sizes once it has run with others.
     def __init__(self, in_channels: int, out_channels: int, *, bias: bool, std: float = 0.0):
         super().__init__(in_channels, out_channels, has_bias=bias)
         if std:
             self.weight.set_data(initializer(Normal(std), (out_channels, in_channels)))
             self.bias.set_data(initializer("zeros", out_channels))
+
+    def construct(self, x: Tensor) -> Tensor:
+        rows = ops.matmul(x.reshape(-1, x.shape[-1]), self.weight.swapaxes(0, 1))
+        rows = ops.bias_add(rows, self.bias) if self.has_bias else rows
+        return rows.reshape(*x.shape[:-1], self.weight.shape[0])
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -79,6 +79,9 @@ class Linear(nn.Linear):
             nn.init.normal_(self.weight, std=std)
             nn.init.zeros_(self.bias)
 
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Linear map of the last axis by given weights (out, in), (..., in) -> (..., out)."""
