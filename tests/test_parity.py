@@ -27,6 +27,7 @@ NO_NETWORKS = {
     "kernel_prediction-pipeline",
     "nimbusr-operators",
 }
+UNCOMPILED = "how many windows a pruned block computes is known only when it runs"
 GOLDENS = sorted(
     path for path in (HERE / "golden").glob("*.safetensors") if path.stem not in NO_NETWORKS
 )
@@ -65,12 +66,15 @@ def test_golden_models_agree(goldens: dict[str, Any], golden: str) -> None:
     for row in rows:
         assert row["verdict"] == "agree"
         assert row["worst_ratio"] <= BOUND
-        assert row["compared"] == row["expected"] > 100
+        assert row["compared"] == row["expected"] >= 30
     names = {array["name"] for array in rows[2]["arrays"]}
     outputs = {name for name in names if name.startswith("output/")}
     assert outputs
-    assert {name.replace("output/", "output@graph/") for name in outputs} <= names
-    assert "gradient/input/image" in names
+    assert any(name.startswith("gradient/input/") for name in names)
+    in_graph = {name.replace("output/", "output@graph/") for name in outputs}
+    is_pruned = any("decision" in name for name in outputs)
+    assert (in_graph & names) == (set() if is_pruned else in_graph)
+    assert is_pruned == any(note == f"graph mode: {UNCOMPILED}" for note in rows[2]["notes"])
 
 
 @pytest.mark.parametrize("golden", [path.stem for path in GOLDENS])
