@@ -8,7 +8,7 @@ from pathlib import Path
 
 from weights_convert import limits
 from weights_convert.errors import quoted
-from weights_convert.formats import Format, identify
+from weights_convert.formats import Format, identify, mindspore_ckpt
 from weights_convert.formats.contents import Checksum, Contents
 from weights_convert.mapped import MappedFile
 from weights_convert.pickles.objects import Instance, Name
@@ -35,22 +35,6 @@ WRAPPERS = ("module.", "_orig_mod.")
 """Prefixes of all names that DataParallel and torch.compile add."""
 
 _TRAINING = ("optim", "sched", "scaler")  # in the keys of training state
-_OPTIMIZER_PREFIXES = ("moment1.", "moment2.", "moments.", "accum.", "stat.")
-_OPTIMIZER_NUMBERS = frozenset(
-    {
-        "beta1_power",
-        "beta2_power",
-        "current_iterator_step",
-        "epoch_num",
-        "global_step",
-        "last_overflow_iterator_step",
-        "learning_rate",
-        "loss_scale",
-        "momentum",
-        "scale_sense",
-        "step_num",
-    }
-)
 
 Place = tuple[str | int, ...]
 
@@ -114,8 +98,9 @@ def open_checkpoint(
     beside = _beside(tree, place)
     if len({str(name) for name in weights}) != len(weights):
         raise file.error(expected="each name once", got="a number and a text that are the same")
-    for name in _optimizer_entries(tensors):
-        beside[name] = tensors.pop(name)
+    if found.name == "mindspore":
+        for name in mindspore_ckpt.optimizer_entries(tensors):
+            beside[name] = tensors.pop(name)
     _check_amount(file, tensors)
     prefix = _wrapper(tensors)
     return Checkpoint(
@@ -307,21 +292,6 @@ def _items(container: object) -> list[tuple[object, object]]:
     if isinstance(container, dict):
         return list(container.items())
     return list(enumerate(container)) if isinstance(container, list | tuple) else []
-
-
-def _optimizer_entries(tensors: Mapping[str, Tensor]) -> list[str]:
-    """Names of what MindSpore's optimizers keep among the weights."""
-    return [
-        name
-        for name, tensor in tensors.items()
-        if (name in _OPTIMIZER_NUMBERS and tensor.size == 1)
-        or any(
-            name.startswith(prefix)
-            and (weight := tensors.get(name.removeprefix(prefix))) is not None
-            and weight.shape == tensor.shape
-            for prefix in _OPTIMIZER_PREFIXES
-        )
-    ]
 
 
 def _wrapper(tensors: Mapping[str, Tensor]) -> str:

@@ -26,6 +26,22 @@ _CRC_MARK = b"crc_num"
 _CRC_BYTES = 10
 _BY_TYPE = {dtype.mindspore: dtype for dtype in DTYPES.values()}
 _TEXT = "str"
+_OPTIMIZER_PREFIXES = ("moment1.", "moment2.", "moments.", "accum.", "stat.")
+_OPTIMIZER_NUMBERS = frozenset(
+    {
+        "beta1_power",
+        "beta2_power",
+        "current_iterator_step",
+        "epoch_num",
+        "global_step",
+        "last_overflow_iterator_step",
+        "learning_rate",
+        "loss_scale",
+        "momentum",
+        "scale_sense",
+        "step_num",
+    }
+)
 
 
 def is_checkpoint(file: MappedFile) -> bool:
@@ -93,7 +109,28 @@ def objection(name: str, tensor: Tensor) -> str | None:
     """Why MindSpore could not read a tensor back."""
     if tensor.shape == (0,):
         return "MindSpore reads an empty row as a number"
+    if _is_optimizer_number(name, tensor):
+        return "a name that MindSpore's optimizers use"
     return None
+
+
+def optimizer_entries(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Names of what MindSpore's optimizers keep among the weights."""
+    return [
+        name
+        for name, tensor in tensors.items()
+        if _is_optimizer_number(name, tensor)
+        or any(
+            name.startswith(prefix)
+            and (weight := tensors.get(name.removeprefix(prefix))) is not None
+            and weight.shape == tensor.shape
+            for prefix in _OPTIMIZER_PREFIXES
+        )
+    ]
+
+
+def _is_optimizer_number(name: str, tensor: Tensor) -> bool:
+    return name in _OPTIMIZER_NUMBERS and tensor.size == 1
 
 
 def _checked_part(file: MappedFile) -> tuple[int, tuple[Checksum, ...]]:
