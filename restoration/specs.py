@@ -943,6 +943,7 @@ class LiifSpec(ContinuousSpec):
     network: ClassVar[str] = "Liif"
 
     hidden: tuple[int, ...] = (256, 256, 256, 256)
+    chunk: int = 4096
     ensemble: bool = True
     unfold: bool = True
     cell: bool = True
@@ -969,6 +970,7 @@ class LteSpec(ContinuousSpec):
     has_skip: ClassVar[bool] = True
 
     hidden: tuple[int, ...] = (256, 256, 256)
+    chunk: int = 4096
     frequencies: int = 256
     pairing: str = "interleaved"
 
