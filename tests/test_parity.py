@@ -37,12 +37,9 @@ NO_NETWORKS = {
     "lm_lte-cmsr",
     "lm_lte-cmsr-table",
 }
-<<<<<<< HEAD
 SEVERAL_IMAGES = {"swinir": ("swinir-multiple", "swinir-native", "swinir-padded")}
 """Files with images of different sizes become a case each; see test_continuous.py for gradients."""
-=======
 UNCOMPILED = "how many windows a pruned block computes is known only when it runs"
->>>>>>> main
 GOLDENS = sorted(
     path for path in (HERE / "golden").glob("*.safetensors") if path.stem not in NO_NETWORKS
 )
