@@ -79,13 +79,14 @@ class Linear(nn.Linear):
             jt.init.zero_(self.bias)
 
     def execute(self, x: Var) -> Var:
-        return super().execute(x)
+        return linear(x, self.weight, self.bias)
 
 
-def linear(x: Var, weight: Var, bias: Var) -> Var:
+def linear(x: Var, weight: Var, bias: Var | None) -> Var:
     """Linear map of the last axis by given weights (out, in), (..., in) -> (..., out)."""
     # Native: a product with the transposed matrix; the sum is apart.
-    return nn.matmul_transpose(x, weight) + bias
+    rows = nn.matmul_transpose(x, weight)
+    return rows if bias is None else rows + bias
 
 
 class LayerNorm(nn.Module):
@@ -160,7 +161,13 @@ def attention(query: Var, key: Var, value: Var, offsets: Var | None, scale: floa
     logits = jt.matmul(query * scale, key.transpose(0, 1, 3, 2))
     if offsets is not None:
         logits = logits + offsets
-    return jt.matmul(nn.softmax(logits, dim=3), value)
+    return jt.matmul(softmax(logits, axis=3), value)
+
+
+def softmax(x: Var, *, axis: int) -> Var:
+    """Shares that add up to one along an axis, any shape."""
+    # Native: the axis is named dim.
+    return nn.softmax(x, dim=axis)
 
 
 def gelu(x: Var) -> Var:

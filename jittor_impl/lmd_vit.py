@@ -40,6 +40,7 @@ from jittor_impl.layers import (
     put_rows,
     roll,
     sigmoid,
+    softmax,
     stop_gradient,
     take_rows,
 )
@@ -349,7 +350,7 @@ class Stage(nn.Module):
         """Margin, own decision and policy (windows,) from mean scores (windows, 2)."""
         if noise is not None:
             means = means + noise
-        kept = nn.softmax(means, dim=1)[:, 0]
+        kept = softmax(means, axis=1)[:, 0]
         margin = kept - 0.5
         one, zero = fill_map(margin, 1.0), fill_map(margin, 0.0)
         decision = jt.where(margin > 0, one, zero)

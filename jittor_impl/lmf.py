@@ -34,6 +34,7 @@ from jittor_impl.layers import (
     repeat_rows,
     scale_rows,
     settle,
+    softmax,
     take_rows,
 )
 from jittor_impl.rdn import Rdn
@@ -87,7 +88,7 @@ def fourier(coefficients: Var, phase: Var) -> Var:
 
 def weigh(logits: list[Var], values: list[Var]) -> Var:
     """Values by the softmax of their logits, k x (r), k x (r, c) -> (r, c)."""
-    shares = nn.softmax(jt.stack(logits, dim=1), dim=1)
+    shares = softmax(jt.stack(logits, dim=1), axis=1)
     total = scale_rows(values[0], shares[:, 0:1])
     for i in range(1, len(values)):
         total = total + scale_rows(values[i], shares[:, i : i + 1])
@@ -222,7 +223,7 @@ class CrossScaleAttention(nn.Module):
         keys = keys / norms.reshape(keys.shape[0], 1, keys.shape[2])
         queries = patches(queries, 3, stride=1, padding=1)
         scores = batched_matmul(queries.permute(0, 2, 1), keys)
-        shares = nn.softmax(SHARPNESS * scores, dim=2)
+        shares = softmax(SHARPNESS * scores, axis=2)
         pieces = patches(values, 3 * scale, stride=scale, padding=scale)
         found = batched_matmul(pieces, shares.permute(0, 2, 1))
         return overlay(found, scale * height, scale * width, 3 * scale, stride=scale, padding=scale)

@@ -23,6 +23,7 @@ from jittor_impl.layers import (
     leaky_relu,
     pad_bottom_right,
     roll,
+    softmax,
     window_mask,
 )
 from restoration.specs import SwinirSpec
@@ -73,7 +74,7 @@ class WindowAttention(nn.Module):
         logits = self.relative_bias(batched_matmul(self.scale * q, k))
         if shift > 0:
             logits = window_mask(logits, height, width, window, shift)
-        x = batched_matmul(nn.softmax(logits, dim=3), v)
+        x = batched_matmul(softmax(logits, axis=3), v)
         x = x.permute(0, 2, 1, 3).reshape(count, size, channels)
         x = from_windows(self.out(x), height, width, window)
         return roll(x, (shift, shift), (1, 2)) if shift > 0 else x

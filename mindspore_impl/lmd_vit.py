@@ -39,6 +39,7 @@ from mindspore_impl.layers import (
     put_rows,
     roll,
     sigmoid,
+    softmax,
     stop_gradient,
     take_rows,
 )
@@ -352,7 +353,7 @@ class Stage(nn.Cell):
         """Margin, own decision and policy (windows,) from mean scores (windows, 2)."""
         if noise is not None:
             means = means + noise
-        kept = ops.softmax(means, axis=1)[:, 0]
+        kept = softmax(means, axis=1)[:, 0]
         margin = kept - 0.5
         one, zero = fill_map(margin, 1.0), fill_map(margin, 0.0)
         decision = ops.where(margin > 0, one, zero)

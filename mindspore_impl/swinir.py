@@ -22,6 +22,7 @@ from mindspore_impl.layers import (
     leaky_relu,
     pad_bottom_right,
     roll,
+    softmax,
     window_mask,
 )
 from restoration.specs import SwinirSpec
@@ -72,7 +73,7 @@ class WindowAttention(nn.Cell):
         logits = self.relative_bias(batched_matmul(self.scale * q, k))
         if shift > 0:
             logits = window_mask(logits, height, width, window, shift)
-        x = batched_matmul(ops.softmax(logits, axis=3), v)
+        x = batched_matmul(softmax(logits, axis=3), v)
         x = x.permute(0, 2, 1, 3).reshape(count, size, channels)
         x = from_windows(self.out(x), height, width, window)
         return roll(x, (shift, shift), (1, 2)) if shift > 0 else x

@@ -289,6 +289,25 @@ result = [before, model.training, model.stem.training]
     assert trains == [False, True, True]
 
 
+def test_softmax_of_one(native: Native) -> None:
+    """The first gradients of five axes and of four: later ones do as the first did."""
+    x, probe = _draw(2, 3, 1, 2, 5), _draw(2, 3, 1, 2, 5)
+    shares = np.exp(x - x.max(-1, keepdims=True)).astype(np.float64)
+    shares /= shares.sum(-1, keepdims=True)
+    exact = shares * (probe - (shares * probe).sum(-1, keepdims=True))
+    program = """
+def gradient(x, probe):
+    return ms.grad(lambda x: ({softmax}(x, axis=-1) * probe).sum())(x)
+
+result = [gradient(x[..., :1], probe[..., :1]), gradient(x, probe)]
+"""
+    _, found = native(program.format(softmax="ops.softmax"), x=x, probe=probe)
+    differs(np.abs(found - exact).max() > 0.1, "softmax", "layers.softmax")
+    one, found = native(program.format(softmax="layers.softmax"), x=x[0], probe=probe[0])
+    assert not np.any(one)
+    np.testing.assert_allclose(found, exact[0], atol=1e-6)
+
+
 _BARE = """
 import mindspore as ms
 import numpy as np

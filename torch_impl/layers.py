@@ -80,12 +80,12 @@ class Linear(nn.Linear):
             nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x)
+        return linear(x, self.weight, self.bias)
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Linear map of the last axis by given weights (out, in), (..., in) -> (..., out)."""
-    # Native: takes the bias or none.
+    # Native: the same.
     return F.linear(x, weight, bias)
 
 
@@ -158,6 +158,12 @@ def attention(
     """
     # Native: scale 1/sqrt(d) by default.
     return F.scaled_dot_product_attention(query, key, value, attn_mask=offsets, scale=scale)
+
+
+def softmax(x: Tensor, *, axis: int) -> Tensor:
+    """Shares that add up to one along an axis, any shape."""
+    # Native: the axis is named dim.
+    return torch.softmax(x, dim=axis)
 
 
 def gelu(x: Tensor) -> Tensor:

@@ -43,6 +43,7 @@ from torch_impl.layers import (
     repeat_rows,
     scale_rows,
     settle,
+    softmax,
     take_rows,
 )
 from torch_impl.rdn import Rdn
@@ -88,7 +89,7 @@ def fourier(coefficients: Tensor, phase: Tensor) -> Tensor:
 
 def weigh(logits: list[Tensor], values: list[Tensor]) -> Tensor:
     """Values by the softmax of their logits, k x (r), k x (r, c) -> (r, c)."""
-    shares = torch.softmax(torch.stack(logits, dim=1), dim=1)
+    shares = softmax(torch.stack(logits, dim=1), axis=1)
     total = scale_rows(values[0], shares[:, 0:1])
     for i in range(1, len(values)):
         total = total + scale_rows(values[i], shares[:, i : i + 1])
@@ -223,7 +224,7 @@ class CrossScaleAttention(nn.Module):
         keys = keys / norms.reshape(keys.shape[0], 1, keys.shape[2])
         queries = patches(queries, 3, stride=1, padding=1)
         scores = batched_matmul(queries.permute(0, 2, 1), keys)
-        shares = torch.softmax(SHARPNESS * scores, dim=2)
+        shares = softmax(SHARPNESS * scores, axis=2)
         pieces = patches(values, 3 * scale, stride=scale, padding=scale)
         found = batched_matmul(pieces, shares.permute(0, 2, 1))
         return overlay(found, scale * height, scale * width, 3 * scale, stride=scale, padding=scale)
