@@ -10,7 +10,7 @@ parity: $(VENV)/.ready
 	$(BIN)/parity run mimo_unet mimo_unet_plus
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # Golden models that take Jittor minutes to compile, and that `make test` leaves out.
 goldens: $(VENV)/.ready
