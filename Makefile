@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: parity test lint format bench clean
+.PHONY: parity test goldens lint format bench clean
 
 parity: $(VENV)/.ready
 	$(BIN)/parity run mimo_unet mimo_unet_plus
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# Golden models that take Jittor minutes to compile, and that `make test` leaves out.
+goldens: $(VENV)/.ready
+	$(BIN)/parity run --golden tests/golden/more/*.safetensors
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .

@@ -12,7 +12,9 @@ from jittor import Var, nn
 
 from jittor_impl import losses
 from restoration.engine import (
+    PLAIN,
     Arrays,
+    Execution,
     Gradients,
     Tap,
     TapRecorder,
@@ -44,7 +46,8 @@ class JittorEngine:
         self.device = device
         jt.flags.use_cuda = int(device == "cuda")
 
-    def build(self, spec: Spec) -> nn.Module:
+    def build(self, spec: Spec, execution: Execution = PLAIN) -> nn.Module:
+        _check_execution(execution)
         network = getattr(importlib.import_module(f"jittor_impl.{spec.module}"), spec.network)
         model = network(spec)
         model.spec = spec
@@ -69,6 +72,16 @@ class JittorEngine:
         with jt.no_grad():
             result = model(*self._arguments(model.spec, inputs))
             return _numpy_outputs(model.spec, result)
+
+    def call(self, model: nn.Module, method: str, *arguments: Any) -> Any:
+        with jt.no_grad():
+            return getattr(model, method)(*map(self._native, arguments))
+
+    def to_numpy(self, value: Any) -> np.ndarray:
+        return _to_numpy(value)
+
+    def _native(self, value: Any) -> Any:
+        return jt.array(np.ascontiguousarray(value)) if isinstance(value, np.ndarray) else value
 
     def run_tapped(
         self, model: nn.Module, inputs: Mapping[str, np.ndarray]
@@ -139,7 +152,7 @@ class JittorTrainer:
         self._engine = engine
         self._model = model
         _set_training(model, True)
-        self._loss = getattr(losses, spec.loss)()
+        self._loss = getattr(losses, spec.require_loss())()
         # Jittor's Adam adds eps before the bias correction; its AdamW does as the paper says.
         self._optimizer = jt.optim.AdamW(
             model.parameters(), lr=learning_rate, betas=_ADAM_BETAS, eps=_ADAM_EPS, weight_decay=0
@@ -157,7 +170,8 @@ class JittorTrainer:
         inputs = {name: array for name, array in batch.items() if name != "target"}
         outputs = self._model(*self._engine._arguments(self._model.spec, inputs))
         named = name_outputs(self._model.spec, outputs)
-        loss = self._loss(*named.values(), jt.array(batch["target"]))
+        taken = [named[name] for name in self._model.spec.trained_outputs]
+        loss = self._loss(*taken, jt.array(batch["target"]))
         self._optimizer.step(loss)
         jt.sync_all(True)  # unsynchronised updates would fuse into one ever larger kernel
         return float(loss.numpy()[0])
@@ -166,6 +180,19 @@ class JittorTrainer:
 def devices() -> list[str]:
     """Devices that Jittor can use here."""
     return ["cpu", "cuda"] if jt.has_cuda else ["cpu"]
+
+
+def _check_execution(execution: Execution) -> None:
+    """Raise UnavailableError for what Jittor cannot do."""
+    if execution.precision != "float32":
+        raise UnavailableError(
+            f"Jittor has no kernels for {execution.precision} on CPU; leave it at float32"
+        )
+    if execution.checkpointing:
+        raise UnavailableError(
+            "Jittor cannot compute activations again for gradients; train in PyTorch, "
+            "or without checkpointing on smaller images"
+        )
 
 
 def _set_training(model: nn.Module, training: bool) -> None:

@@ -20,6 +20,7 @@ from jittor_impl.layers import (
     max_pool,
     pad_to,
     repeat_map,
+    softmax,
     spatial_mean,
     upsample,
 )
@@ -131,12 +132,12 @@ class KernelPrediction(nn.Module):
             x = self.kernel_up0(x)
         taps = self.kernel_head(x)
         n, kernels, height, width = taps.shape
-        taps = nn.softmax(taps.reshape(n, kernels, height * width), dim=2)
+        taps = softmax(taps.reshape(n, kernels, height * width), axis=2)
 
         x = self.mask_up5(feature6, feature5)
         x = self.mask_up4(x, feature4)
         x = self.mask_up3(x, feature3)
         x = self.mask_up2(x, feature2)
         x = self.mask_up1(x, feature1)
-        masks = nn.softmax(self.mask_head(x), dim=1)
+        masks = softmax(self.mask_head(x), axis=1)
         return taps.reshape(n, kernels, height, width), masks

@@ -11,6 +11,8 @@ import jittor as jt
 import numpy as np
 from jittor import Var, nn
 
+from restoration import windows
+
 
 class Conv2d(nn.Conv2d):
     """2-D convolution with zero padding, (n, in, h, w) -> (n, out, h', w')."""
@@ -65,6 +67,161 @@ def pointwise(x: Var, weight: Var, bias: Var | None = None) -> Var:
     return nn.conv2d(x, weight, bias)
 
 
+class Linear(nn.Linear):
+    """Linear map of the last axis, (..., in) -> (..., out).
+
+    With a deviation `std`, weights are drawn from a normal distribution and the bias is 0.
+    """
+
+    # Native: a bias unless told otherwise; uniform weights and bias, as those of convolutions.
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool, std: float = 0.0):
+        super().__init__(in_channels, out_channels, bias=bias)
+        if std:
+            jt.init.gauss_(self.weight, std=std)
+            jt.init.zero_(self.bias)
+
+    def execute(self, x: Var) -> Var:
+        return linear(x, self.weight, self.bias)
+
+
+def linear(x: Var, weight: Var, bias: Var | None) -> Var:
+    """Linear map of the last axis by given weights (out, in), (..., in) -> (..., out)."""
+    # Native: a product with the transposed matrix; the sum is apart.
+    rows = nn.matmul_transpose(x, weight)
+    return rows if bias is None else rows + bias
+
+
+class LayerNorm(nn.Module):
+    """Mean 0 and variance 1 over the last axis, then a factor and an offset, any shape."""
+
+    # Native: the variance as a mean of squares minus a square, which loses all digits where the
+    # mean is large.
+    def __init__(self, channels: int, *, eps: float):
+        super().__init__()
+        self.eps = eps
+        self.weight = jt.ones(channels)
+        self.bias = jt.zeros(channels)
+
+    def execute(self, x: Var) -> Var:
+        centred = x - x.mean(dim=-1, keepdims=True)
+        variance = (centred * centred).mean(dim=-1, keepdims=True)
+        return centred / jt.sqrt(variance + self.eps) * self.weight + self.bias
+
+
+class Table(nn.Module):
+    """A learned table (rows, columns), its `weight`, drawn from a normal distribution."""
+
+    # Native: nn.Embedding holds one.
+    def __init__(self, rows: int, columns: int, *, std: float):
+        super().__init__()
+        self.weight = std * jt.randn(rows, columns)
+
+
+class DropPath(nn.Module):
+    """In training drops members of the first axis and scales the others by 1 / (1 - rate)."""
+
+    # Native: there is none.
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
+    def execute(self, x: Var) -> Var:
+        if self.rate == 0.0 or not self.is_training():
+            return x
+        shape = (x.shape[0],) + (1,) * (x.ndim - 1)
+        return x * ((jt.rand(shape) >= self.rate).float32() / (1 - self.rate))
+
+
+class WindowConv(nn.Module):
+    """3x3 convolution of each channel by itself, channels last, (n, h, w, c) -> (n, h, w, c).
+
+    border "zeros" or "reflect" says what lies around each map.
+    """
+
+    # Native: channels first; the axes are moved in memory, there and back.
+    def __init__(self, channels: int, *, border: str):
+        super().__init__()
+        self.border = border
+        conv = Conv2d(channels, channels, 3, padding=1, groups=channels, bias=True)
+        self.weight, self.bias = conv.weight, conv.bias
+
+    def execute(self, x: Var) -> Var:
+        x = x.permute(0, 3, 1, 2)
+        if self.border == "reflect":
+            x = nn.pad(x, (1, 1, 1, 1), mode="reflect")
+        padding = 0 if self.border == "reflect" else 1
+        x = nn.conv2d(x, self.weight, self.bias, padding=padding, groups=x.shape[1])
+        return x.permute(0, 2, 3, 1)
+
+
+def attention(query: Var, key: Var, value: Var, offsets: Var | None, scale: float) -> Var:
+    """Softmax of scaled products plus offsets, times the values.
+
+    (rows, heads, q, d), (rows, heads, k, d) twice, (1 or rows, heads, q, k) -> (rows, heads, q, d).
+    """
+    # Native: no function of its own.
+    logits = jt.matmul(query * scale, key.transpose(0, 1, 3, 2))
+    if offsets is not None:
+        logits = logits + offsets
+    return jt.matmul(softmax(logits, axis=3), value)
+
+
+def softmax(x: Var, *, axis: int) -> Var:
+    """Shares that add up to one along an axis, any shape."""
+    # Native: the axis is named dim.
+    return nn.softmax(x, dim=axis)
+
+
+def gelu(x: Var) -> Var:
+    """x times the normal distribution's integral up to x, any shape."""
+    # Native: exact by default.
+    return nn.gelu(x)
+
+
+def sigmoid(x: Var) -> Var:
+    """1 / (1 + exp(-x)), any shape."""
+    # Native: the same.
+    return jt.sigmoid(x)
+
+
+def constant(values: np.ndarray | list[float], x: Var) -> Var:
+    """Given numbers as an array of the kind of x, without gradient."""
+    # Native: 64-bit numbers become 32-bit ones.
+    return jt.array(np.asarray(values)).astype(x.dtype)
+
+
+def stop_gradient(x: Var) -> Var:
+    """The same numbers, as a constant for gradients."""
+    # Native: detach.
+    return x.detach()
+
+
+def kept_rows(policy: Var) -> Var:
+    """The places where a vector is not 0, in order, (n,) -> (kept,)."""
+    # Native: a result of a size that is known only after a synchronisation, so NumPy does it.
+    return jt.array(np.flatnonzero(policy.numpy()).astype(np.int32))
+
+
+def places(array: np.ndarray, x: Var) -> Var:
+    """Whole numbers (k,) as places to take from x."""
+    # Native: 64-bit numbers become 32-bit ones.
+    return jt.array(array.astype(np.int32))
+
+
+def take_rows(x: Var, rows: Var) -> Var:
+    """Members of the first axis by their places (k,), (n, ...) -> (k, ...)."""
+    # Native: a place outside is no error.
+    return x[rows]
+
+
+def put_rows(x: Var, values: Var, rows: Var) -> Var:
+    """x with members of the first axis replaced, (n, ...), (k, ...), (k,) -> (n, ...)."""
+    # Native: assignment to an index rebinds a name, and keeps what the name stood for.
+    result = x.clone()
+    result[rows] = values
+    return result
+
+
 def leaky_relu(x: Var, slope: float) -> Var:
     """Values below zero times a slope, any shape."""
     # Native: slope 0.01 by default.
@@ -105,13 +262,14 @@ def pad_to(x: Var, height: int, width: int) -> Var:
 def pad_bottom_right(x: Var, height: int, width: int, *, mode: str) -> Var:
     """Extend at the bottom and right, (n, c, h, w) -> (n, c, height, width).
 
-    mode "zeros", or "repeat" for the last row and column.
+    mode "zeros", "repeat" for the last row and column, or "reflect" at them.
     """
     # Native: amounts from the last axis to the first; zeros by default.
     amounts = (0, width - x.shape[3], 0, height - x.shape[2])
     if amounts == (0, 0, 0, 0):
         return x
-    return nn.pad(x, amounts, mode="replicate" if mode == "repeat" else "constant")
+    native = {"zeros": "constant", "repeat": "replicate", "reflect": "reflect"}
+    return nn.pad(x, amounts, mode=native[mode])
 
 
 def fill_map(x: Var, value: float) -> Var:
@@ -156,7 +314,7 @@ def roll(x: Var, shifts: tuple[int, ...], axes: tuple[int, ...]) -> Var:
 
 def softplus(x: Var) -> Var:
     """log(1 + exp(x)), any shape."""
-    # Native: log(1 + exp(x)) as written, which is off by a thousandth of the value at x = -10.
+    # Native: log(1 + exp(x)) as written, which is off by 2 % of the value at x = -13.
     # Here log(1 + t) = 2 artanh(t / (2 + t)) by its series, t = exp(-|x|) being at most 1.
     t = jt.exp(-jt.abs(x))
     s = t / (2 + t)
@@ -324,18 +482,6 @@ def uniform_parameter(shape: tuple[int, ...], bound: float) -> Var:
     return jt.init.uniform(shape, low=-bound, high=bound)
 
 
-def constant(like: Var, values: list[float]) -> Var:
-    """Given numbers as an array of the kind of another, without gradient, (len(values),)."""
-    # Native: float32, unless told otherwise.
-    return jt.array(np.array(values, str(like.dtype)))
-
-
-def gelu(x: Var) -> Var:
-    """x times the probability that a normally distributed number is below it, any shape."""
-    # Native: exact, by the error function.
-    return nn.gelu(x)
-
-
 def pixel_unshuffle(x: Var, factor: int) -> Var:
     """Pixels to channels, the inverse of `pixel_shuffle`, (n, c, h f, w f) -> (n, c f f, h, w)."""
     # Native: absent.
@@ -419,12 +565,6 @@ def idft2(real: Var, imaginary: Var) -> tuple[Var, Var]:
     return real.reshape(n, c, h, w), imaginary.reshape(n, c, h, w)
 
 
-def linear(in_features: int, out_features: int) -> nn.Linear:
-    """Matrix product and bias, (n, in) -> (n, out)."""
-    # Native: the same.
-    return nn.Linear(in_features, out_features, bias=True)
-
-
 def correlate(x: Var, kernel: Var, *, stride: int) -> Var:
     """Each map with one kernel (1, 1, k, k), only where it fits, (m, 1, h, w) -> (m, 1, h', w')."""
     # Native: stride 1 by default.
@@ -491,3 +631,121 @@ def _resampled(x: Var, rows: np.ndarray, columns: np.ndarray) -> Var:
     x = jt.matmul(x.reshape(n * c * h, w), jt.array(columns.T.astype(np.float32)))
     x = jt.matmul(_columns_last(x, n * c, h), jt.array(rows.T.astype(np.float32)))
     return _columns_last(x, n * c, len(columns)).reshape(n, c, len(rows), len(columns))
+
+
+def filter_valid(x: Var, window: Var) -> Var:
+    """Each channel correlated with a window (k, k), (n, c, h, w) -> (n, c, h-k+1, w-k+1)."""
+    # Native: convolution, which correlates, over all channels together.
+    n, c, h, w = x.shape
+    size = window.shape[0]
+    x = nn.conv2d(x.reshape(n * c, 1, h, w), window.reshape(1, 1, size, size))
+    return x.reshape(n, c, h - size + 1, w - size + 1)
+
+
+def shift_reflected(x: Var, down: int, right: int) -> Var:
+    """The map moved by whole pixels, mirrored into the gap, (n, c, h, w) -> the same."""
+    # Native: padding by reflection, not by negative amounts.
+    rows = windows.reflected(np.arange(x.shape[2]) - down, x.shape[2])
+    columns = windows.reflected(np.arange(x.shape[3]) - right, x.shape[3])
+    return x[:, :, jt.array(rows)][:, :, :, jt.array(columns)]
+
+
+class PRelu(nn.Module):
+    """Values below zero times one slope that is learned, any shape."""
+
+    # Native: the same.
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = jt.full((1,), 0.25)
+
+    def execute(self, x: Var) -> Var:
+        return nn.relu(x) - self.weight * nn.relu(-x)
+
+
+class RelativeBias(nn.Module):
+    """Adds a learned number per head and offset between pixels, (b, heads, w w, w w) -> the same.
+
+    Its table is ((2 w - 1)^2, heads) for windows of w x w pixels.
+    """
+
+    # Native: any Var that a module holds is a parameter unless its name begins with "_".
+    def __init__(self, window: int, heads: int):
+        super().__init__()
+        self.weight = jt.init.trunc_normal_(jt.zeros((2 * window - 1) ** 2, heads), std=0.02)
+        self._places = windows.relative_positions(window)
+
+    def execute(self, logits: Var) -> Var:
+        heads, size = logits.shape[1], logits.shape[2]
+        bias = self.weight[jt.array(self._places)].reshape(size, size, heads)
+        return logits + bias.permute(2, 0, 1)
+
+
+def window_mask(logits: Var, height: int, width: int, window: int, shift: int) -> Var:
+    """Bar a shifted window's pixels from those that lie elsewhere, (n windows, heads, l, l).
+
+    Adds -100 between pixels of a map (height, width) that the shift brought together.
+    """
+    # Native: a Var made from an array.
+    n, heads, size, _ = logits.shape
+    bars = jt.array(windows.shift_mask(height, width, window, shift))
+    count = bars.shape[0]
+    barred = logits.reshape(n // count, count, heads, size, size) + bars.unsqueeze(1)
+    return barred.reshape(n, heads, size, size)
+
+
+def scale_rows(x: Var, factors: Var) -> Var:
+    """Each row times a factor of its own, (r, c), (r, 1) -> (r, c)."""
+    # Native: the same.
+    return x * factors
+
+
+def repeat_rows(x: Var, count: int) -> Var:
+    """Each row so many times, (n, c) -> (n count, c)."""
+    # Native: a broadcast to a whole shape.
+    n, c = x.shape
+    return x.reshape(n, 1, c).expand(n, count, c).reshape(n * count, c)
+
+
+def columns(x: Var, count: int) -> list[Var]:
+    """Cut into blocks of as many columns each, (r, c) -> count x (r, c/count)."""
+    # Native: copies; one block alone raises UnboundLocalError.
+    return list(jt.chunk(x, count, dim=1)) if count > 1 else [x]
+
+
+def modulate(x: Var, gain: Var, shift: Var) -> Var:
+    """x * gain + shift, all of one shape."""
+    # Native: fused by the compiler.
+    return x * gain + shift
+
+
+def convolve(x: Var, weight: Var, *, padding: int) -> Var:
+    """Convolution by given weights (out, in, k, k), (n, in, h, w) -> (n, out, h', w')."""
+    # Native: padding 0 by default.
+    return nn.conv2d(x, weight, None, padding=padding)
+
+
+def patches(x: Var, size: int, *, stride: int, padding: int) -> Var:
+    """Square pieces row by row, zeros around, (n, c, h, w) -> (n, c size size, pieces)."""
+    # Native: the same.
+    return nn.unfold(x, size, padding=padding, stride=stride)
+
+
+def overlay(x: Var, height: int, width: int, size: int, *, stride: int, padding: int) -> Var:
+    """The adjoint of `patches`: add the pieces, (n, c size size, pieces) -> (n, c, h, w)."""
+    # Native: the same.
+    return nn.fold(x, (height, width), size, padding=padding, stride=stride)
+
+
+def batched_matmul(x: Var, y: Var) -> Var:
+    """Products of stacks of matrices, (..., i, k), (..., k, j) -> (..., i, j)."""
+    # Native: stacks do not go through oneDNN, single products do.
+    if x.shape[0] == 1 and x.ndim == 3:
+        return jt.matmul(x[0], y[0]).unsqueeze(0)
+    return jt.matmul(x, y)
+
+
+def settle(x: Var) -> Var:
+    """Compute x now, so that what went into it can be freed."""
+    # Native: nothing is computed before it is asked for, and all of it then stays until the end.
+    x.sync()
+    return x

@@ -38,8 +38,8 @@ def warp(x: Var, flow: Var, *, padding: str, align_corners: bool) -> Var:
     corners; where they are not aligned, a flow of zero no longer leaves the maps as they are.
     """
     h, w = flow.shape[2], flow.shape[3]
-    columns = constant(flow, [float(i) for i in range(w)]).reshape(1, 1, w)
-    rows = constant(flow, [float(i) for i in range(h)]).reshape(1, h, 1)
+    columns = constant([float(i) for i in range(w)], flow).reshape(1, 1, w)
+    rows = constant([float(i) for i in range(h)], flow).reshape(1, h, 1)
     right = (flow[:, 0] + columns) * (2 / max(w - 1, 1)) - 1
     down = (flow[:, 1] + rows) * (2 / max(h - 1, 1)) - 1
     grid = jt.stack([right, down], dim=3)
@@ -181,7 +181,7 @@ class PwcFlow(nn.Module):
         flow, x = self.decoder3(first3, second3, flow, x)
         flow, x = self.decoder2(first2, second2, flow, x)
         flow = resize_bilinear(flow + self.refiner(x), height, width)
-        units = constant(flow, [FLOW_UNIT_PX * width / wide, FLOW_UNIT_PX * height / tall])
+        units = constant([FLOW_UNIT_PX * width / wide, FLOW_UNIT_PX * height / tall], flow)
         return flow * units.reshape(1, 2, 1, 1)
 
     def levels(self, images: Var, count: int) -> list[Var]:

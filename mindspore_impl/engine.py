@@ -15,7 +15,9 @@ from mindspore.experimental import optim
 
 from mindspore_impl import losses
 from restoration.engine import (
+    PLAIN,
     Arrays,
+    Execution,
     Gradients,
     Tap,
     TapRecorder,
@@ -55,12 +57,15 @@ class MindSporeEngine:
             ms.device_context.ascend.op_precision.conv_allow_hf32(self._config["allow_hf32"])
             ms.device_context.ascend.op_precision.matmul_allow_hf32(self._config["allow_hf32"])
 
-    def build(self, spec: Spec) -> nn.Cell:
+    def build(self, spec: Spec, execution: Execution = PLAIN) -> nn.Cell:
+        _check_execution(execution)
         network = getattr(importlib.import_module(f"mindspore_impl.{spec.module}"), spec.network)
         model = network(spec)
         model.spec = spec
         if self._config["amp_level"] != "O0":
             model = ms.amp.auto_mixed_precision(model, self._config["amp_level"])
+        if execution.precision != "float32":
+            _lower_precision(model, spec.precise, getattr(ms, execution.precision))
         return model.set_train(False)
 
     def state(self, model: nn.Cell) -> Arrays:
@@ -80,6 +85,15 @@ class MindSporeEngine:
         values = self._arguments(model.spec, inputs)
         result = ms.jit(model)(*values) if mode == "graph" else model(*values)
         return _numpy_outputs(model.spec, result)
+
+    def call(self, model: nn.Cell, method: str, *arguments: Any) -> Any:
+        return getattr(model, method)(*map(self._native, arguments))
+
+    def to_numpy(self, value: Any) -> np.ndarray:
+        return _to_numpy(value)
+
+    def _native(self, value: Any) -> Any:
+        return _to_tensor(value) if isinstance(value, np.ndarray) else value
 
     def run_tapped(
         self, model: nn.Cell, inputs: Mapping[str, np.ndarray]
@@ -117,7 +131,7 @@ class MindSporeEngine:
             if value is not None and value.is_floating_point()
         ]
         parameters = dict(model.parameters_and_names())
-        probes = {name: Tensor(probe) for name, probe in objective.items()}
+        probes = {name: _to_tensor(probe) for name, probe in objective.items()}
 
         def loss(*values: Tensor) -> Tensor:
             outputs = name_outputs(model.spec, model(*values))
@@ -144,10 +158,7 @@ class MindSporeEngine:
 
     def _arguments(self, spec: Spec, inputs: Mapping[str, np.ndarray]) -> list[Tensor | None]:
         spec.check_inputs(inputs)
-        return [
-            None if value is None else Tensor(np.ascontiguousarray(value))
-            for value in arguments(spec, inputs)
-        ]
+        return [None if value is None else _to_tensor(value) for value in arguments(spec, inputs)]
 
 
 class MindSporeTrainer:
@@ -156,7 +167,7 @@ class MindSporeTrainer:
     def __init__(self, engine: MindSporeEngine, model: nn.Cell, spec: Spec, learning_rate: float):
         self._engine = engine
         self._model = model.set_train(True)
-        loss = getattr(losses, spec.loss)()
+        loss = getattr(losses, spec.require_loss())()
         # MindSpore's nn.Adam adds eps before the bias correction; this one does as the paper says.
         self._optimizer = optim.AdamW(
             model.trainable_params(),
@@ -168,7 +179,7 @@ class MindSporeTrainer:
 
         def objective(values: tuple[Tensor, ...], target: Tensor) -> Tensor:
             outputs = name_outputs(model.spec, model(*values))
-            return loss(*outputs.values(), target)
+            return loss(*(outputs[name] for name in model.spec.trained_outputs), target)
 
         self._value_and_grad = ms.value_and_grad(
             objective, grad_position=None, weights=self._optimizer.parameters
@@ -186,9 +197,31 @@ class MindSporeTrainer:
     def step(self, batch: Mapping[str, np.ndarray]) -> float:
         inputs = {name: array for name, array in batch.items() if name != "target"}
         values = tuple(self._engine._arguments(self._model.spec, inputs))
-        loss, gradients = self._value_and_grad(values, Tensor(batch["target"]))
+        loss, gradients = self._value_and_grad(values, _to_tensor(batch["target"]))
         self._optimizer(gradients)
         return float(loss.asnumpy()[0])
+
+
+def _lower_precision(cell: nn.Cell, precise: str, precision: Any) -> None:
+    """Let layers compute at another precision, all but those in parts of the class `precise`."""
+    for child in cell.cells():
+        if isinstance(child, nn.Conv2d | nn.Conv2dTranspose | nn.Dense):
+            ms.amp.auto_mixed_precision(child, "auto", dtype=precision)
+        elif type(child).__name__ != precise:
+            _lower_precision(child, precise, precision)
+
+
+def _check_execution(execution: Execution) -> None:
+    """Raise UnavailableError for what MindSpore cannot do here."""
+    if execution.precision == "bfloat16":
+        raise UnavailableError(
+            "MindSpore has hardly any kernels for bfloat16 on CPU; choose the precision float16"
+        )
+    if execution.checkpointing:
+        raise UnavailableError(
+            "MindSpore computes activations again only in Graph mode, which training here does not "
+            "use; train in PyTorch, or without checkpointing on smaller images"
+        )
 
 
 def read_config(device: str) -> dict[str, Any]:
@@ -209,6 +242,12 @@ def _is_available(target: str) -> bool:
         return False  # this build of MindSpore does not know the device
 
 
+def _to_tensor(array: np.ndarray) -> Tensor:
+    """An array on the device; MindSpore would keep float64, and refuse to mix it with float32."""
+    array = np.ascontiguousarray(array)
+    return Tensor(array.astype(np.float32) if array.dtype == np.float64 else array)
+
+
 def _to_numpy(tensor: Tensor) -> np.ndarray:
     return tensor.asnumpy().copy()
 
@@ -219,7 +258,11 @@ def _named_arrays(names: list[str], values: Any) -> Arrays:
 
 
 def _numpy_outputs(spec: Spec, result: Any) -> Arrays:
-    return {name: _to_numpy(value) for name, value in name_outputs(spec, result).items()}
+    """Outputs by name; what was computed at half precision becomes float32, which holds it."""
+    return {
+        name: _to_numpy(value.astype(ms.float32) if value.dtype == ms.float16 else value)
+        for name, value in name_outputs(spec, result).items()
+    }
 
 
 ENGINE = MindSporeEngine

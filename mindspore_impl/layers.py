@@ -5,17 +5,21 @@ Each comment states what the framework does on its own. Arrays are (n, c, h, w).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import mindspore as ms
-from mindspore import Tensor, nn, ops
-from mindspore.common.initializer import Uniform, initializer
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.common.initializer import Normal, TruncatedNormal, Uniform, initializer
+
+from restoration import windows
 
 
 class Conv2d(nn.Conv2d):
     """2-D convolution with zero padding, (n, in, h, w) -> (n, out, h', w')."""
 
-    # Native: pad_mode "same", which ignores the padding, and no bias unless told otherwise.
+    # Native: pad_mode "same", which takes no padding, and no bias unless told otherwise.
     def __init__(
         self,
         in_channels: int,
@@ -44,7 +48,7 @@ class Conv2d(nn.Conv2d):
 class ConvTranspose2d(nn.Conv2dTranspose):
     """Transposed 2-D convolution without output padding, (n, in, h, w) -> (n, out, h', w')."""
 
-    # Native: pad_mode "same", which ignores the padding, and no bias unless told otherwise.
+    # Native: pad_mode "same", which takes no padding, and no bias unless told otherwise.
     def __init__(
         self,
         in_channels: int,
@@ -70,6 +74,165 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """1x1 convolution by given weights (out, in, 1, 1), (n, in, h, w) -> (n, out, h, w)."""
     # Native: stride 1 and pad_mode "valid" by default.
     return ops.conv2d(x, weight, bias)
+
+
+class Linear(nn.Dense):
+    """Linear map of the last axis, (..., in) -> (..., out).
+
+    With a deviation `std`, weights are drawn from a normal distribution and the bias is 0.
+    """
+
+    # Native: a bias unless told otherwise; uniform weights and bias, as those of convolutions.
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool, std: float = 0.0):
+        super().__init__(in_channels, out_channels, has_bias=bias)
+        if std:
+            self.weight.set_data(initializer(Normal(std), (out_channels, in_channels)))
+            self.bias.set_data(initializer("zeros", out_channels))
+
+    def construct(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight, self.bias)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Linear map of the last axis by given weights (out, in), (..., in) -> (..., out)."""
+    # Native: dense, which takes four to eight times as long as its parts; the sum by "+" twenty.
+    rows = ops.matmul(x.reshape(-1, x.shape[-1]), weight.swapaxes(0, 1))
+    rows = rows if bias is None else ops.bias_add(rows, bias)
+    return rows.reshape(*x.shape[:-1], weight.shape[0])
+
+
+class LayerNorm(nn.Cell):
+    """Mean 0 and variance 1 over the last axis, then a factor and an offset, any shape."""
+
+    # Native: eps 1e-7, and the names gamma and beta.
+    def __init__(self, channels: int, *, eps: float):
+        super().__init__()
+        self.weight = Parameter(np.ones(channels, np.float32))
+        self.bias = Parameter(np.zeros(channels, np.float32))
+        self.normalise = ops.LayerNorm(-1, -1, eps)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.normalise(x, self.weight, self.bias)[0]
+
+
+class Table(nn.Cell):
+    """A learned table (rows, columns), its `weight`, drawn from a normal distribution."""
+
+    # Native: nn.Embedding holds one.
+    def __init__(self, rows: int, columns: int, *, std: float):
+        super().__init__()
+        self.weight = Parameter(initializer(Normal(std), (rows, columns)))
+
+
+class DropPath(nn.Cell):
+    """In training drops members of the first axis and scales the others by 1 / (1 - rate)."""
+
+    # Native: there is none.
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
+    def construct(self, x: Tensor) -> Tensor:
+        if self.rate == 0.0 or not self.training:
+            return x
+        shape = (x.shape[0],) + (1,) * (x.ndim - 1)
+        return x * ((ops.rand(*shape) >= self.rate).astype(x.dtype) / (1 - self.rate))
+
+
+class WindowConv(nn.Cell):
+    """3x3 convolution of each channel by itself, channels last, (n, h, w, c) -> (n, h, w, c).
+
+    border "zeros" or "reflect" says what lies around each map.
+    """
+
+    # Native: channels first; the axes are moved in memory, there and back. Padding by reflection
+    # takes twice as long as taking rows and columns by their places.
+    def __init__(self, channels: int, *, border: str):
+        super().__init__()
+        self.border = border
+        conv = Conv2d(channels, channels, 3, padding=1, groups=channels, bias=True)
+        self.weight, self.bias = conv.weight, conv.bias
+
+    def construct(self, x: Tensor) -> Tensor:
+        padding = 1
+        if self.border == "reflect":
+            height, width = x.shape[1], x.shape[2]
+            x = ops.gather(x, Tensor([1, *range(height), height - 2]), 1)
+            x = ops.gather(x, Tensor([1, *range(width), width - 2]), 2)
+            padding = 0
+        x = x.permute(0, 3, 1, 2)
+        x = ops.conv2d(
+            x, self.weight, self.bias, pad_mode="pad", padding=padding, groups=x.shape[1]
+        )
+        return x.permute(0, 2, 3, 1)
+
+
+def attention(
+    query: Tensor, key: Tensor, value: Tensor, offsets: Tensor | None, scale: float
+) -> Tensor:
+    """Softmax of scaled products plus offsets, times the values.
+
+    (rows, heads, q, d), (rows, heads, k, d) twice, (1 or rows, heads, q, k) -> (rows, heads, q, d).
+    """
+    # Native: no function of its own on CPU.
+    logits = ops.BatchMatMul(transpose_b=True)(query * scale, key)
+    if offsets is not None:
+        logits = logits + offsets
+    return ops.BatchMatMul()(softmax(logits, axis=3), value)
+
+
+def softmax(x: Tensor, *, axis: int) -> Tensor:
+    """Shares that add up to one along an axis, any shape."""
+    # Native: along an axis of length 1 it spoils later gradients of softmax in the process.
+    return ops.exp(x - x) if x.shape[axis] == 1 else ops.softmax(x, axis=axis)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """x times the normal distribution's integral up to x, any shape."""
+    # Native: exact as a function but three times slower, the tanh form as nn.GELU().
+    return x * (0.5 * ops.erf(x * math.sqrt(0.5)) + 0.5)
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + exp(-x)), any shape."""
+    # Native: as inexact as the native exp.
+    return 1 / (1 + _exp(-x))
+
+
+def constant(values: np.ndarray | list[float], x: Tensor) -> Tensor:
+    """Given numbers as an array of the kind of x, without gradient."""
+    # Native: keeps NumPy's kind of numbers unless told otherwise.
+    return Tensor(values, x.dtype)
+
+
+def stop_gradient(x: Tensor) -> Tensor:
+    """The same numbers, as a constant for gradients."""
+    # Native: a function; there is no method that also compiles.
+    return ops.stop_gradient(x)
+
+
+def kept_rows(policy: Tensor) -> Tensor:
+    """The places where a vector is not 0, in order, (n,) -> (kept,)."""
+    # Native: a table of places; NumPy gives them without waiting for a compiled kernel.
+    return Tensor(np.flatnonzero(policy.asnumpy()).astype(np.int32))
+
+
+def places(array: np.ndarray, x: Tensor) -> Tensor:
+    """Whole numbers (k,) as places to take from x."""
+    # Native: 64-bit numbers, which CPU kernels take too.
+    return Tensor(array, ms.int32)
+
+
+def take_rows(x: Tensor, rows: Tensor) -> Tensor:
+    """Members of the first axis by their places (k,), (n, ...) -> (k, ...)."""
+    # Native: gather with the axis last.
+    return ops.gather(x, rows, 0)
+
+
+def put_rows(x: Tensor, values: Tensor, rows: Tensor) -> Tensor:
+    """x with members of the first axis replaced, (n, ...), (k, ...), (k,) -> (n, ...)."""
+    # Native: places as a table with one row each.
+    return ops.tensor_scatter_update(x, rows.reshape(-1, 1), values)
 
 
 def leaky_relu(x: Tensor, slope: float) -> Tensor:
@@ -109,13 +272,14 @@ def pad_to(x: Tensor, height: int, width: int) -> Tensor:
 def pad_bottom_right(x: Tensor, height: int, width: int, *, mode: str) -> Tensor:
     """Extend at the bottom and right, (n, c, h, w) -> (n, c, height, width).
 
-    mode "zeros", or "repeat" for the last row and column.
+    mode "zeros", "repeat" for the last row and column, or "reflect" at them.
     """
     # Native: amounts from the last axis to the first; zeros by default.
     amounts = (0, width - x.shape[3], 0, height - x.shape[2])
     if amounts == (0, 0, 0, 0):
         return x
-    return ops.pad(x, amounts, mode="replicate" if mode == "repeat" else "constant")
+    native = {"zeros": "constant", "repeat": "replicate", "reflect": "reflect"}
+    return ops.pad(x, amounts, mode=native[mode])
 
 
 def fill_map(x: Tensor, value: float) -> Tensor:
@@ -138,13 +302,13 @@ def pixel_shuffle(x: Tensor, factor: int) -> Tensor:
 
 def zero_insert(x: Tensor, factor: int) -> Tensor:
     """Pixels at rows and columns 0, f, 2f..., zeros between, (n, c, h, w) -> (n, c, h f, w f)."""
-    # Native: assignment to a slice with a step, without a gradient in PyNative mode.
+    # Native: assignment to a slice with a step does this.
     if factor == 1:
         return x
     n, c, h, w = x.shape
-    x = ops.stack([x] + [ops.zeros_like(x)] * (factor - 1), axis=3).reshape(n, c, h * factor, w)
-    x = ops.stack([x] + [ops.zeros_like(x)] * (factor - 1), axis=4)
-    return x.reshape(n, c, h * factor, w * factor)
+    result = ops.zeros((n, c, h * factor, w * factor), x.dtype)
+    result[:, :, ::factor, ::factor] = x
+    return result
 
 
 def roll(x: Tensor, shifts: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
@@ -167,7 +331,7 @@ def _exp(x: Tensor) -> Tensor:
 
 def softplus(x: Tensor) -> Tensor:
     """log(1 + exp(x)), any shape."""
-    # Native: log(1 + exp(x)) as written, which is off by a thousandth of the value at x = -10.
+    # Native: log(1 + exp(x)) as written, which is off by 2 % of the value at x = -13.
     # Here log(1 + t) = 2 artanh(t / (2 + t)) by its series, t = exp(-|x|) being at most 1.
     t = _exp(-ops.abs(x))
     s = t / (2 + t)
@@ -214,7 +378,8 @@ class ChannelDropout(nn.Cell):
 
 def downsample_nearest(x: Tensor, factor: int) -> Tensor:
     """Keep rows and columns 0, factor, 2 factor..., (n, c, h, w) -> (n, c, h/factor, w/factor)."""
-    # Native: slicing with a step does this, but its gradient raises in PyNative mode.
+    # Native: slicing with a step does this, but in PyNative mode its gradient raises for more than
+    # one map.
     n, c, h, w = x.shape
     return x.reshape(n, c, h // factor, factor, w // factor, factor)[:, :, :, 0, :, 0]
 
@@ -286,18 +451,6 @@ def uniform_parameter(shape: tuple[int, ...], bound: float) -> ms.Parameter:
     return ms.Parameter(initializer(Uniform(bound), shape, ms.float32))
 
 
-def constant(like: Tensor, values: list[float]) -> Tensor:
-    """Given numbers as an array of the kind of another, without gradient, (len(values),)."""
-    # Native: float64 for a list, unless told otherwise.
-    return Tensor(values, dtype=like.dtype)
-
-
-def gelu(x: Tensor) -> Tensor:
-    """x times the probability that a normally distributed number is below it, any shape."""
-    # Native: the function is exact by default, the layer is not.
-    return ops.gelu(x, approximate="none")
-
-
 def pixel_unshuffle(x: Tensor, factor: int) -> Tensor:
     """Pixels to channels, the inverse of `pixel_shuffle`, (n, c, h f, w f) -> (n, c f f, h, w)."""
     # Native: the same order everywhere.
@@ -352,12 +505,6 @@ def idft2(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
     return ops.real(values), ops.imag(values)
 
 
-def linear(in_features: int, out_features: int) -> nn.Dense:
-    """Matrix product and bias, (n, in) -> (n, out)."""
-    # Native: the same, by another name.
-    return nn.Dense(in_features, out_features, has_bias=True)
-
-
 def correlate(x: Tensor, kernel: Tensor, *, stride: int) -> Tensor:
     """Each map with one kernel (1, 1, k, k), only where it fits, (m, 1, h, w) -> (m, 1, h', w')."""
     # Native: stride 1 by default.
@@ -402,3 +549,128 @@ def without_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """A function's result, through which no gradient flows."""
     # Native: stop_gradient cuts the graph.
     return ops.stop_gradient(function(x))
+
+
+def filter_valid(x: Tensor, window: Tensor) -> Tensor:
+    """Each channel correlated with a window (k, k), (n, c, h, w) -> (n, c, h-k+1, w-k+1)."""
+    # Native: convolution, which correlates, over all channels together.
+    n, c, h, w = x.shape
+    size = window.shape[0]
+    x = ops.conv2d(x.reshape(n * c, 1, h, w), window.reshape(1, 1, size, size))
+    return x.reshape(n, c, h - size + 1, w - size + 1)
+
+
+def shift_reflected(x: Tensor, down: int, right: int) -> Tensor:
+    """The map moved by whole pixels, mirrored into the gap, (n, c, h, w) -> the same."""
+    # Native: padding by reflection, slowly, not by negative amounts.
+    rows = windows.reflected(np.arange(x.shape[2]) - down, x.shape[2])
+    columns = windows.reflected(np.arange(x.shape[3]) - right, x.shape[3])
+    return ops.gather(ops.gather(x, Tensor(rows), 2), Tensor(columns), 3)
+
+
+class PRelu(nn.Cell):
+    """Values below zero times one slope that is learned, any shape."""
+
+    # Native: the parameter is called w.
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = Parameter(ops.full((1,), 0.25, dtype=ms.float32))
+
+    def construct(self, x: Tensor) -> Tensor:
+        return ops.prelu(x, self.weight)
+
+
+class RelativeBias(nn.Cell):
+    """Adds a learned number per head and offset between pixels, (b, heads, w w, w w) -> the same.
+
+    Its table is ((2 w - 1)^2, heads) for windows of w x w pixels.
+    """
+
+    # Native: a tensor that is no Parameter is a constant.
+    def __init__(self, window: int, heads: int):
+        super().__init__()
+        shape = ((2 * window - 1) ** 2, heads)
+        self.weight = Parameter(initializer(TruncatedNormal(sigma=0.02), shape, ms.float32))
+        self._places = Tensor(windows.relative_positions(window))
+
+    def construct(self, logits: Tensor) -> Tensor:
+        heads, size = logits.shape[1], logits.shape[2]
+        bias = ops.gather(self.weight, self._places, 0).reshape(size, size, heads)
+        return logits + bias.permute(2, 0, 1)
+
+
+def window_mask(logits: Tensor, height: int, width: int, window: int, shift: int) -> Tensor:
+    """Bar a shifted window's pixels from those that lie elsewhere, (n windows, heads, l, l).
+
+    Adds -100 between pixels of a map (height, width) that the shift brought together.
+    """
+    # Native: Graph mode makes tensors from arrays only while it compiles.
+    n, heads, size, _ = logits.shape
+    bars = _shift_mask(height, width, window, shift)
+    count = bars.shape[0]
+    barred = logits.reshape(n // count, count, heads, size, size) + ops.expand_dims(bars, 1)
+    return barred.reshape(n, heads, size, size)
+
+
+@ops.constexpr
+def _shift_mask(height: int, width: int, window: int, shift: int) -> Tensor:
+    return Tensor(windows.shift_mask(height, width, window, shift))
+
+
+def scale_rows(x: Tensor, factors: Tensor) -> Tensor:
+    """Each row times a factor of its own, (r, c), (r, 1) -> (r, c)."""
+    # Native: repeating along the last axis takes thirty times as long as a product with ones.
+    return x * ops.matmul(factors, ops.ones((1, x.shape[1]), x.dtype))
+
+
+def repeat_rows(x: Tensor, count: int) -> Tensor:
+    """Each row so many times, (n, c) -> (n count, c)."""
+    # Native: repeating takes thirty times as long as a product with ones; the gradient of a stack
+    # of one product, of one column and one row, raises.
+    n, c = x.shape
+    if n == 1:
+        return ops.matmul(ops.ones((count, 1), x.dtype), x)
+    ones = ops.ones((n, count, 1), x.dtype)
+    return ops.matmul(ones, x.reshape(n, 1, c)).reshape(n * count, c)
+
+
+def columns(x: Tensor, count: int) -> list[Tensor]:
+    """Cut into blocks of as many columns each, (r, c) -> count x (r, c/count)."""
+    # Native: views, whose rows lie apart, which slows `take_rows` down.
+    return [block.contiguous() for block in ops.chunk(x, count, axis=1)]
+
+
+def modulate(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    """x * gain + shift, all of one shape."""
+    # Native: two operations.
+    return x * gain + shift
+
+
+def convolve(x: Tensor, weight: Tensor, *, padding: int) -> Tensor:
+    """Convolution by given weights (out, in, k, k), (n, in, h, w) -> (n, out, h', w')."""
+    # Native: pad_mode "valid" by default.
+    return ops.conv2d(x, weight, None, pad_mode="pad", padding=padding)
+
+
+def patches(x: Tensor, size: int, *, stride: int, padding: int) -> Tensor:
+    """Square pieces row by row, zeros around, (n, c, h, w) -> (n, c size size, pieces)."""
+    # Native: the same.
+    return ops.unfold(x, size, padding=padding, stride=stride)
+
+
+def overlay(x: Tensor, height: int, width: int, size: int, *, stride: int, padding: int) -> Tensor:
+    """The adjoint of `patches`: add the pieces, (n, c size size, pieces) -> (n, c, h, w)."""
+    # Native: the size of the result is a tensor.
+    return ops.fold(x, Tensor([height, width], ms.int32), size, padding=padding, stride=stride)
+
+
+def batched_matmul(x: Tensor, y: Tensor) -> Tensor:
+    """Products of stacks of matrices, (..., i, k), (..., k, j) -> (..., i, j)."""
+    # Native: matmul does this.
+    return ops.matmul(x, y)
+
+
+def settle(x: Tensor) -> Tensor:
+    """Compute x now, so that what went into it can be freed."""
+    # Native: always so.
+    return x

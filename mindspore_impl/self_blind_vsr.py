@@ -15,9 +15,9 @@ from mindspore import Tensor, nn, ops
 
 from mindspore_impl.layers import (
     Conv2d,
+    Linear,
     adaptive_avg_pool,
     correlate,
-    linear,
     pad_repeat,
     pixel_shuffle,
     resize_bilinear,
@@ -82,8 +82,8 @@ class KernelNet(nn.Cell):
         self.body2 = nn.SequentialCell(AttentionBlock(64), AttentionBlock(64))
         self.conv1 = Conv2d(64, 32, 3, padding=1, bias=True)
         self.conv2 = Conv2d(32, 1, 3, padding=1, bias=True)
-        self.linear1 = linear(kernel_size * kernel_size, 1000)
-        self.linear2 = linear(1000, kernel_size * kernel_size)
+        self.linear1 = Linear(kernel_size * kernel_size, 1000, bias=True)
+        self.linear2 = Linear(1000, kernel_size * kernel_size, bias=True)
 
     def construct(self, x: Tensor) -> Tensor:
         x = adaptive_avg_pool(self.body1(self.stem(x)), self.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -11,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from parity import arrays
-from restoration import catalog, images, tiling
+from parity import arrays, continuous_goldens
+from restoration import catalog, images, queries, tiling
 from restoration.errors import InputError
-from restoration.specs import Spec
+from restoration.specs import ContinuousSpec, EncoderSpec, Spec
 from weights_convert.published import layout_of_class, layouts
 
 Arrays = dict[str, np.ndarray]
+_ENLARGEMENT = 2.5
 
 _SUMMARY_SEED = (
     900_000  # golden files add a weight's number to it, for the projection of its gradient
@@ -52,7 +54,9 @@ class Case:
     to zero that rounding decides. weights: under the suite's names; empty to draw them by `seed`.
     objective: what weights the outputs whose gradient is compared; empty to draw it. expected:
     outputs ("output/NAME") and gradients ("gradient/input/NAME", "gradient/parameter/NAME") in
-    float64 by independent code. summaries: of further gradients that are too large to keep.
+    float64 by independent code. summaries: of further gradients that are too large to keep. copies:
+    where the batch holds some images several times, which of the expected gradients' images each
+    one is; they are the sums over its copies.
     """
 
     name: str
@@ -65,6 +69,7 @@ class Case:
     objective: Arrays = field(default_factory=dict)
     expected: Arrays = field(default_factory=dict)
     summaries: Mapping[str, GradientSummary] = field(default_factory=dict)
+    copies: tuple[int, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Put what the case brings into a folder, for the reference's worker."""
@@ -97,14 +102,22 @@ def photograph_case(
 ) -> Case:
     """A model of the catalogue on photographs that scikit-image ships, of sizes (height, width).
 
+    Sizes are rounded up to what the network takes.
+
     Raises:
-        InputError: unknown model, spec or photograph, a size the network cannot take, or weights
+        InputError: unknown model, spec or photograph, a size larger than a photograph, or weights
             that do not belong to the model.
     """
     model = catalog.find(model_name)
     spec, weights = _spec_and_weights(model, spec_name, weights_file)
     inputs, gradient_inputs = (
-        model.example(spec, height_px=height, width_px=width, names=tuple(names), seed=seed)
+        model.example(
+            spec,
+            height_px=tiling.rounded_up(height, spec.size_multiple),
+            width_px=tiling.rounded_up(width, spec.size_multiple),
+            names=tuple(names),
+            seed=seed,
+        )
         for (height, width), names in ((size_px, photographs), (gradient_size_px, photographs[:1]))
     )
     name = f"{model_name}-{spec_name}"
@@ -114,52 +127,86 @@ def photograph_case(
 def image_case(
     model_name: str, image: Path, *, spec_name: str, seed: int, weights_file: Path | None = None
 ) -> Case:
-    """A model of the catalogue on a user's image, mirrored to a size the network takes."""
+    """A model of the catalogue on a user's image, mirrored to a size the network takes.
+
+    A continuous network enlarges it `_ENLARGEMENT` times.
+    """
     model = catalog.find(model_name)
     spec, weights = _spec_and_weights(model, spec_name, weights_file)
     pixels = tiling.pad_to_multiple(images.read_image(image).pixels, spec.size_multiple)
+    inputs = {"image": pixels}
+    if isinstance(spec, ContinuousSpec | EncoderSpec):
+        inputs = {"image": 2 * pixels - 1}
+    if isinstance(spec, ContinuousSpec):
+        height, width = (round(_ENLARGEMENT * size) for size in pixels.shape[2:])
+        inputs = queries.enlarge(spec, inputs["image"], height=height, width=width)
     name = f"{model_name}-{spec_name}-{image.stem}"
-    return Case(name, model_name, spec, {"image": pixels}, seed, weights=weights)
+    return Case(name, model_name, spec, inputs, seed, weights=weights)
 
 
-def golden_case(path: Path) -> Case:
-    """A tiny model made by running the authors' code, with what it computed in float64.
+def golden_cases(path: Path) -> list[Case]:
+    """Tiny models made by running the authors' code, with what it computed in float64.
+
+    One case, or one per image where an encoder's file has several of different sizes.
 
     Raises:
         InputError: the file cannot be read, or its class belongs to no published layout.
     """
     metadata, content = _read_arrays(path)
     model_name, layout = layout_of_class(metadata.get("class", ""))
-    config = json.loads(metadata.get("config", "{}")) | {"mode": metadata.get("mode", "")}
+    # The authors' SwinIR gives features of the extended image; no file says so.
+    config = {"keep_padding": True} | json.loads(metadata.get("config", "{}"))
+    config |= {"mode": metadata.get("mode", "")}
     generated, numbers = _generated_weights(metadata, where=str(path))
     spec, weights = layout.read(generated | _group(content, "weights"), config, where=str(path))
-    gradients = layout.table.to_ours(_group(content, "grads"), where=str(path))
+    gradients = layout.to_ours(_group(content, "grads"), where=str(path))
     summaries = layout.table.to_ours(_group(content, "grads_summary"), where=str(path))
     seeds = {layout.table.ours(name): _SUMMARY_SEED + number for name, number in numbers.items()}
-    inputs = _group(content, "inputs")
-    outputs, objective = (
-        {layout.outputs.get(name, name): array for name, array in _group(content, group).items()}
-        for group in ("outputs", "probes")
-    )
-    expected = {f"output/{name}": array for name, array in outputs.items()}
-    expected |= {f"gradient/parameter/{name}": array for name, array in gradients.items()}
-    expected |= {
-        f"gradient/input/{layout.inputs.get(name, name)}": array
-        for name, array in _group(content, "grads_inputs").items()
-    }
-    return Case(
-        name=path.stem,
-        model=model_name,
-        spec=spec,
-        inputs={layout.inputs.get(name, name): array for name, array in inputs.items()},
+    case = Case(
+        path.stem,
+        model_name,
+        spec,
+        {},
         weights=weights,
-        objective=objective,
-        expected=expected,
         summaries={
             f"gradient/parameter/{name}": GradientSummary(seeds[name], array)
             for name, array in summaries.items()
         },
     )
+    by_parameter = {f"gradient/parameter/{name}": array for name, array in gradients.items()}
+    if isinstance(spec, ContinuousSpec):
+        calls = continuous_goldens.merge(spec, content)
+        return [
+            dataclasses.replace(case, **vars(merged) | {"expected": merged.expected | by_parameter})
+            for merged in calls
+        ]
+    inputs = layout.adapted(_group(content, "inputs"))
+    outputs = _group(content, "outputs")
+    probes, by_input = _group(content, "probes"), _group(content, "grads_inputs")
+    if len(inputs) > 1 and isinstance(spec, EncoderSpec):
+        # The stored gradients are of a sum over all images, which no single case has.
+        return [
+            dataclasses.replace(
+                case,
+                name=f"{path.stem}-{name}",
+                inputs={"image": image},
+                objective={"features": probes[f"feat_{name}"]},
+                expected={"output/features": outputs[f"feat_{name}"]},
+            )
+            for name, image in inputs.items()
+        ]
+    our_output = {name: layout.outputs.get(name, name) for name in outputs}
+    our_input = {name: layout.inputs.get(name, name) for name in inputs}
+    expected = {f"output/{our_output[name]}": array for name, array in outputs.items()}
+    expected |= {f"gradient/input/{our_input[name]}": array for name, array in by_input.items()}
+    return [
+        dataclasses.replace(
+            case,
+            inputs={our_input[name]: array for name, array in inputs.items()},
+            objective={our_output[name]: array for name, array in probes.items()},
+            expected=expected | by_parameter,
+        )
+    ]
 
 
 def _generated_weights(metadata: Mapping[str, str], *, where: str) -> tuple[Arrays, dict[str, int]]:

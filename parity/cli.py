@@ -85,7 +85,7 @@ def _cases(options: argparse.Namespace) -> list[cases.Case]:
                 where="command line",
                 next_step="leave one out",
             )
-        return [cases.golden_case(path) for path in options.golden]
+        return [case for path in options.golden for case in cases.golden_cases(path)]
     models = options.models or list(catalog.MODELS)
     if options.weights and len(models) != 1:
         raise InputError(
@@ -174,7 +174,11 @@ def _parser() -> argparse.ArgumentParser:
         help=f"of {', '.join(PHOTOGRAPHS)} (default: {','.join(_DEFAULT_PHOTOGRAPHS)})",
     )
     command.add_argument(
-        "--size", type=_size, default=(96, 128), metavar="HxW", help="of them (default: 96x128)"
+        "--size",
+        type=_size,
+        default=(96, 128),
+        metavar="HxW",
+        help="of them, rounded up to what the network takes (default: 96x128)",
     )
     command.add_argument(
         "--gradient-size",

@@ -132,13 +132,20 @@ def size_of(truth: np.ndarray) -> tuple[float, float]:
     return float(np.linalg.norm(exact)), float(np.abs(exact).max(initial=0.0))
 
 
+def margins_of(reference: Mapping[str, Any]) -> dict[str, str]:
+    """The arrays that hold decisions, each with the one that holds their margins."""
+    decisions = reference["decisions"]
+    return {f"output/{name}": f"output/{margin}" for name, margin in decisions.items()}
+
+
 def noise_of(reference: Mapping[str, Any]) -> dict[str, Noise]:
-    """The noise of each array, from the result of `measure_reference`."""
+    """The noise of each array but decisions, from the result of `measure_reference`."""
+    margins = margins_of(reference)
     return _with_floors(
         {
             name: Noise(_largest(reference["noise"][name].values()), tuple(size))
             for name, size in reference["sizes"].items()
-            if name not in reference["unusable"]
+            if name not in reference["unusable"] and name not in margins
         }
     )
 
@@ -200,6 +207,7 @@ def judge_case(
     the port must have given.
     """
     noise = noise_of(reference)
+    margins = margins_of(reference)
     sources = {name: name for name in truth.names}
     for name in truth.names:
         if name.startswith("output/"):
@@ -211,6 +219,11 @@ def judge_case(
         elif source in reference["unusable"]:
             why = f"the reference's own float32 run has {reference['unusable'][source]}"
             verdicts.append(_unmatched(name, why))
+        elif source in margins:
+            margin = margins[source]
+            verdicts.append(
+                judge_decisions(name, port[name], truth[source], truth[margin], noise[margin])
+            )
         else:
             verdicts.append(judge_array(name, port[name], truth[source], noise[source]))
     parameters = {
@@ -235,7 +248,10 @@ def judge_reference(reference: Mapping[str, Any]) -> CaseVerdict:
     """Judge the reference's plain float32 run by its other float32 runs, as if it were a port."""
     plain = {}
     others = {}
+    margins = margins_of(reference)
     for name, runs in reference["noise"].items():
+        if name in margins:
+            continue
         plain[name], *rest = runs.values()
         others[name] = Noise(_largest(rest), tuple(reference["sizes"][name]))
     noise = _with_floors(others)
@@ -244,9 +260,33 @@ def judge_reference(reference: Mapping[str, Any]) -> CaseVerdict:
             _unequal(name, reference["unusable"][name])
             if name in reference["unusable"]
             else _judge_error(name, Error(*plain[name]), noise[name])
+            if name in plain
+            else ArrayVerdict(name, Verdict.AGREE, 0.0)
             for name in reference["noise"]
         ]
     )
+
+
+def judge_decisions(
+    name: str, decisions: np.ndarray, truth: np.ndarray, margins: np.ndarray, noise: Noise
+) -> ArrayVerdict:
+    """Judge decisions by how clear they were: the ratio is the largest margin against which one
+    was taken, in units of the margins' own noise."""
+    error = error_of(decisions, truth)
+    if error.mismatch:
+        return _unequal(name, error.mismatch)
+    differ = (decisions > 0.5) != (truth > 0.5)
+    if not differ.any():
+        return ArrayVerdict(name, Verdict.AGREE, 0.0)
+    largest = float(np.abs(margins[differ]).max())
+    unit = max(noise.error[1], noise.floor[1], HALF_ULP * noise.size[1])
+    ratio = quotient(largest, unit)
+    why = (
+        f"{differ.sum()} of {differ.size} decisions differ, one against a margin of {largest:.2g}, "
+        f"{ratio:.3g} times its noise"
+    )
+    verdict = Verdict.AGREE if ratio <= BOUND else Verdict.DIFFER
+    return ArrayVerdict(name, verdict, ratio, max_ratio=ratio, why=why)
 
 
 def _judge_error(name: str, error: Error, noise: Noise) -> ArrayVerdict:

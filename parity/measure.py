@@ -84,11 +84,15 @@ def measure_reference(
         report("shapes of the outputs")
         outputs = approximate.run(model, problem.gradient_inputs)
         problem = dataclasses.replace(problem, objective=seeded_objective(outputs, seed))
-    if not problem.weights:
+    if problem.weights:
+        problem = _with_decisions(exact, exact_model, problem)
+    else:
+        without = problem
         for attempt in range(_WEIGHT_DRAWS):
             report(f"drawing weights: {attempt + 1}")
             weights = seeded_weights(approximate.state(model), (seed, attempt))
-            problem = dataclasses.replace(problem, weights=weights)
+            problem = dataclasses.replace(without, weights=weights)
+            problem = _with_decisions(exact, exact_model, problem)
             if not _has_kinks(exact, exact_model, approximate, model, problem):
                 break
     problem.write(folder / arrays.PROBLEM_FILE)
@@ -131,8 +135,25 @@ def measure_reference(
         "sizes": sizes,
         "noise": noise,
         "unusable": unusable,
+        "decisions": dict(spec.decisions),
         "engine": approximate.describe(),
     }
+
+
+def _with_decisions(engine: Engine, model: Any, problem: Problem) -> Problem:
+    """Where a network decides, let every run follow the decisions that it comes to by itself."""
+    if not model.spec.decisions:
+        return problem
+    engine.load(model, problem.weights)
+
+    def decided(inputs: Arrays) -> Arrays:
+        return {**model.spec.enforced(engine.run(model, inputs)), **inputs}
+
+    return dataclasses.replace(
+        problem,
+        inputs=decided(problem.inputs),
+        gradient_inputs=decided(problem.gradient_inputs),
+    )
 
 
 def measure_port(

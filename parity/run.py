@@ -27,6 +27,7 @@ from parity.judge import (
     is_gradient,
     judge_case,
     judge_reference,
+    margins_of,
     noise_of,
     quotient,
     size_of,
@@ -241,6 +242,7 @@ def _reference_row(
             f"{UNCERTAIN:.1%}, up to {worst.noise:.1%} in {worst.name}; smaller differences there "
             "cannot be seen"
         )
+    notes += _note_of_decisions(exact, measured)
     if case.expected:
         distances = _distances(exact, case, noise_of(measured))
         worst_name = max(distances, key=lambda name: distances[name])
@@ -262,13 +264,30 @@ def _reference_row(
     )
 
 
+def _note_of_decisions(exact: arrays.Reader, measured: Mapping[str, Any]) -> list[str]:
+    """How many decisions there were, how they fell, and how near the closest one was."""
+    margins = margins_of(measured)
+    if not margins:
+        return []
+    noise = noise_of(measured)
+    taken = np.concatenate([exact[name].reshape(-1) for name in margins])
+    margin, times = min(
+        (float(np.abs(exact[name]).min()), quotient(1.0, noise[name].error[1]))
+        for name in margins.values()
+    )
+    return [
+        f"{taken.size} decisions, {int(taken.sum())} of them yes; the closest by a margin of "
+        f"{margin:.2g}, {margin * times:.1g} times its rounding; all that follows them is compared "
+        "under the reference's decisions"
+    ]
+
+
 def _distances(exact: arrays.Reader, case: Case, noise: Mapping[str, Noise]) -> dict[str, float]:
     """Relative distances in the worse of both norms; infinite where there is nothing to compare.
 
     Gradients that are zero but for rounding are measured by the largest gradient.
     """
-    expected = case.expected
-    sizes = {name: size_of(array) for name, array in expected.items()}
+    sizes = {name: size_of(array) for name, array in case.expected.items()}
     sizes |= {
         name: (float(summary.numbers[0]), float(summary.numbers[2]))
         for name, summary in case.summaries.items()
@@ -278,13 +297,17 @@ def _distances(exact: arrays.Reader, case: Case, noise: Mapping[str, Noise]) -> 
     )
     distances = {}
     for name in sizes:
-        array = expected.get(name)
-        if name not in exact or (array is not None and exact[name].shape != array.shape):
+        array = case.expected.get(name)
+        found = exact[name] if name in exact else np.zeros(0)
+        if array is not None and case.copies and name.startswith("gradient/input/"):
+            copies, found = found, np.zeros_like(array)
+            np.add.at(found, np.array(case.copies), copies)
+        if name not in exact or (array is not None and found.shape != array.shape):
             distances[name] = math.inf
             continue
-        errors = [size_of(exact[name] - array)] if array is not None else []
+        errors = [size_of(found - array)] if array is not None else []
         if name in case.summaries:
-            errors.append(case.summaries[name].distance(exact[name]))
+            errors.append(case.summaries[name].distance(found))
         size = largest if name in noise and noise[name].is_vanishing else sizes[name]
         distances[name] = max(
             quotient(error, whole)

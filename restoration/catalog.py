@@ -11,14 +11,26 @@ import numpy as np
 from restoration import examples
 from restoration.errors import unknown_name
 from restoration.specs import (
+    CiaosrSpec,
+    ContinuousSpec,
+    EdsrSpec,
+    EncoderSpec,
     KernelPredictionSpec,
+    LiifSpec,
+    LmCiaosrSpec,
+    LmdVitSpec,
+    LmLiifSpec,
+    LmLteSpec,
+    LteSpec,
     MimoUnetSpec,
     NimbusrSpec,
     PhaseformerSpec,
     PwcFlowSpec,
+    RdnSpec,
     SelfBlindVsrSpec,
     Spec,
     SpectroformerSpec,
+    SwinirSpec,
 )
 
 
@@ -73,6 +85,117 @@ _SELF_BLIND_TINY = SelfBlindVsrSpec(width=8, feature_blocks=1, blocks=1)
 
 _NIMBUSR_TINY = NimbusrSpec(iterations=2, hyper_width=8, widths=(8, 8, 12, 16), blocks=1)
 
+_ENCODERS: Mapping[str, EncoderSpec] = {
+    "edsr-b": EdsrSpec(),
+    "rdn": RdnSpec(),
+    "swinir": SwinirSpec(),
+}
+_TINY_EDSR = EdsrSpec(width=8, blocks=1)
+_LMF_SOURCE = (
+    "He, Jin: Latent Modulated Function for Computational Optimal Continuous Image "
+    "Representation, CVPR 2024, arXiv 2404.16451"
+)
+
+
+def _continuous(
+    name: str,
+    *,
+    title: str,
+    source: str,
+    tiny: ContinuousSpec,
+    published: Mapping[str, ContinuousSpec],
+    sizes: Mapping[str, tuple[int, int]],
+) -> Model:
+    """A continuous network over EDSR-baseline ("published"), RDN and SwinIR.
+
+    sizes: numbers of parameters and of entries of the checkpoint over each encoder.
+    """
+    spec_names = {"edsr-b": "published", "rdn": "published-rdn", "swinir": "published-swinir"}
+    label = name.replace("lm_", "lm").replace("_", "-")
+    return Model(
+        name=name,
+        title=title,
+        source=source,
+        specs={"tiny": tiny} | {spec_names[encoder]: spec for encoder, spec in published.items()},
+        example=examples.enlarged_photographs,
+        published=tuple(
+            PublishedWeights(
+                f"{encoder}_{label}/epoch-last.pth",
+                spec_names[encoder],
+                f"{encoder}_{label}",
+                *sizes[encoder],
+            )
+            for encoder in published
+        ),
+    )
+
+
+_CONTINUOUS = (
+    _continuous(
+        "lm_liif",
+        title="LM-LIIF",
+        source=_LMF_SOURCE,
+        tiny=LmLiifSpec(encoder=_TINY_EDSR, width=8, depth=3, latent_width=12),
+        published={
+            name: LmLiifSpec(encoder=encoder, depth=8 if name == "swinir" else 6)
+            for name, encoder in _ENCODERS.items()
+        },
+        sizes={"edsr-b": (1_386_091, 90), "rdn": (22_139_603, 314), "swinir": (11_782_615, 566)},
+    ),
+    _continuous(
+        "lm_lte",
+        title="LM-LTE",
+        source=_LMF_SOURCE,
+        tiny=LmLteSpec(encoder=_TINY_EDSR, frequencies=12, width=8, depth=3, latent_width=12),
+        published={name: LmLteSpec(encoder=encoder) for name, encoder in _ENCODERS.items()},
+        sizes={"edsr-b": (1_490_907, 100), "rdn": (22_244_419, 324), "swinir": (11_873_511, 572)},
+    ),
+    _continuous(
+        "lm_ciaosr",
+        title="LM-CiaoSR",
+        source=_LMF_SOURCE,
+        tiny=LmCiaosrSpec(encoder=_TINY_EDSR, width=6, depth=3, latent_width=8, hidden=8),
+        published={name: LmCiaosrSpec(encoder=encoder) for name, encoder in _ENCODERS.items()},
+        sizes={"edsr-b": (1_955_438, 118), "rdn": (22_708_950, 342), "swinir": (12_338_042, 590)},
+    ),
+    _continuous(
+        "liif",
+        title="LIIF",
+        source="Chen, Liu, Wang: Learning Continuous Image Representation with Local Implicit "
+        "Image Function, CVPR 2021, arXiv 2012.09161",
+        tiny=LiifSpec(encoder=_TINY_EDSR, hidden=(12, 12)),
+        published={name: LiifSpec(encoder=encoder) for name, encoder in _ENCODERS.items()},
+        sizes={"edsr-b": (1_567_323, 82), "rdn": (22_320_835, 306), "swinir": (11_949_927, 554)},
+    ),
+    _continuous(
+        "lte",
+        title="LTE",
+        source="Lee, Jin: Local Texture Estimator for Implicit Representation Function, CVPR "
+        "2022, arXiv 2111.08918",
+        tiny=LteSpec(encoder=_TINY_EDSR, hidden=(12, 12), frequencies=12),
+        published={name: LteSpec(encoder=encoder) for name, encoder in _ENCODERS.items()},
+        sizes={"edsr-b": (1_714_267, 85), "rdn": (22_467_779, 309), "swinir": (12_096_871, 557)},
+    ),
+    _continuous(
+        "lte_fast",
+        title="LTE, fast form",
+        source="Lee, Jin: Local Texture Estimator for Implicit Representation Function, CVPR "
+        "2022, arXiv 2111.08918",
+        tiny=LteSpec(encoder=_TINY_EDSR, hidden=(12, 12), frequencies=12, pairing="halves"),
+        published={"edsr-b": LteSpec(pairing="halves")},
+        sizes={"edsr-b": (1_714_267, 85)},
+    ),
+    _continuous(
+        "ciaosr",
+        title="CiaoSR",
+        source="Cao et al.: CiaoSR: Continuous Implicit Attention-in-Attention Network for "
+        "Arbitrary-Scale Image Super-Resolution, CVPR 2023, arXiv 2212.04362",
+        tiny=CiaosrSpec(encoder=_TINY_EDSR, hidden=(10, 10)),
+        published={name: CiaosrSpec(encoder=encoder) for name, encoder in _ENCODERS.items()},
+        sizes={"edsr-b": (2_649_054, 114), "rdn": (23_402_566, 338), "swinir": (13_031_658, 586)},
+    ),
+)
+
 _MODELS = (
     Model(
         name="mimo_unet",
@@ -112,6 +235,25 @@ _MODELS = (
             PublishedWeights("(65 taps)", "published-65", "K25-65", 79_956_530, 126),
             PublishedWeights("(9 kernels)", "published-9", "K9-33", 79_810_834, 118),
         ),
+    ),
+    Model(
+        name="lmd_vit",
+        title="LMD-ViT",
+        source="Li, Zhao, Zhou, Feng, Li, Loy: Adaptive Window Pruning for Efficient Local Motion "
+        "Deblurring, ICLR 2024, arXiv 2306.14268",
+        specs={
+            "tiny": LmdVitSpec(
+                width=4,
+                window=4,
+                mlp_ratio=2.0,
+                depths=(1, 2, 3, 1, 1, 1, 1, 2, 1),
+                heads=(1, 2, 4, 4, 8, 4, 2, 4, 2),
+            ),
+            "published": LmdVitSpec(),
+            "low_memory": LmdVitSpec(width=16, mlp_ratio=2.0, depths=(1, 1, 2, 2, 1, 2, 2, 1, 1)),
+        },
+        example=examples.blurred_photographs,
+        published=(PublishedWeights("model_LMDVIT.pth", "published", "LMD-ViT", 54_549_163, 951),),
     ),
     Model(
         name="nimbusr",
@@ -194,6 +336,61 @@ _MODELS = (
             for name in ("self_blind_vsr_gaussian", "self_blind_vsr_realistic")
         ),
     ),
+    Model(
+        name="edsr",
+        title="EDSR",
+        source="Lim, Son, Kim, Nah, Lee: Enhanced Deep Residual Networks for Single Image "
+        "Super-Resolution, CVPR Workshops 2017, arXiv 1707.02921",
+        specs={
+            "tiny": EdsrSpec(width=8, blocks=2, scale=2),
+            "published": EdsrSpec(),
+            "published-x2": EdsrSpec(scale=2),
+            "published-x3": EdsrSpec(scale=3),
+            "published-x4": EdsrSpec(scale=4),
+            "published-wide": EdsrSpec(width=256, blocks=32, residual_scale=0.1),
+        },
+        example=examples.normalised_photographs,
+        published=(
+            PublishedWeights("(encoder)", "published", "edsr-baseline", 1_220_440, 72),
+            PublishedWeights("(x2)", "published-x2", "edsr-baseline-x2", 1_369_883, 76),
+            PublishedWeights("(x3)", "published-x3", "edsr-baseline-x3", 1_554_523, 76),
+            PublishedWeights("(x4)", "published-x4", "edsr-baseline-x4", 1_517_595, 78),
+            PublishedWeights("(wide encoder)", "published-wide", "edsr", 38_362_392, 136),
+        ),
+    ),
+    Model(
+        name="rdn",
+        title="RDN",
+        source="Zhang, Tian, Kong, Zhong, Fu: Residual Dense Network for Image Super-Resolution, "
+        "CVPR 2018, arXiv 1802.08797",
+        specs={
+            "tiny": RdnSpec(width=8, growth=4, blocks=3, convolutions=3, scale=2),
+            "published": RdnSpec(),
+            "published-x2": RdnSpec(scale=2),
+            "published-x3": RdnSpec(scale=3),
+            "published-x4": RdnSpec(scale=4),
+        },
+        example=examples.normalised_photographs,
+        published=(
+            PublishedWeights("(encoder)", "published", "rdn", 21_973_952, 296),
+            PublishedWeights("(x2)", "published-x2", "rdn-x2", 22_123_395, 300),
+            PublishedWeights("(x3)", "published-x3", "rdn-x3", 22_308_035, 300),
+            PublishedWeights("(x4)", "published-x4", "rdn-x4", 22_271_107, 302),
+        ),
+    ),
+    Model(
+        name="swinir",
+        title="SwinIR",
+        source="Liang, Cao, Sun, Zhang, Van Gool, Timofte: SwinIR: Image Restoration Using Swin "
+        "Transformer, ICCV Workshops 2021, arXiv 2108.10257",
+        specs={
+            "tiny": SwinirSpec(width=12, depths=(2, 2), heads=(2, 3), window=4),
+            "published": SwinirSpec(),
+        },
+        example=examples.normalised_photographs,
+        published=(PublishedWeights("(encoder)", "published", "swinir", 11_603_044, 544),),
+    ),
+    *_CONTINUOUS,
 )
 
 MODELS: Mapping[str, Model] = {model.name: model for model in _MODELS}

@@ -16,6 +16,7 @@ from restoration.errors import InputError
 from restoration.specs import Spec
 
 Arrays = dict[str, np.ndarray]
+PRECISIONS = ("float32", "bfloat16", "float16")
 _LISTED = 5  # how many names an error shows of each kind
 
 
@@ -47,6 +48,44 @@ class Gradients:
     parameters: Arrays
 
 
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """A mode of execution.
+
+    precision: of matrix products and convolutions; weights, decisions and results stay float32.
+    per_sample: images of a batch go through the network one by one. checkpointing: in training,
+    blocks compute their activations again instead of keeping them. max_side_px: longest side of an
+    image; a larger one is reduced.
+    """
+
+    precision: str = "float32"
+    per_sample: bool = False
+    checkpointing: bool = False
+    max_side_px: int | None = None
+
+    def __post_init__(self) -> None:
+        for field, value, holds, expected in (
+            ("precision", self.precision, self.precision in PRECISIONS, ", ".join(PRECISIONS)),
+            (
+                "max_side_px",
+                self.max_side_px,
+                self.max_side_px is None or self.max_side_px >= 1,
+                "a number of pixels of at least 1, or none",
+            ),
+        ):
+            if not holds:
+                raise InputError(
+                    f"Execution.{field}",
+                    expected=expected,
+                    got=repr(value),
+                    where="mode of execution",
+                    next_step="see restoration.engine.Execution",
+                )
+
+
+PLAIN = Execution()
+
+
 class Trainer(Protocol):
     """Optimises a model with Adam; made by `Engine.trainer`. The rate may be set between steps."""
 
@@ -66,8 +105,12 @@ class Engine(Protocol):
     name: str
     modes: tuple[str, ...]
 
-    def build(self, spec: Spec) -> Any:
-        """A network in evaluation mode."""
+    def build(self, spec: Spec, execution: Execution = PLAIN) -> Any:
+        """A network in evaluation mode.
+
+        Raises:
+            UnavailableError: the framework has no such mode of execution on this device.
+        """
 
     def state(self, model: Any) -> Arrays:
         """Copies of all parameters and buffers under the suite's names, in order of declaration."""
@@ -81,6 +124,16 @@ class Engine(Protocol):
 
     def run(self, model: Any, inputs: Mapping[str, np.ndarray], *, mode: str = "eager") -> Arrays:
         """The network's outputs by name, without gradients."""
+
+    def call(self, model: Any, method: str, *arguments: Any) -> Any:
+        """A method of the network, without gradients, for work that is done in steps.
+
+        Arguments that are NumPy arrays become the framework's; results stay as they are, to be
+        arguments of further calls, or of `to_numpy`.
+        """
+
+    def to_numpy(self, value: Any) -> np.ndarray:
+        """An array of the framework's as NumPy."""
 
     def run_tapped(self, model: Any, inputs: Mapping[str, np.ndarray]) -> tuple[Arrays, list[Tap]]:
         """Outputs, and what entered and left every module, in order; hooks are removed after."""

@@ -6,9 +6,9 @@ import numpy as np
 import skimage.data
 from scipy.ndimage import gaussian_filter, shift
 
-from restoration import degrade, images
+from restoration import degrade, images, queries
 from restoration.errors import InputError, unknown_name
-from restoration.specs import NimbusrSpec, SelfBlindVsrSpec, Spec
+from restoration.specs import ContinuousSpec, NimbusrSpec, SelfBlindVsrSpec, Spec
 
 PHOTOGRAPHS = ("astronaut", "coffee", "cat", "rocket")
 _KERNEL_PX = 15
@@ -16,6 +16,7 @@ _NOISE = 0.005
 _VARYING_KERNELS = 4
 _VARYING_KERNEL_PX = 9
 _FASTEST_PX = 3.0  # of a moving picture, from frame to frame
+_REDUCTION = 3.7
 
 
 def photograph(name: str, *, height_px: int, width_px: int) -> np.ndarray:
@@ -134,3 +135,21 @@ def blurred_photographs(
     """The input of a single-image deblurring network: {"image": (n, 3, h, w)}."""
     _, blurred = sharp_and_blurred(names, height_px=height_px, width_px=width_px, seed=seed)
     return {"image": blurred}
+
+
+def normalised_photographs(
+    spec: Spec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
+    """The input of an encoder: {"image": (n, 3, h, w) in [-1, 1]}."""
+    sharp = [photograph(name, height_px=height_px, width_px=width_px) for name in names]
+    return {"image": 2 * np.concatenate(sharp) - 1}
+
+
+def enlarged_photographs(
+    spec: ContinuousSpec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
+    """The inputs of a continuous network that enlarges photographs to a size, about 3.7 times."""
+    height, width = (max(round(size / _REDUCTION), 5) for size in (height_px, width_px))
+    small = [photograph(name, height_px=height, width_px=width) for name in names]
+    image = 2 * np.concatenate(small) - 1
+    return queries.enlarge(spec, image, height=height_px, width=width_px)

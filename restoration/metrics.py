@@ -26,6 +26,28 @@ def psnr_db(truth: np.ndarray, image: np.ndarray) -> float:
     return float(peak_signal_noise_ratio(truth, image, data_range=1.0))
 
 
+def weighted_psnr_db(truth: np.ndarray, image: np.ndarray, weight: np.ndarray) -> float:
+    """Peak signal-to-noise ratio of a weighted mean square, data range 1; inf when equal.
+
+    weight: (1, h, w), the same for all channels, as of a mask of what moved.
+
+    Raises:
+        InputError: the shapes do not belong together, or the weights sum to 0.
+    """
+    truth, image = _pair(truth, image)
+    if weight.shape[-2:] != truth.shape[-2:] or weight.size != truth[0].size or weight.sum() <= 0:
+        raise InputError(
+            "weights of a PSNR",
+            expected=f"shape (1, {truth.shape[1]}, {truth.shape[2]}), not all 0",
+            got=f"{weight.shape}, sum {weight.sum():g}",
+            where="restoration.metrics.weighted_psnr_db",
+            next_step="give the mask at the size of the images",
+        )
+    weight = weight.reshape(truth.shape[-2:]).astype(np.float64)
+    mean_square = ((truth - image) ** 2 * weight).sum() / (len(truth) * weight.sum())
+    return float(-10 * np.log10(mean_square)) if mean_square else float("inf")
+
+
 def ssim(truth: np.ndarray, image: np.ndarray) -> float:
     """Structural similarity as Wang et al. 2004 define it, mean over pixels and channels.
 

@@ -6,8 +6,8 @@ an array: the file and the class that implement it, and the names of its inputs 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,24 +20,76 @@ class Spec:
     """Base of all specs.
 
     Class variables: `module` is the file in each `*_impl` package and `network` the class in it;
-    `loss` is the class in `losses.py` that trains it; `inputs` and `outputs` name the network's
-    arguments and results in order; inputs after the first `required_inputs` may be left out.
-    `uncompiled` names, per framework, the construct that its graph compiler cannot take.
-    `size_multiple` is what the height and width of an input image must be multiples of.
+    `loss` is the class in `losses.py` that trains it, empty if there is none; `inputs` names the
+    network's arguments in order, of which those after the first `required_inputs` may be left out.
+    `untiled` says why a tile is not restored as the whole image is, empty if it is. `repeated` is
+    the class of the parts whose activations may be computed again in training, `precise` the class
+    of those that stay in float32 whatever the precision. What is a property here is a class
+    variable where it does not depend on hyper-parameters.
     """
 
     module: ClassVar[str]
     network: ClassVar[str]
-    loss: ClassVar[str]
+    loss: ClassVar[str] = ""
     inputs: ClassVar[tuple[str, ...]]
-    outputs: ClassVar[tuple[str, ...]]
     required_inputs: ClassVar[int] = 1
-    uncompiled: ClassVar[Mapping[str, str]] = {}
-    size_multiple: ClassVar[int] = 1
+    untiled: ClassVar[str] = ""
+    repeated: ClassVar[str] = ""
+    precise: ClassVar[str] = ""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the network's results, in order."""
+        raise NotImplementedError
+
+    @property
+    def trained_outputs(self) -> tuple[str, ...]:
+        """The results that the loss takes, before the target."""
+        return self.outputs
+
+    @property
+    def size_multiple(self) -> int:
+        """What the height and width of an input image must be multiples of."""
+        return 1
+
+    @property
+    def uncompiled(self) -> Mapping[str, str]:
+        """Per framework, the construct that its graph compiler cannot take."""
+        return {}
+
+    @property
+    def decisions(self) -> Mapping[str, str]:
+        """Outputs that are decisions, 1 or 0, each with the output that is its margin."""
+        return {}
+
+    def enforced(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Inputs that make a network take the decisions that another run came to."""
+        return {}
 
     def to_dict(self) -> dict[str, Any]:
         """The hyper-parameters as plain values, for JSON; `spec_from_dict` reads them."""
-        return {"type": type(self).__name__, **asdict(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain = {
+            name: value.to_dict() if isinstance(value, Spec) else value
+            for name, value in values.items()
+        }
+        return {"type": type(self).__name__, **plain}
+
+    def require_loss(self) -> str:
+        """The name of the loss.
+
+        Raises:
+            InputError: the model has none.
+        """
+        if not self.loss:
+            raise InputError(
+                f"training {self.network}",
+                expected="a model with a loss in losses.py",
+                got="none: its training was not published",
+                where=f"restoration/specs.py, {type(self).__name__}",
+                next_step="train it with a loss of your own on the engine's network",
+            )
+        return self.loss
 
     def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
         """Check names and shapes of arrays against this spec.
@@ -101,22 +153,25 @@ def spec_from_dict(values: Mapping[str, Any]) -> Spec:
     Raises:
         InputError: the type is unknown, or its hyper-parameters do not fit together.
     """
-    types = {spec_type.__name__: spec_type for spec_type in _descendants(Spec)}
-    fields = dict(values)
-    name = fields.pop("type", None)
+    types = {spec_type.__name__: spec_type for spec_type in _subclasses(Spec)}
+    given = dict(values)
+    name = given.pop("type", None)
     if name not in types:
         raise unknown_name("type of spec", name, types, where="restoration/specs.py")
-    values = {
-        field: tuple(value) if isinstance(value, list) else value for field, value in fields.items()
-    }
-    return types[name](**values)
+    return types[name](**{field: _from_plain(value) for field, value in given.items()})
 
 
-def _descendants(base: type[Spec]) -> Iterator[type[Spec]]:
-    """All types of spec that derive from one."""
-    for spec_type in base.__subclasses__():
-        yield spec_type
-        yield from _descendants(spec_type)
+def _subclasses(spec_type: type[Spec]) -> list[type[Spec]]:
+    """All specs below one."""
+    below = spec_type.__subclasses__()
+    return below + [deeper for found in below for deeper in _subclasses(found)]
+
+
+def _from_plain(value: Any) -> Any:
+    """A hyper-parameter from what JSON makes of it."""
+    if isinstance(value, Mapping):
+        return spec_from_dict(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def check_image(image: np.ndarray, *, name: str, channels: int, multiple: int, where: str) -> None:
@@ -430,7 +485,7 @@ class SelfBlindVsrSpec(Spec):
         return self.scale.bit_length() - 1
 
     @property
-    def outputs(self) -> tuple[str, ...]:  # type: ignore[override]
+    def outputs(self) -> tuple[str, ...]:
         """Depends on the mode."""
         if self.mode == "infer":
             return "restored", "kernel"
@@ -449,3 +504,667 @@ class SelfBlindVsrSpec(Spec):
                 where=self.network,
                 next_step="stack RGB frames in order of time",
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmdVitStageSpec(Spec):
+    """One stage of LMD-ViT; its maps are (n, h, w, width), sides multiples of the window.
+
+    feed_forward: "leff" (a convolution over the map), "lefflocal" (within each window) or "mlp"
+    (none). projection: "linear" or "conv", of queries, keys and values. modulator: a learned window
+    is added before attention; cross_modulator: all pixels attend to another one, after a
+    normalisation if cross_norm (the authors' code computes and then forgets it). pruned: windows
+    are skipped. shift: every second block works on windows shifted by half. drop_path: the rate of
+    each block.
+    """
+
+    module: ClassVar[str] = "lmd_vit"
+    network: ClassVar[str] = "Stage"
+    inputs: ClassVar[tuple[str, ...]] = ("x", "decisions", "noise")
+
+    width: int
+    depth: int
+    heads: int
+    window: int = 8
+    mlp_ratio: float = 4.0
+    feed_forward: str = "lefflocal"
+    projection: str = "linear"
+    modulator: bool = False
+    cross_modulator: bool = False
+    cross_norm: bool = True
+    pruned: bool = False
+    shift: bool = True
+    drop_path: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        self._require_count("width", "depth", "heads", "window")
+        self._require_one_of("feed_forward", "leff", "lefflocal", "mlp")
+        self._require_one_of("projection", "linear", "conv")
+        self._require("heads", self.width % self.heads == 0, f"a divisor of width {self.width}")
+        self._require(
+            "width",
+            self.width % 4 == 0 or not self.pruned,
+            "a multiple of 4 with pruning: the predictor halves it twice",
+        )
+        self._require("mlp_ratio", int(self.width * self.mlp_ratio) >= 1, "a hidden layer")
+        self._require(
+            "window",
+            self.window > 1 or self.feed_forward != "lefflocal",
+            "at least 2 with lefflocal: windows are extended by reflection",
+        )
+        rates = len(self.drop_path) == self.depth and all(0 <= r < 1 for r in self.drop_path)
+        self._require("drop_path", rates, f"{self.depth} rates, at least 0 and below 1")
+
+    @property
+    def slots(self) -> int:
+        """How many kinds of windows a stage works on: plain ones, and shifted ones."""
+        return 2 if self.shift else 1
+
+    @property
+    def predictors(self) -> int:
+        """How many blocks decide."""
+        return min(self.slots, self.depth) if self.pruned else 0
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return ("y", *_pruning_outputs(self.predictors))
+
+    @property
+    def size_multiple(self) -> int:
+        return self.window
+
+    @property
+    def uncompiled(self) -> Mapping[str, str]:
+        return _UNCOMPILED_PRUNING if self.pruned else {}
+
+    @property
+    def decisions(self) -> Mapping[str, str]:
+        return _decisions(self.predictors)
+
+    def enforced(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return _enforced(outputs, self.predictors)
+
+    def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
+        super().check_inputs(inputs)
+        x = inputs["x"]
+        sides = x.shape[1:3] if x.ndim == 4 else (0, 0)
+        if x.ndim != 4 or 0 in x.shape or any(side % self.window for side in sides):
+            raise InputError(
+                "input 'x'",
+                expected=f"shape (n, h, w, {self.width}), h and w multiples of {self.window}",
+                got=str(tuple(x.shape)),
+                where=self.network,
+                next_step="pad the map to whole windows",
+            )
+        self._require_shape("x", x, (*x.shape[:3], self.width))
+        _check_pruning(self, inputs, x.shape[0], self.predictors * _windows(sides, self.window))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmdVitSpec(Spec):
+    """LMD-ViT. Stages 0 to 3 encode, 4 is the bottleneck, 5 to 8 decode.
+
+    width: channels at full resolution; stages have 1, 2, 4, 8, 16, 16, 8, 4, 2 times as many.
+    depths, heads: blocks and attention heads of each stage. pruned: which stages skip windows.
+    modulator, cross_modulator: in decoder stages only. drop_path: the largest rate; it grows from 0
+    along the encoder, stays in the bottleneck and falls along the decoder. The others are those of
+    `LmdVitStageSpec`.
+    """
+
+    module: ClassVar[str] = "lmd_vit"
+    network: ClassVar[str] = "LmdVit"
+    loss: ClassVar[str] = "LocalMotionLoss"
+    repeated: ClassVar[str] = "Block"
+    precise: ClassVar[str] = "Predictor"
+    trained_outputs: ClassVar[tuple[str, ...]] = ("restored",)
+    inputs: ClassVar[tuple[str, ...]] = ("image", "decisions", "noise")
+    untiled: ClassVar[str] = (
+        "its predictors see the mean of the whole image, so windows of a tile may be skipped that "
+        "are not skipped in the whole image"
+    )
+
+    width: int = 32
+    window: int = 8
+    mlp_ratio: float = 4.0
+    depths: tuple[int, ...] = (1, 2, 8, 8, 2, 8, 8, 2, 1)
+    heads: tuple[int, ...] = (1, 2, 4, 8, 16, 16, 8, 4, 2)
+    feed_forward: str = "lefflocal"
+    projection: str = "linear"
+    modulator: bool = True
+    cross_modulator: bool = False
+    cross_norm: bool = True
+    pruned: tuple[bool, ...] = (True,) * 9
+    shift: bool = True
+    drop_path: float = 0.1
+
+    def __post_init__(self) -> None:
+        self._require_count("width", "window")
+        for field in ("depths", "heads"):
+            counts = getattr(self, field)
+            is_counts = len(counts) == 9 and all(count >= 1 for count in counts)
+            self._require(field, is_counts, "nine whole numbers of at least 1, one per stage")
+        self._require("pruned", len(self.pruned) == 9, "nine switches, one per stage")
+        self._require("drop_path", 0 <= self.drop_path < 1, "a rate of at least 0 and below 1")
+        self.stages()
+
+    def stages(self) -> tuple[LmdVitStageSpec, ...]:
+        """The specs of the nine stages.
+
+        Raises:
+            InputError: a stage's hyper-parameters do not fit together.
+        """
+        down, up = sum(self.depths[:4]), sum(self.depths[5:])
+        rates = (
+            *np.linspace(0, self.drop_path, down),
+            *(self.drop_path,) * self.depths[4],
+            *np.linspace(self.drop_path, 0, up),
+        )
+        ends = np.cumsum(self.depths)
+        return tuple(
+            LmdVitStageSpec(
+                width=self.width * factor,
+                depth=self.depths[number],
+                heads=self.heads[number],
+                window=self.window,
+                mlp_ratio=self.mlp_ratio,
+                feed_forward=self.feed_forward,
+                projection=self.projection,
+                modulator=self.modulator and number > 4,
+                cross_modulator=self.cross_modulator and number > 4,
+                cross_norm=self.cross_norm,
+                pruned=bool(self.pruned[number]),
+                shift=self.shift,
+                drop_path=tuple(float(r) for r in rates[end - self.depths[number] : end]),
+            )
+            for number, (factor, end) in enumerate(
+                zip((1, 2, 4, 8, 16, 16, 8, 4, 2), ends, strict=True)
+            )
+        )
+
+    @property
+    def predictors(self) -> int:
+        """How many blocks decide."""
+        return sum(stage.predictors for stage in self.stages())
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return ("restored", "gate", *_pruning_outputs(self.predictors))
+
+    @property
+    def size_multiple(self) -> int:
+        return 16 * self.window
+
+    @property
+    def uncompiled(self) -> Mapping[str, str]:
+        return _UNCOMPILED_PRUNING if any(self.pruned) else {}
+
+    @property
+    def decisions(self) -> Mapping[str, str]:
+        return _decisions(self.predictors)
+
+    def enforced(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return _enforced(outputs, self.predictors)
+
+    def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
+        super().check_inputs(inputs)
+        image = inputs["image"]
+        check_image(
+            image, name="image", channels=3, multiple=self.size_multiple, where=self.network
+        )
+        _check_pruning(self, inputs, image.shape[0], self.decided_windows(*image.shape[2:]))
+
+    def decided_windows(self, height: int, width: int) -> int:
+        """How many windows all predictors decide about, for an image of a size."""
+        scales = (1, 2, 4, 8, 16, 8, 4, 2, 1)
+        return sum(
+            stage.predictors * _windows((height, width), self.window * scale)
+            for stage, scale in zip(self.stages(), scales, strict=True)
+        )
+
+
+_UNCOMPILED_PRUNING = {
+    "mindspore": "how many windows a pruned block computes is known only when it runs"
+}
+
+
+def _pruning_outputs(predictors: int) -> tuple[str, ...]:
+    kinds = ("score", "margin", "decision")
+    return tuple(f"{kind}{number:02}" for kind in kinds for number in range(predictors))
+
+
+def _decisions(predictors: int) -> dict[str, str]:
+    return {f"decision{number:02}": f"margin{number:02}" for number in range(predictors)}
+
+
+def _enforced(outputs: Mapping[str, np.ndarray], predictors: int) -> dict[str, np.ndarray]:
+    """The input `decisions`, (n, windows of all predictors) int32, from outputs."""
+    if predictors == 0:
+        return {}
+    found = [outputs[name] for name in _decisions(predictors)]
+    joined = np.concatenate([array.reshape(len(array), -1) for array in found], axis=1)
+    return {"decisions": (joined > 0.5).astype(np.int32)}
+
+
+def _windows(sides: tuple[int, ...], window: int) -> int:
+    return (sides[0] // window) * (sides[1] // window)
+
+
+def _check_pruning(spec: Spec, inputs: Mapping[str, np.ndarray], images: int, windows: int) -> None:
+    """Check the optional inputs of a network with predictors."""
+    for name, shape in (("decisions", (images, windows)), ("noise", (images, windows, 2))):
+        if name in inputs:
+            spec._require_shape(name, inputs[name], shape)
+
+
+class EncoderSpec(Spec):
+    """Base of the networks that give a map of features, or with a scale an enlarged image."""
+
+    inputs: ClassVar[tuple[str, ...]] = ("image",)
+    outputs: ClassVar[tuple[str, ...]] = ("features",)
+
+    @property
+    def channels(self) -> int:
+        """How many channels the features have."""
+        raise NotImplementedError
+
+    def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
+        super().check_inputs(inputs)
+        check_image(inputs["image"], name="image", channels=3, multiple=1, where=self.network)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpsamplingEncoderSpec(EncoderSpec):
+    """Base of encoders that may end with an upsampler of their own.
+
+    scale: 1 for features, or 2, 3, 4 for an image enlarged as often.
+    """
+
+    scale: int = 1
+
+    @property
+    def factors(self) -> tuple[int, ...]:
+        """By how much each step of the upsampler enlarges."""
+        return {1: (), 2: (2,), 3: (3,), 4: (2, 2)}[self.scale]
+
+    def _require_scale(self) -> None:
+        self._require("scale", self.scale in (1, 2, 3, 4), "1, 2, 3 or 4")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdsrSpec(UpsamplingEncoderSpec):
+    """EDSR; see `UpsamplingEncoderSpec` for the scale.
+
+    width: channels; blocks: residual blocks (0 is allowed). residual_scale: factor of each block's
+    branch.
+    """
+
+    module: ClassVar[str] = "edsr"
+    network: ClassVar[str] = "Edsr"
+
+    width: int = 64
+    blocks: int = 16
+    residual_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        self._require_count("width")
+        self._require("blocks", isinstance(self.blocks, int) and self.blocks >= 0, "at least 0")
+        self._require("residual_scale", self.residual_scale > 0, "a factor above 0")
+        self._require_scale()
+
+    @property
+    def channels(self) -> int:
+        return self.width
+
+
+@dataclass(frozen=True, kw_only=True)
+class RdnSpec(UpsamplingEncoderSpec):
+    """RDN; see `UpsamplingEncoderSpec` for the scale.
+
+    width: channels between blocks. blocks: dense blocks, of so many convolutions, of which each
+    adds `growth` channels. The paper's "B" is the default, its "A" is blocks 20, convolutions 6,
+    growth 32.
+    """
+
+    module: ClassVar[str] = "rdn"
+    network: ClassVar[str] = "Rdn"
+
+    width: int = 64
+    growth: int = 64
+    blocks: int = 16
+    convolutions: int = 8
+
+    def __post_init__(self) -> None:
+        self._require_count("width", "growth", "blocks", "convolutions")
+        self._require_scale()
+
+    @property
+    def channels(self) -> int:
+        return self.width
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwinirSpec(EncoderSpec):
+    """SwinIR.
+
+    width: channels of the tokens. depths, heads: blocks and attention heads of each group. window:
+    side of the attention's windows. mlp_ratio: how much wider the perceptrons are. merge: "1conv"
+    or "3conv", what ends a group. drop_path: probability that the last block is left out in
+    training; those before it less. keep_padding: give features as large as the image extended to
+    multiples of the window, as the authors' code does, which then places them wrongly; only to
+    reproduce it.
+    """
+
+    module: ClassVar[str] = "swinir"
+    network: ClassVar[str] = "Swinir"
+
+    width: int = 180
+    depths: tuple[int, ...] = (6, 6, 6, 6, 6, 6)
+    heads: tuple[int, ...] = (6, 6, 6, 6, 6, 6)
+    window: int = 8
+    mlp_ratio: float = 2.0
+    merge: str = "1conv"
+    drop_path: float = 0.1
+    keep_padding: bool = False
+
+    def __post_init__(self) -> None:
+        self._require_count("width", "window")
+        self._require("depths", bool(self.depths) and min(self.depths) >= 1, "a count per group")
+        self._require(
+            "heads",
+            len(self.heads) == len(self.depths)
+            and all(count >= 1 and self.width % count == 0 for count in self.heads),
+            f"one divisor of the width, {self.width}, per group",
+        )
+        self._require("mlp_ratio", self.mlp_ratio > 0, "a factor above 0")
+        self._require_one_of("merge", "1conv", "3conv")
+        self._require(
+            "width", self.merge == "1conv" or self.width % 4 == 0, "a multiple of 4 with '3conv'"
+        )
+        self._require("drop_path", 0 <= self.drop_path < 1, "a probability in [0, 1)")
+
+    @property
+    def channels(self) -> int:
+        return 64
+
+    def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
+        super().check_inputs(inputs)
+        height, width = inputs["image"].shape[2:]
+        if any(-side % self.window >= side for side in (height, width)):
+            raise InputError(
+                "input 'image'",
+                expected=f"sides of which each exceeds what it lacks to a multiple of "
+                f"{self.window}",
+                got=f"{height}x{width}",
+                where=self.network,
+                next_step="mirror the image at its border first",
+            )
+
+
+MODULATIONS = ("scale and shift", "scale", "shift", "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContinuousSpec(Spec):
+    """Base of networks that give the colour at any place of an image.
+
+    Class variable `has_skip`: the result is added to bilinear interpolation of the image.
+
+    encoder: the network that gives their features. chunk: queries decoded at a time, which bounds
+    memory; what a query gives depends on no other. What the inputs beside the image mean is said in
+    `restoration/queries.py`, which makes them.
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ("image", "index", "offset", "weight", "cell")
+    outputs: ClassVar[tuple[str, ...]] = ("rgb",)
+    required_inputs: ClassVar[int] = 5
+    has_skip: ClassVar[bool] = False
+
+    encoder: EncoderSpec = EdsrSpec()
+    chunk: int = 16384
+
+    @property
+    def neighbours(self) -> int:
+        """At how many pixels of the image each query looks."""
+        raise NotImplementedError
+
+    @property
+    def lookups(self) -> int:
+        """How many pixels it is told for each query, those of the skip included."""
+        return self.neighbours + 4 * self.has_skip
+
+    @property
+    def weights(self) -> int:
+        """How many of these it is told weights of, the last ones."""
+        return self.lookups
+
+    def _require_encoder(self) -> None:
+        gives_features = isinstance(self.encoder, EncoderSpec) and not (
+            getattr(self.encoder, "scale", 1) > 1 or getattr(self.encoder, "keep_padding", False)
+        )
+        self._require("encoder", gives_features, "an encoder's spec, scale 1, keep_padding False")
+        self._require_count("chunk")
+
+    def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
+        super().check_inputs(inputs)
+        image, index = inputs["image"], inputs["index"]
+        self.encoder.check_inputs({"image": image})
+        n, _, height, width = image.shape
+        q = index.shape[-1] if index.ndim == 3 else "q"
+        shapes: dict[str, tuple[Any, ...]] = {
+            "index": (n, self.lookups, q),
+            "offset": (n, self.neighbours, q, 2),
+            "weight": (n, self.weights, q),
+            "cell": (n, 2),
+        }
+        for name, shape in shapes.items():
+            self._require_shape(name, inputs[name], shape)
+        count = n * height * width
+        is_index = np.issubdtype(index.dtype, np.integer) and index.size > 0
+        if not is_index or index.min() < 0 or index.max() >= count:
+            raise InputError(
+                "input 'index'",
+                expected=f"whole numbers below {count}, the images' pixels, for some queries",
+                got=f"{index.dtype} up to {index.max()}" if index.size else "no queries",
+                where=self.network,
+                next_step="restoration.queries makes them",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModulatedSpec(ContinuousSpec):
+    """Base of the LMF models: a small network per pixel renders, its layers modulated.
+
+    width, depth: of the render network's hidden layers. latent_width: hidden layer of the network
+    that gives the modulations. ensemble: blend the four pixels around a query, else the nearest.
+    modulation: one of MODULATIONS. compress: the modulating network also gives the code that the
+    render network starts from, instead of the features.
+    """
+
+    width: int = 16
+    depth: int = 8
+    latent_width: int = 288
+    ensemble: bool = True
+    modulation: str = "scale and shift"
+    compress: bool = True
+
+    @property
+    def neighbours(self) -> int:
+        return 4 if self.ensemble else 1
+
+    @property
+    def modulations(self) -> int:
+        """How many numbers modulate the render network at a pixel."""
+        kinds = {"scale and shift": 2, "scale": 1, "shift": 1, "none": 0}[self.modulation]
+        return kinds * self.width * self.depth
+
+    def _require_modulation(self) -> None:
+        self._require_encoder()
+        self._require_count("width", "depth", "latent_width")
+        self._require_one_of("modulation", *MODULATIONS)
+        self._require(
+            "compress",
+            self.compress or self.modulation != "none",
+            "True without modulation: else the modulating network has nothing to give",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmLiifSpec(ModulatedSpec):
+    """LM-LIIF; see `ModulatedSpec`.
+
+    unfold: the modulating network sees each pixel's 3x3 neighbourhood. cell: both networks are told
+    the size of an output pixel.
+    """
+
+    module: ClassVar[str] = "lmf"
+    network: ClassVar[str] = "LmLiif"
+
+    depth: int = 6
+    latent_width: int = 208
+    unfold: bool = True
+    cell: bool = True
+
+    def __post_init__(self) -> None:
+        self._require_modulation()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmLteSpec(ModulatedSpec):
+    """LM-LTE; see `ModulatedSpec`.
+
+    frequencies: channels of the Fourier features that give the modulations. cell: the phase is
+    told the size of an output pixel.
+    """
+
+    module: ClassVar[str] = "lmf"
+    network: ClassVar[str] = "LmLte"
+    has_skip: ClassVar[bool] = True
+
+    frequencies: int = 128
+    cell: bool = True
+
+    def __post_init__(self) -> None:
+        self._require_modulation()
+        self._require_count("frequencies")
+        self._require("frequencies", self.frequencies % 2 == 0, "an even number: sines and cosines")
+        self._require("width", self.width % 2 == 0, "an even number: sines and cosines")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmCiaosrSpec(ModulatedSpec):
+    """LM-CiaoSR; see `ModulatedSpec`; the ensemble is also the attention over four neighbours.
+
+    hidden: hidden layer of the networks for queries, keys and values. scale: of the attention
+    across scales, 2, 3 or 4. temperature: what the logits of the attention over neighbours are
+    divided by. as_published: keep two faults that the published weights were trained with, the 3x3
+    neighbourhood's channels cut as if they came place by place, and the neighbours' offset divided
+    by the size twice, which leaves nearly nothing of it; False mends both, for training anew.
+    """
+
+    module: ClassVar[str] = "lmf"
+    network: ClassVar[str] = "LmCiaosr"
+    has_skip: ClassVar[bool] = True
+
+    hidden: int = 256
+    scale: int = 2
+    temperature: float = 1.0
+    as_published: bool = True
+
+    def __post_init__(self) -> None:
+        self._require_modulation()
+        self._require_count("hidden")
+        self._require("scale", self.scale in (2, 3, 4), "2, 3 or 4")
+        self._require("temperature", self.temperature > 0, "a number above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiifSpec(ContinuousSpec):
+    """LIIF.
+
+    hidden: hidden layers of the render network. ensemble, unfold, cell: as in `LmLiifSpec`.
+    """
+
+    module: ClassVar[str] = "implicit"
+    network: ClassVar[str] = "Liif"
+
+    hidden: tuple[int, ...] = (256, 256, 256, 256)
+    chunk: int = 4096
+    ensemble: bool = True
+    unfold: bool = True
+    cell: bool = True
+
+    def __post_init__(self) -> None:
+        self._require_encoder()
+        self._require("hidden", bool(self.hidden) and min(self.hidden) >= 1, "widths of layers")
+
+    @property
+    def neighbours(self) -> int:
+        return 4 if self.ensemble else 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class LteSpec(ContinuousSpec):
+    """LTE.
+
+    hidden: hidden layers of the render network. frequencies: channels of the Fourier features.
+    pairing: how they are the frequencies of y and x: "interleaved", or "halves" (lte-fast).
+    """
+
+    module: ClassVar[str] = "implicit"
+    network: ClassVar[str] = "Lte"
+    has_skip: ClassVar[bool] = True
+
+    hidden: tuple[int, ...] = (256, 256, 256)
+    chunk: int = 4096
+    frequencies: int = 256
+    pairing: str = "interleaved"
+
+    def __post_init__(self) -> None:
+        self._require_encoder()
+        self._require("hidden", bool(self.hidden) and min(self.hidden) >= 1, "widths of layers")
+        self._require_count("frequencies")
+        self._require("frequencies", self.frequencies % 2 == 0, "an even number: sines and cosines")
+        self._require_one_of("pairing", "interleaved", "halves")
+
+    @property
+    def neighbours(self) -> int:
+        return 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class CiaosrSpec(ContinuousSpec):
+    """CiaoSR.
+
+    hidden: hidden layers of each of the three networks. reach: 1, 2 or 3 neighbours along an axis.
+    scales: of the attention across scales, some of 2, 3 and 4, or none. temperature: what the
+    logits of the attention over neighbours are divided by.
+    """
+
+    module: ClassVar[str] = "implicit"
+    network: ClassVar[str] = "Ciaosr"
+    has_skip: ClassVar[bool] = True
+
+    hidden: tuple[int, ...] = (256, 256, 256, 256)
+    reach: int = 2
+    scales: tuple[int, ...] = (2,)
+    temperature: float = 1.0
+    chunk: int = 4096
+
+    def __post_init__(self) -> None:
+        self._require_encoder()
+        self._require("hidden", bool(self.hidden) and min(self.hidden) >= 1, "widths of layers")
+        self._require("reach", self.reach in (1, 2, 3), "1, 2 or 3")
+        self._require("scales", set(self.scales) <= {2, 3, 4}, "some of 2, 3 and 4")
+        self._require("temperature", self.temperature > 0, "a number above 0")
+
+    @property
+    def neighbours(self) -> int:
+        return self.reach**2
+
+    @property
+    def lookups(self) -> int:
+        return self.neighbours + 1 + 4
+
+    @property
+    def weights(self) -> int:
+        return 4

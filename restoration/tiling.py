@@ -6,11 +6,17 @@ over all pixels, a Fourier transform) a tiled result is not the result of the wh
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from restoration.errors import InputError
+
+
+def rounded_up(size: int, multiple: int) -> int:
+    """The smallest multiple that is at least as large as a size."""
+    return -(-size // multiple) * multiple
 
 
 def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
@@ -19,7 +25,8 @@ def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
     Crop the result with `[..., :h, :w]`, times the network's scale.
     """
     height, width = image.shape[-2:]
-    bottom, right = -height % multiple, -width % multiple
+    bottom = rounded_up(height, multiple) - height
+    right = rounded_up(width, multiple) - width
     padding = [(0, 0)] * (image.ndim - 2) + [(0, bottom), (0, right)]
     return np.pad(image, padding, mode="symmetric") if bottom or right else image
 
@@ -32,13 +39,15 @@ def restore_tiled(
     overlap_px: int,
     multiple: int = 1,
     scale: int = 1,
+    untiled: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """Restore an image tile by tile and blend the overlaps, (n, c, h, w) -> (n, c', h*s, w*s).
 
     restore: takes a tile (n, c, t, t), gives (n, c', t*scale, t*scale). Tiles are cut so that each
     one is whole and its sides are multiples of `multiple`; an image smaller than a tile is one
-    padded tile. progress: called with (tiles done, tiles in all).
+    padded tile. untiled: the spec's reason why a tile is not restored as the whole image is; with
+    more than one tile a UserWarning states it. progress: called with (tiles done, tiles in all).
 
     Raises:
         InputError: `tile_px` is no multiple of `multiple`, or not larger than twice the overlap.
@@ -54,6 +63,8 @@ def restore_tiled(
     height, width = image.shape[-2:]
     padded = pad_to_multiple(image, multiple)
     places = list(_places(padded.shape[-2], padded.shape[-1], tile_px, overlap_px))
+    if untiled and len(places) > 1:
+        warnings.warn(f"{len(places)} tiles differ from the whole image: {untiled}", stacklevel=2)
     blended: np.ndarray | None = None
     weights = np.zeros((padded.shape[-2] * scale, padded.shape[-1] * scale), np.float32)
     for done, (rows, columns) in enumerate(places, start=1):

@@ -34,7 +34,8 @@ class Backend:
             )
 
     def call(self, function: str, *arguments: Any) -> Any:
-        """The result of a function of `tests/work.py`; its exception is raised here."""
+        """The result of a function of `tests/work.py`, or of another module of the tests, as in
+        "convert_work.torch_save"; its exception is raised here."""
         assert self._process.stdin
         assert self._process.stdout
         try:
@@ -66,7 +67,9 @@ def serve(framework: str) -> None:
         except EOFError:
             return
         try:
-            answer = (True, getattr(work, function)(*arguments))
+            module, _, name = function.rpartition(".")
+            found = importlib.import_module(f"tests.{module}") if module else work
+            answer = (True, getattr(found, name)(*arguments))
         except Exception as problem:
             answer = (False, _portable(problem))
         pickle.dump(answer, answers)

@@ -94,6 +94,15 @@ def test_a_jittor_that_cannot_be_built_says_where_its_output_is(
         runtime._build_core(tmp_path, _silent)
 
 
+def test_a_process_that_ran_nothing_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jittor's first process on a moved cache ends with status 0 before the import is done."""
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    with pytest.raises(UnavailableError, match="cannot be imported"):
+        runtime._build_core(tmp_path, _silent)
+
+
 def test_the_cache_falls_back_to_a_folder_that_can_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,11 +14,13 @@ from parity import arrays
 from parity.judge import (
     BOUND,
     HALF_ULP,
+    ArrayVerdict,
     Noise,
     Verdict,
     error_of,
     judge_array,
     judge_case,
+    judge_decisions,
     judge_reference,
     noise_of,
     size_of,
@@ -133,6 +135,7 @@ def test_an_array_is_not_expected_to_be_more_exact_than_its_kind() -> None:
         "sizes": {name: [10.0, 1.0] for name in errors},
         "noise": {name: {"plain": [10 * error, error]} for name, error in errors.items()},
         "unusable": {},
+        "decisions": {},
     }
     noise = noise_of(reference)
     for name in ("tap/a", "tap/b", "tap/c"):
@@ -151,6 +154,7 @@ def test_what_is_zero_but_for_rounding_is_measured_by_its_kind() -> None:
             "gradient/zero": {"plain": [1e-9, 1e-9]},
         },
         "unusable": {},
+        "decisions": {},
     }
     noise = noise_of(reference)["gradient/zero"]
     assert noise.is_vanishing
@@ -186,6 +190,7 @@ def _case(
         "sizes": {name: size_of(array) for name, array in truth.items()},
         "noise": {name: {"plain": [1e-6, 1e-6]} for name in truth},
         "unusable": {},
+        "decisions": {},
         **facts,
     }
     for name, content in (("truth", truth), ("problem", problem), ("port", port)):
@@ -253,5 +258,29 @@ def test_a_reference_that_fails_in_float32_is_no_pass(tmp_path: Path) -> None:
 
 
 def test_nothing_to_compare_is_no_pass() -> None:
-    nothing: dict[str, Any] = {"sizes": {}, "noise": {}, "unusable": {}}
+    nothing: dict[str, Any] = {"sizes": {}, "noise": {}, "unusable": {}, "decisions": {}}
     assert judge_reference(nothing).verdict is Verdict.INCOMPLETE
+
+
+def test_decisions_are_judged_by_their_margins() -> None:
+    """A decision may fall otherwise only where rounding could have moved it."""
+    margins = np.array([0.3, -0.2, 1e-8, 0.1])
+    truth = (margins > 0).astype(np.float64)
+    noise = Noise(error=(2e-8, 1e-8), size=(0.37, 0.3))
+
+    def judged(*changed: int) -> ArrayVerdict:
+        decisions = truth.astype(np.float32)
+        for place in changed:
+            decisions[place] = 1 - decisions[place]
+        return judge_decisions("output/decision", decisions, truth, margins, noise)
+
+    assert judged() == ArrayVerdict("output/decision", Verdict.AGREE, 0.0)
+    near = judged(2)
+    assert near.verdict is Verdict.AGREE
+    assert 0 < near.ratio <= 1
+    assert "1 of 4 decisions differ" in near.why
+    far = judged(2, 3)
+    assert far.verdict is Verdict.DIFFER
+    assert "2 of 4 decisions differ, one against a margin of 0.1" in far.why
+    empty = judge_decisions("output/decision", truth[:2].astype(np.float32), truth, margins, noise)
+    assert empty.verdict is Verdict.DIFFER

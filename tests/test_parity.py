@@ -22,12 +22,23 @@ from tests.conftest import FRAMEWORKS
 HERE = Path(__file__).parent
 NO_NETWORKS = {
     "mimo_unet-loss",
+    "lmd_vit-losses",
     "kernel_prediction-grid",
     "kernel_prediction-pipeline",
     "nimbusr-operators",
     "phaseformer-ops",
     "self_blind_vsr-ops",
     "spectroformer-ops",
+    "lmf_metrics",
+    "csnln-x2",
+    "csnln-x34",
+    "lm_ciaosr-tiles",
+    "lm_ciaosr-cmsr",
+    "lm_liif-cmsr",
+    "lm_liif-cmsr-ensemble",
+    "lm_liif-cmsr-table",
+    "lm_lte-cmsr",
+    "lm_lte-cmsr-table",
 }
 OUTPUTS_ONLY = {
     "phaseformer",
@@ -37,6 +48,9 @@ OUTPUTS_ONLY = {
     "spectroformer",
 }
 """Larger relatives of other files, to spare time: see test_phase.py and test_video.py."""
+SEVERAL_IMAGES = {"swinir": ("swinir-multiple", "swinir-native", "swinir-padded")}
+"""Files with images of different sizes become a case each; see test_continuous.py for gradients."""
+UNCOMPILED = "how many windows a pruned block computes is known only when it runs"
 GOLDENS = sorted(
     path
     for path in (HERE / "golden").glob("*.safetensors")
@@ -70,22 +84,30 @@ def goldens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return _result(finished)
 
 
-@pytest.mark.parametrize("golden", [path.stem for path in GOLDENS])
+CASES = [case for path in GOLDENS for case in SEVERAL_IMAGES.get(path.stem, (path.stem,))]
+
+
+@pytest.mark.parametrize("golden", CASES)
 def test_golden_models_agree(goldens: dict[str, Any], golden: str) -> None:
     rows = [row for row in goldens["rows"] if row["case"] == golden]
     assert [row["framework"] for row in rows] == list(FRAMEWORKS)
     for row in rows:
         assert row["verdict"] == "agree"
         assert row["worst_ratio"] <= BOUND
-        assert row["compared"] == row["expected"] > 100
+        assert row["compared"] == row["expected"] >= 30
     names = {array["name"] for array in rows[2]["arrays"]}
     outputs = {name for name in names if name.startswith("output/")}
     assert outputs
-    assert {name.replace("output/", "output@graph/") for name in outputs} <= names
     assert any(name.startswith("gradient/input/") for name in names)
+    in_graph = {name.replace("output/", "output@graph/") for name in outputs}
+    is_pruned = any("decision" in name for name in outputs)
+    assert (in_graph & names) == (set() if is_pruned else in_graph)
+    assert is_pruned == any(note == f"graph mode: {UNCOMPILED}" for note in rows[2]["notes"])
 
 
-@pytest.mark.parametrize("golden", [path.stem for path in GOLDENS])
+@pytest.mark.parametrize(
+    "golden", [path.stem for path in GOLDENS if path.stem not in SEVERAL_IMAGES]
+)
 def test_the_reference_reproduces_the_authors(goldens: dict[str, Any], golden: str) -> None:
     """Outputs, and gradients where the file has them, in float64."""
     row = next(row for row in goldens["rows"] if row["case"] == golden)
@@ -93,6 +115,9 @@ def test_the_reference_reproduces_the_authors(goldens: dict[str, Any], golden: s
     kinds = ("outputs/", "grads/", "grads_inputs/")
     names = {name.replace("grads_summary/", "grads/", 1) for name in content}
     stored = [name for name in names if name.startswith(kinds)]
+    if any(name.startswith("inputs/coord_") for name in content):
+        # Several calls are one batch: the outputs are one array, and so are the inputs' gradients.
+        stored = [name for name in stored if name.startswith("grads/")] + ["rgb", "image"]
     (note,) = [note for note in row["notes"] if "of the authors' code" in note]
     assert note.startswith(f"{len(stored)} arrays of the authors' code: ")
     assert float(note.split(": ")[1].split()[0]) < AUTHORS_BOUND

@@ -10,25 +10,76 @@ import pytest
 
 from restoration import catalog, examples
 from restoration.errors import ExitCode, InputError
-from restoration.specs import MimoUnetSpec, spec_from_dict
+from restoration.specs import (
+    KernelPredictionSpec,
+    LmdVitSpec,
+    MimoUnetSpec,
+    NimbusrSpec,
+    Spec,
+    spec_from_dict,
+)
+from restoration.tiling import rounded_up
 
 
 @pytest.mark.parametrize(
-    ("values", "text"),
+    ("spec", "values", "text"),
     [
-        ({"width": 0}, "MimoUnetSpec.width: expected a whole number of at least 1, got 0"),
-        ({"width": 7}, "an even number"),
-        ({"width": 8.0}, "a whole number"),
-        ({"blocks": True}, "MimoUnetSpec.blocks"),
-        ({"skip_dropout": 1.0}, "a probability in [0, 1), got 1.0"),
-        ({"resize": "bicubic"}, "'nearest' or 'asymmetric', got 'bicubic'"),
+        (MimoUnetSpec, {"width": 0}, "width: expected a whole number of at least 1, got 0"),
+        (MimoUnetSpec, {"width": 7}, "an even number"),
+        (MimoUnetSpec, {"width": 8.0}, "a whole number"),
+        (MimoUnetSpec, {"blocks": True}, "MimoUnetSpec.blocks"),
+        (MimoUnetSpec, {"skip_dropout": 1.0}, "a probability in [0, 1), got 1.0"),
+        (MimoUnetSpec, {"resize": "bicubic"}, "'nearest' or 'asymmetric', got 'bicubic'"),
+        (KernelPredictionSpec, {"kernel_size": 35}, "kernel_size: expected 33 or 65"),
+        (KernelPredictionSpec, {"widths": (4, 8)}, "widths: expected"),
+        (NimbusrSpec, {"upsample": "bicubic"}, "one of convtranspose, pixelshuffle, upconv"),
+        (NimbusrSpec, {"scale": 2, "saturation": True}, "1 with saturation"),
+        (LmdVitSpec, {"feed_forward": "conv"}, "one of leff, lefflocal, mlp, got 'conv'"),
+        (LmdVitSpec, {"projection": "mlp"}, "one of linear, conv"),
+        (LmdVitSpec, {"heads": (3,) * 9}, "heads: expected a divisor of width 32, got 3"),
+        (LmdVitSpec, {"depths": (1, 2)}, "nine whole numbers of at least 1, one per stage"),
+        (LmdVitSpec, {"pruned": (True,)}, "nine switches"),
+        (LmdVitSpec, {"width": 2, "heads": (1,) * 9}, "a multiple of 4 with pruning"),
+        (LmdVitSpec, {"window": 1}, "at least 2 with lefflocal"),
+        (LmdVitSpec, {"drop_path": 1.0}, "at least 0 and below 1, got 1.0"),
     ],
 )
-def test_bad_hyper_parameters_are_explained(values: dict[str, Any], text: str) -> None:
+def test_bad_hyper_parameters_are_explained(
+    spec: type[Spec], values: dict[str, Any], text: str
+) -> None:
     with pytest.raises(InputError) as caught:
-        MimoUnetSpec(**values)
+        spec(**values)
     assert text in str(caught.value)
     assert caught.value.exit_code is ExitCode.BAD_INPUT
+
+
+def test_inputs_of_pruning_are_checked() -> None:
+    spec = LmdVitSpec(window=2, heads=(1,) * 9)
+    image = np.zeros((1, 3, 32, 64), np.float32)
+    # 16x32 windows at full size; first and last stage have one block, the others two that decide.
+    windows = 2 * 512 + 2 * 2 * (128 + 32 + 8) + 2 * 2
+    assert windows == spec.decided_windows(32, 64)
+    spec.check_inputs({"image": image, "decisions": np.ones((1, windows), np.int32)})
+    with pytest.raises(InputError, match=rf"'noise': expected shape \(1, {windows}, 2\)"):
+        spec.check_inputs({"image": image, "noise": np.ones((1, windows))})
+    with pytest.raises(InputError, match="multiples of 32, got 33x64"):
+        spec.check_inputs({"image": np.zeros((1, 3, 33, 64), np.float32)})
+
+
+def test_drop_path_grows_to_the_bottleneck_and_falls_after() -> None:
+    rates = [rate for stage in LmdVitSpec().stages() for rate in stage.drop_path]
+    assert len(rates) == sum(LmdVitSpec().depths)
+    assert rates[0] == rates[-1] == 0
+    assert rates[18] == rates[20] == rates[21] == pytest.approx(0.1)
+    assert rates[:19] == pytest.approx(sorted(rates[:19]))
+    assert rates[21:] == pytest.approx(rates[18::-1])
+
+
+@pytest.mark.parametrize("size", [9, 31, 32, 34, 64, 66, 129])
+def test_kernels_of_other_sizes_are_refused_early(size: int) -> None:
+    """The decoder doubles from one pixel and adds one; upstream fails in the first forward pass."""
+    with pytest.raises(InputError, match=rf"kernel_size: expected 33 or 65.*got {size} "):
+        KernelPredictionSpec(kernel_size=size)
 
 
 def test_specs_survive_json() -> None:
@@ -67,10 +118,16 @@ def test_every_model_has_the_two_specs_and_an_example() -> None:
     for model in catalog.MODELS.values():
         assert {"tiny", "published"} <= model.specs.keys()
         for spec in model.specs.values():
-            inputs = model.example(spec, height_px=32, width_px=48, names=("cat",), seed=0)
+            inputs = model.example(
+                spec,
+                height_px=rounded_up(32, spec.size_multiple),
+                width_px=rounded_up(48, spec.size_multiple),
+                names=("cat",),
+                seed=0,
+            )
             spec.check_inputs(inputs)
             for array in inputs.values():
-                assert array.dtype == np.float32
+                assert array.dtype in (np.float32, np.int32)
 
 
 def test_photographs_are_blurred_but_recognisable() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -82,4 +84,18 @@ def test_impossible_tiles_are_refused(tile: int, overlap: int, multiple: int) ->
             tile_px=tile,
             overlap_px=overlap,
             multiple=multiple,
+        )
+
+
+def test_a_network_that_sees_the_whole_image_says_so() -> None:
+    """Where the result of a tile depends on the rest of the image."""
+    image = np.random.default_rng(0).random((1, 3, 40, 24), np.float32)
+    with pytest.warns(UserWarning, match="2 tiles differ from the whole image: it sees the mean"):
+        restore_tiled(
+            lambda tile: tile, image, tile_px=24, overlap_px=4, untiled="it sees the mean"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        restore_tiled(
+            lambda tile: tile, image, tile_px=40, overlap_px=4, untiled="it sees the mean"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from parity.measure import seeded_weights
-from restoration.engine import Tap
+from restoration import rendering
+from restoration.engine import PLAIN, Execution, Gradients, Tap
 from restoration.specs import Spec
 
 _CHOSEN: list[str] = []  # the framework of this process
@@ -26,6 +28,7 @@ def use(framework: str) -> None:
 
     runtime.prepare("cpu", report=say, warn=say)
     _engine()  # MindSpore's device can only be set before the first kernel runs
+    _engine()  # MindSpore's device has to be set before anything is computed
 
 
 def engine_name() -> str:
@@ -78,11 +81,90 @@ def failed_load_changes(spec: Spec, weights: Arrays) -> bool:
     raise AssertionError("the weights were loaded")
 
 
-def run(spec: Spec, weights: Arrays, inputs: Arrays, mode: str = "eager") -> Arrays:
+def build_as(spec: Spec, execution: Execution) -> None:
+    _engine().build(spec, execution)
+
+
+def training_gradients(spec: Spec, images: np.ndarray, execution: Execution) -> Arrays:
+    """Gradients of the mean result in training mode, by PyTorch, dropped paths drawn by a seed."""
+    import torch
+
+    engine = _engine()
+    model = engine.build(spec, execution)
+    engine.load(model, seeded_weights(engine.state(model), (0, 0)))
+    torch.manual_seed(0)
+    outputs = {spec.outputs[0]: np.ones_like(images)}
+    return dict(engine.gradients(model.train(), {"image": images}, outputs).parameters)
+
+
+def run(
+    spec: Spec,
+    weights: Arrays,
+    inputs: Arrays,
+    mode: str = "eager",
+    execution: Execution = PLAIN,
+) -> Arrays:
+    engine = _engine()
+    model = engine.build(spec, execution)
+    engine.load(model, weights)
+    return engine.run(model, inputs, mode=mode)
+
+
+def run_exactly(spec: Spec, weights: Arrays, inputs: Arrays) -> Arrays:
+    """The outputs in float64, which only the reference has."""
+    engine = _module("engine").ENGINE(dtype="float64")
+    model = engine.build(spec)
+    engine.load(model, weights)
+    return engine.run(model, inputs)
+
+
+def exact_gradients(spec: Spec, weights: Arrays, inputs: Arrays, objective: Arrays) -> Gradients:
+    """Gradients in float64, in PyTorch."""
+    engine = _module("engine").ENGINE(dtype="float64")
+    model = engine.build(spec)
+    engine.load(model, weights)
+    return engine.gradients(model, inputs, objective)
+
+
+def multi_scale(
+    spec: Spec, weights: Arrays, images: np.ndarray, options: dict[str, Any], is_exact: bool
+) -> np.ndarray:
+    """Controllable multi-scale rendering."""
+    engine = _module("engine").ENGINE(**({"dtype": "float64"} if is_exact else {}))
+    model = engine.build(spec)
+    engine.load(model, weights)
+    return rendering.render(engine, model, spec, images, **options)
+
+
+def tables(
+    spec: Spec, weights: Arrays, images: np.ndarray, options: dict[str, Any]
+) -> list[dict[float, float]]:
+    """Tables for multi-scale rendering after each image."""
     engine = _engine()
     model = engine.build(spec)
     engine.load(model, weights)
-    return engine.run(model, inputs, mode=mode)
+    single = [images[i : i + 1] for i in range(len(images))]
+    return list(rendering.build_tables(engine, model, spec, single, **options))
+
+
+def attention(
+    scales: tuple[int, ...], weights: Arrays, x: np.ndarray, probe: np.ndarray, is_exact: bool
+) -> tuple[np.ndarray, np.ndarray, Arrays]:
+    """`CrossScaleAttention`: its result, and gradients of mean(probe * result) by x and weights."""
+    module = _module("lmf").CrossScaleAttention(x.shape[1], scales)
+    if is_exact:
+        module, x, probe = module.double(), x.astype(np.float64), probe.astype(np.float64)
+        weights = {name: array.astype(np.float64) for name, array in weights.items()}
+    _set_module_state(module, weights)
+    names = list(weights)
+
+    def from_weights(tensor: Any, *_: Any) -> Any:
+        return module(tensor) / probe.size
+
+    output = _to_numpy(module(_tensor(x)))
+    parameters = dict(_module_parameters(module))
+    found = _gradients_with(from_weights, x, [parameters[name] for name in names], probe)
+    return output, found[0], dict(zip(names, found[1:], strict=True))
 
 
 def run_tapped_twice(spec: Spec, inputs: Arrays) -> tuple[list[Tap], list[Tap], Arrays]:
@@ -151,9 +233,69 @@ def stopped(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return _to_numpy(found), slopes
 
 
-def loss(name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
+def training_layer(name: str, arguments: list[Any], x: np.ndarray) -> np.ndarray:
+    """The result of a module of `layers.py` in training mode."""
+    module = getattr(_module("layers"), name)(*arguments)
+    module.set_train(True) if _CHOSEN[-1] == "mindspore" else module.train()
+    return _to_numpy(module(_tensor(x)))
+
+
+def as_places(array: np.ndarray) -> np.ndarray:
+    """Whole numbers after `places` of `layers.py`."""
+    return _to_numpy(_module("layers").places(array, _tensor(np.zeros(3, np.float32))))
+
+
+def as_constant(array: np.ndarray) -> np.ndarray:
+    """Numbers after `constant` of `layers.py`."""
+    return _to_numpy(_module("layers").constant(array, _tensor(np.zeros(3, np.float32))))
+
+
+def nimbusr_operators(arrays: list[np.ndarray], probes: list[np.ndarray]) -> list[np.ndarray]:
+    """What the operators of `nimbusr.py` make of image, masks and kernels, and the gradients of
+    sum(probe * result) by the three."""
+    results = [_to_numpy(result) for result in _results(_nimbusr_operators, arrays)]
+    return results + _gradients(_nimbusr_operators, arrays, probes)
+
+
+def nimbusr_blur(arrays: list[np.ndarray]) -> np.ndarray:
+    """NIMBUSR's blur of an image by masks and kernels."""
+    return _to_numpy(_nimbusr_operators(*map(_tensor, arrays))[0])
+
+
+def nimbusr_spectra(kernels: np.ndarray, height: int, width: int) -> list[np.ndarray]:
+    """The half spectra of kernels that NIMBUSR works with."""
+    found = _module("nimbusr").kernel_spectra(_tensor(kernels), height, width)
+    return [_to_numpy(part) for part in found]
+
+
+def saturated(x: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """NIMBUSR's saturation, its slope, and their argument afterwards."""
+    nimbusr, argument = _module("nimbusr"), _tensor(x)
+    results = nimbusr.saturate(argument, limit), nimbusr.saturation_slope(argument, limit)
+    return _to_numpy(results[0]), _to_numpy(results[1]), _to_numpy(argument)
+
+
+def _nimbusr_operators(image: Any, masks: Any, kernels: Any) -> list[Any]:
+    nimbusr = _module("nimbusr")
+    height, width = image.shape[2], image.shape[3]
+    spectra = nimbusr.kernel_spectra(kernels, height, width)
+    first = nimbusr.kernel_spectra(kernels[:, :1], height, width)
+    everywhere = _module("layers").fill_map(masks[:, :1], 1.0)
+    return [
+        nimbusr.blur(image, masks, spectra),
+        nimbusr.blur_adjoint(image, masks, spectra),
+        nimbusr.blur(image, everywhere, first),
+        nimbusr.blur_adjoint(image, everywhere, first),
+        nimbusr.saturate(3 * image - 1, 1.0),
+        nimbusr.saturation_slope(3 * image - 1, 1.0),
+    ]
+
+
+def loss(
+    name: str, arrays: list[np.ndarray], options: dict[str, Any] | None = None
+) -> list[np.ndarray]:
     """The result of a loss, a class or a function of `losses.py`."""
-    return [_to_numpy(result) for result in _results(_loss(name), arrays)]
+    return [_to_numpy(result) for result in _results(_loss(name, options), arrays)]
 
 
 def loss_gradients(name: str, arrays: list[np.ndarray], factor: float) -> list[np.ndarray]:
@@ -205,14 +347,45 @@ def _function(file: str, name: str, options: dict[str, Any]) -> Any:
     return lambda *tensors: found(*tensors, **options)
 
 
-def _loss(name: str) -> Any:
+def weighted_loss_gradients(
+    name: str, arrays: list[np.ndarray], probe: np.ndarray, options: dict[str, Any]
+) -> list[np.ndarray]:
+    """Gradients of sum(probe * loss) by each argument."""
+    return _gradients(_loss(name, options), arrays, [probe])
+
+
+def native(program: str, arrays: Arrays) -> Any:
+    """What a program in the framework's own words leaves in `result`, as NumPy arrays.
+
+    It sees the framework under the names that its users give it, np, `layers` and `engine` of this
+    suite, and tensors of the arrays under their names.
+    """
+    names = _native_names() | {"layers": _module("layers"), "engine": _module("engine"), "np": np}
+    names |= {"__name__": "native"} | {name: _tensor(array) for name, array in arrays.items()}
+    exec(program, names)
+    return _plain(names["result"])
+
+
+def _plain(value: Any) -> Any:
+    """Tensors in nested lists as NumPy arrays."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return _to_numpy(value) if hasattr(value, "numpy") or hasattr(value, "asnumpy") else value
+
+
+def _loss(name: str, options: dict[str, Any] | None = None) -> Any:
     found = getattr(_module("losses"), name)
-    return found() if isinstance(found, type) else found
+    given = options or {}
+    return found(**given) if isinstance(found, type) else functools.partial(found, **given)
 
 
 def _apply(name: str, options: dict[str, Any]) -> Any:
     function = getattr(_module("layers"), name)
-    return lambda *tensors: function(*tensors, **options)
+    given = {
+        option: _tensor(value) if isinstance(value, np.ndarray) else value
+        for option, value in options.items()
+    }
+    return lambda *tensors: function(*tensors, **given)
 
 
 def _results(function: Any, arrays: list[np.ndarray]) -> list[Any]:
@@ -229,6 +402,20 @@ def _engine() -> Any:
 
 
 # What each framework calls the same thing. Tests use double precision where the framework has it.
+
+
+def _native_names() -> dict[str, Any]:
+    if _CHOSEN[-1] == "torch":
+        import torch
+
+        return {"torch": torch, "nn": torch.nn, "F": torch.nn.functional}
+    if _CHOSEN[-1] == "jittor":
+        import jittor
+
+        return {"jt": jittor, "nn": jittor.nn}
+    import mindspore
+
+    return {"ms": mindspore, "nn": mindspore.nn, "ops": mindspore.ops}
 
 
 def _tensor(array: np.ndarray) -> Any:
@@ -293,3 +480,37 @@ def _set_module_state(module: Any, weights: Arrays) -> None:
     else:
         for name, value in module.parameters_and_names():
             value.set_data(_tensor(weights[name]))
+
+
+def _module_parameters(module: Any) -> list[tuple[str, Any]]:
+    if _CHOSEN[-1] == "mindspore":
+        return list(module.parameters_and_names())
+    return list(module.named_parameters())
+
+
+def _gradients_with(
+    function: Any, x: np.ndarray, parameters: list[Any], probe: np.ndarray
+) -> list[np.ndarray]:
+    """Gradients of sum(probe * function(x)) by x and by parameters of what it calls."""
+    tensor = _tensor(x)
+    if _CHOSEN[-1] == "torch":
+        import torch
+
+        tensor = tensor.requires_grad_()
+        found = torch.autograd.grad(
+            (function(tensor) * _tensor(probe)).sum(), [tensor, *parameters]
+        )
+    elif _CHOSEN[-1] == "jittor":
+        import jittor
+
+        found = jittor.grad((function(tensor) * _tensor(probe)).sum(), [tensor, *parameters])
+    else:
+        import mindspore
+
+        def objective(value: Any) -> Any:
+            return (function(value) * _tensor(probe)).sum()
+
+        weights = mindspore.ParameterTuple(parameters)
+        by_x, by_weight = mindspore.grad(objective, grad_position=0, weights=weights)(tensor)
+        found = [by_x, *by_weight]
+    return [_to_numpy(gradient) for gradient in found]

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from restoration.engine import (
+    PLAIN,
     Arrays,
+    Execution,
     Gradients,
     Tap,
     TapRecorder,
@@ -26,6 +29,7 @@ from torch_impl import losses
 
 _ADAM_BETAS = (0.9, 0.999)
 _ADAM_EPS = 1e-8
+_HALF = (torch.bfloat16, torch.float16)
 
 
 class TorchEngine:
@@ -46,12 +50,17 @@ class TorchEngine:
         torch.backends.cudnn.allow_tf32 = False  # by default convolutions on CUDA drop 13 bits
         self.dtype = getattr(torch, dtype)
 
-    def build(self, spec: Spec) -> nn.Module:
+    def build(self, spec: Spec, execution: Execution = PLAIN) -> nn.Module:
         network = getattr(importlib.import_module(f"torch_impl.{spec.module}"), spec.network)
         model = network(spec).eval().to(self.device, self.dtype)
         # Values are the same; convolutions then skip reordering their input and output.
         model.to(memory_format=torch.channels_last)
         model.spec = spec
+        if execution.checkpointing:
+            _checkpoint(model, spec)
+        model.precision = execution.precision
+        if execution.precision != "float32":
+            _keep_precise(model, spec)
         return model
 
     def state(self, model: nn.Module) -> Arrays:
@@ -68,9 +77,19 @@ class TorchEngine:
     def run(
         self, model: nn.Module, inputs: Mapping[str, np.ndarray], *, mode: str = "eager"
     ) -> Arrays:
-        with torch.inference_mode():
+        with torch.inference_mode(), self._precision(model):
             result = model(*self._arguments(model.spec, inputs))
         return _numpy_outputs(model.spec, result)
+
+    def call(self, model: nn.Module, method: str, *arguments: Any) -> Any:
+        with torch.inference_mode():
+            return getattr(model, method)(*map(self._native, arguments))
+
+    def to_numpy(self, value: Any) -> np.ndarray:
+        return _to_numpy(value)
+
+    def _native(self, value: Any) -> Any:
+        return self._tensor(value) if isinstance(value, np.ndarray) else value
 
     def run_tapped(
         self, model: nn.Module, inputs: Mapping[str, np.ndarray]
@@ -107,7 +126,8 @@ class TorchEngine:
             if value is not None and value.is_floating_point()
         }
         parameters = dict(model.named_parameters())
-        outputs = name_outputs(model.spec, model(*values))
+        with self._precision(model):
+            outputs = name_outputs(model.spec, model(*values))
         loss = sum(
             (outputs[name] * self._tensor(probe)).mean() for name, probe in objective.items()
         )
@@ -137,6 +157,12 @@ class TorchEngine:
             "no oneDNN": torch.backends.mkldnn.flags(enabled=False),
         }
 
+    def _precision(self, model: nn.Module) -> contextlib.AbstractContextManager[Any]:
+        """Matrix products and convolutions at the precision a network was built for."""
+        if model.precision == "float32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=getattr(torch, model.precision))
+
     def _tensor(self, array: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(np.array(array)).to(self.device)
         return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
@@ -152,7 +178,7 @@ class TorchTrainer:
     def __init__(self, engine: TorchEngine, model: nn.Module, spec: Spec, learning_rate: float):
         self._engine = engine
         self._model = model.train()
-        self._loss = getattr(losses, spec.loss)()
+        self._loss = getattr(losses, spec.require_loss())()
         self._optimizer = torch.optim.Adam(
             model.parameters(), lr=learning_rate, betas=_ADAM_BETAS, eps=_ADAM_EPS, weight_decay=0
         )
@@ -168,13 +194,48 @@ class TorchTrainer:
 
     def step(self, batch: Mapping[str, np.ndarray]) -> float:
         inputs = {name: array for name, array in batch.items() if name != "target"}
-        outputs = self._model(*self._engine._arguments(self._model.spec, inputs))
+        with self._engine._precision(self._model):
+            outputs = self._model(*self._engine._arguments(self._model.spec, inputs))
         named = name_outputs(self._model.spec, outputs)
-        loss = self._loss(*named.values(), self._engine._tensor(batch["target"]))
+        taken = [named[name] for name in self._model.spec.trained_outputs]
+        loss = self._loss(*taken, self._engine._tensor(batch["target"]))
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
         return loss.item()
+
+
+def _checkpoint(model: nn.Module, spec: Spec) -> None:
+    """In training, let the spec's repeated parts compute activations again for gradients.
+
+    Random numbers, as of dropped paths, are drawn alike both times.
+    """
+    for part in _parts(model, spec.repeated):
+        forward = part.forward
+
+        def again(*values: Any, forward: Any = forward) -> Any:
+            if not torch.is_grad_enabled():
+                return forward(*values)
+            return checkpoint(forward, *values, use_reentrant=False)
+
+        part.forward = again
+
+
+def _keep_precise(model: nn.Module, spec: Spec) -> None:
+    """Leave the spec's precise parts in float32 under autocast: decisions must not flip."""
+    for part in _parts(model, spec.precise):
+        forward = part.forward
+
+        def exactly(*values: Tensor, forward: Any = forward) -> Any:
+            with torch.autocast(values[0].device.type, enabled=False):
+                return forward(*[value.float() for value in values])
+
+        part.forward = exactly
+
+
+def _parts(model: nn.Module, name: str) -> list[nn.Module]:
+    """All modules of a class in a network."""
+    return [module for module in model.modules() if type(module).__name__ == name]
 
 
 def devices() -> list[str]:
@@ -187,7 +248,11 @@ def _to_numpy(tensor: Tensor) -> np.ndarray:
 
 
 def _numpy_outputs(spec: Spec, result: Any) -> Arrays:
-    return {name: _to_numpy(value) for name, value in name_outputs(spec, result).items()}
+    """Outputs by name; what was computed at half precision becomes float32, which holds it."""
+    return {
+        name: _to_numpy(value.float() if value.dtype in _HALF else value)
+        for name, value in name_outputs(spec, result).items()
+    }
 
 
 @contextlib.contextmanager

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from restoration import windows
 
 
 class Conv2d(nn.Conv2d):
@@ -65,6 +68,154 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return F.conv2d(x, weight, bias)
 
 
+class Linear(nn.Linear):
+    """Linear map of the last axis, (..., in) -> (..., out).
+
+    With a deviation `std`, weights are drawn from a normal distribution and the bias is 0.
+    """
+
+    # Native: a bias unless told otherwise; uniform weights and bias, as those of convolutions.
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool, std: float = 0.0):
+        super().__init__(in_channels, out_channels, bias=bias)
+        if std:
+            nn.init.normal_(self.weight, std=std)
+            nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight, self.bias)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Linear map of the last axis by given weights (out, in), (..., in) -> (..., out)."""
+    # Native: the same.
+    return F.linear(x, weight, bias)
+
+
+class LayerNorm(nn.Module):
+    """Mean 0 and variance 1 over the last axis, then a factor and an offset, any shape."""
+
+    # Native: eps 1e-5 by default.
+    def __init__(self, channels: int, *, eps: float):
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.eps)
+
+
+class Table(nn.Module):
+    """A learned table (rows, columns), its `weight`, drawn from a normal distribution."""
+
+    # Native: nn.Embedding holds one.
+    def __init__(self, rows: int, columns: int, *, std: float):
+        super().__init__()
+        self.weight = nn.Parameter(std * torch.randn(rows, columns))
+
+
+class DropPath(nn.Module):
+    """In training drops members of the first axis and scales the others by 1 / (1 - rate)."""
+
+    # Native: there is none.
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.rate == 0.0 or not self.training:
+            return x
+        shape = (x.shape[0],) + (1,) * (x.dim() - 1)
+        return x * (x.new_empty(shape).bernoulli_(1 - self.rate) / (1 - self.rate))
+
+
+class WindowConv(nn.Module):
+    """3x3 convolution of each channel by itself, channels last, (n, h, w, c) -> (n, h, w, c).
+
+    border "zeros" or "reflect" says what lies around each map.
+    """
+
+    # Native: channels first; the same memory, another order of axes.
+    def __init__(self, channels: int, *, border: str):
+        super().__init__()
+        self.border = border
+        conv = Conv2d(channels, channels, 3, padding=1, groups=channels, bias=True)
+        self.weight, self.bias = conv.weight, conv.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.permute(0, 3, 1, 2)
+        if self.border == "reflect":
+            x = F.pad(x, (1, 1, 1, 1), mode="reflect")
+        padding = 0 if self.border == "reflect" else 1
+        x = F.conv2d(x, self.weight, self.bias, padding=padding, groups=x.shape[1])
+        return x.permute(0, 2, 3, 1)
+
+
+def attention(
+    query: Tensor, key: Tensor, value: Tensor, offsets: Tensor | None, scale: float
+) -> Tensor:
+    """Softmax of scaled products plus offsets, times the values.
+
+    (rows, heads, q, d), (rows, heads, k, d) twice, (1 or rows, heads, q, k) -> (rows, heads, q, d).
+    """
+    # Native: scale 1/sqrt(d) by default.
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=offsets, scale=scale)
+
+
+def softmax(x: Tensor, *, axis: int) -> Tensor:
+    """Shares that add up to one along an axis, any shape."""
+    # Native: the axis is named dim.
+    return torch.softmax(x, dim=axis)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """x times the normal distribution's integral up to x, any shape."""
+    # Native: exact by default.
+    return F.gelu(x, approximate="none")
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + exp(-x)), any shape."""
+    # Native: the same.
+    return torch.sigmoid(x)
+
+
+def constant(values: np.ndarray | list[float], x: Tensor) -> Tensor:
+    """Given numbers as an array of the kind of x, without gradient."""
+    # Native: new_tensor takes precision and device from x.
+    return x.new_tensor(values)
+
+
+def stop_gradient(x: Tensor) -> Tensor:
+    """The same numbers, as a constant for gradients."""
+    # Native: detach.
+    return x.detach()
+
+
+def kept_rows(policy: Tensor) -> Tensor:
+    """The places where a vector is not 0, in order, (n,) -> (kept,)."""
+    # Native: a table of places.
+    return policy.nonzero().reshape(-1)
+
+
+def places(array: np.ndarray, x: Tensor) -> Tensor:
+    """Whole numbers (k,) as places to take from x."""
+    # Native: 64-bit numbers, where x is.
+    return torch.from_numpy(array).to(x.device)
+
+
+def take_rows(x: Tensor, rows: Tensor) -> Tensor:
+    """Members of the first axis by their places (k,), (n, ...) -> (k, ...)."""
+    # Native: index_select, which copies runs of memory; brackets do the same more slowly.
+    return x.index_select(0, rows)
+
+
+def put_rows(x: Tensor, values: Tensor, rows: Tensor) -> Tensor:
+    """x with members of the first axis replaced, (n, ...), (k, ...), (k,) -> (n, ...)."""
+    # Native: index_copy.
+    return x.index_copy(0, rows, values)
+
+
 def leaky_relu(x: Tensor, slope: float) -> Tensor:
     """Values below zero times a slope, any shape."""
     # Native: slope 0.01 by default.
@@ -102,13 +253,14 @@ def pad_to(x: Tensor, height: int, width: int) -> Tensor:
 def pad_bottom_right(x: Tensor, height: int, width: int, *, mode: str) -> Tensor:
     """Extend at the bottom and right, (n, c, h, w) -> (n, c, height, width).
 
-    mode "zeros", or "repeat" for the last row and column.
+    mode "zeros", "repeat" for the last row and column, or "reflect" at them.
     """
     # Native: amounts from the last axis to the first; zeros by default.
     amounts = (0, width - x.shape[3], 0, height - x.shape[2])
     if amounts == (0, 0, 0, 0):
         return x
-    return F.pad(x, amounts, mode="replicate" if mode == "repeat" else "constant")
+    native = {"zeros": "constant", "repeat": "replicate", "reflect": "reflect"}
+    return F.pad(x, amounts, mode=native[mode])
 
 
 def fill_map(x: Tensor, value: float) -> Tensor:
@@ -260,18 +412,6 @@ def uniform_parameter(shape: tuple[int, ...], bound: float) -> nn.Parameter:
     return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
 
 
-def constant(like: Tensor, values: list[float]) -> Tensor:
-    """Given numbers as an array of the kind of another, without gradient, (len(values),)."""
-    # Native: new_tensor keeps precision and device.
-    return like.new_tensor(values)
-
-
-def gelu(x: Tensor) -> Tensor:
-    """x times the probability that a normally distributed number is below it, any shape."""
-    # Native: exact by default, by the error function.
-    return F.gelu(x, approximate="none")
-
-
 def pixel_unshuffle(x: Tensor, factor: int) -> Tensor:
     """Pixels to channels, the inverse of `pixel_shuffle`, (n, c, h f, w f) -> (n, c f f, h, w)."""
     # Native: the same order everywhere.
@@ -322,12 +462,6 @@ def idft2(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
     return values.real, values.imag
 
 
-def linear(in_features: int, out_features: int) -> nn.Linear:
-    """Matrix product and bias, (n, in) -> (n, out)."""
-    # Native: the same.
-    return nn.Linear(in_features, out_features, bias=True)
-
-
 def correlate(x: Tensor, kernel: Tensor, *, stride: int) -> Tensor:
     """Each map with one kernel (1, 1, k, k), only where it fits, (m, 1, h, w) -> (m, 1, h', w')."""
     # Native: stride 1 by default.
@@ -376,3 +510,117 @@ def without_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     # Native: no_grad also keeps nothing for a backward pass.
     with torch.no_grad():
         return function(x)
+
+
+def filter_valid(x: Tensor, window: Tensor) -> Tensor:
+    """Each channel correlated with a window (k, k), (n, c, h, w) -> (n, c, h-k+1, w-k+1)."""
+    # Native: convolution, which correlates, over all channels together.
+    n, c, h, w = x.shape
+    size = window.shape[0]
+    x = F.conv2d(x.reshape(n * c, 1, h, w), window.reshape(1, 1, size, size))
+    return x.reshape(n, c, h - size + 1, w - size + 1)
+
+
+def shift_reflected(x: Tensor, down: int, right: int) -> Tensor:
+    """The map moved by whole pixels, mirrored into the gap, (n, c, h, w) -> the same."""
+    # Native: padding by negative amounts cuts, so one call does it.
+    return F.pad(x, (right, -right, down, -down), mode="reflect")
+
+
+class PRelu(nn.PReLU):
+    """Values below zero times one slope that is learned, any shape."""
+
+    # Native: the same.
+    def __init__(self) -> None:
+        super().__init__(num_parameters=1, init=0.25)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
+
+class RelativeBias(nn.Module):
+    """Adds a learned number per head and offset between pixels, (b, heads, w w, w w) -> the same.
+
+    Its table is ((2 w - 1)^2, heads) for windows of w x w pixels.
+    """
+
+    # Native: a parameter takes part in what its module moves and stores; a buffer too.
+    def __init__(self, window: int, heads: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty((2 * window - 1) ** 2, heads))
+        nn.init.trunc_normal_(self.weight, std=0.02)
+        places = torch.from_numpy(windows.relative_positions(window))
+        self.register_buffer("_places", places, persistent=False)
+
+    def forward(self, logits: Tensor) -> Tensor:
+        heads, size = logits.shape[1], logits.shape[2]
+        bias = self.weight.index_select(0, self._places).reshape(size, size, heads)
+        return logits + bias.permute(2, 0, 1)
+
+
+def window_mask(logits: Tensor, height: int, width: int, window: int, shift: int) -> Tensor:
+    """Bar a shifted window's pixels from those that lie elsewhere, (n windows, heads, l, l).
+
+    Adds -100 between pixels of a map (height, width) that the shift brought together.
+    """
+    # Native: a tensor made from an array.
+    n, heads, size, _ = logits.shape
+    bars = torch.from_numpy(windows.shift_mask(height, width, window, shift)).to(logits)
+    count = bars.shape[0]
+    barred = logits.reshape(n // count, count, heads, size, size) + bars.unsqueeze(1)
+    return barred.reshape(n, heads, size, size)
+
+
+def scale_rows(x: Tensor, factors: Tensor) -> Tensor:
+    """Each row times a factor of its own, (r, c), (r, 1) -> (r, c)."""
+    # Native: the same.
+    return x * factors
+
+
+def repeat_rows(x: Tensor, count: int) -> Tensor:
+    """Each row so many times, (n, c) -> (n count, c)."""
+    # Native: a view.
+    n, c = x.shape
+    return x.reshape(n, 1, c).expand(n, count, c).reshape(n * count, c)
+
+
+def columns(x: Tensor, count: int) -> list[Tensor]:
+    """Cut into blocks of as many columns each, (r, c) -> count x (r, c/count)."""
+    # Native: views, whose rows lie apart, which slows `take_rows` down.
+    return [block.contiguous() for block in torch.chunk(x, count, dim=1)]
+
+
+def modulate(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    """x * gain + shift, all of one shape."""
+    # Native: in one pass.
+    return torch.addcmul(shift, x, gain)
+
+
+def convolve(x: Tensor, weight: Tensor, *, padding: int) -> Tensor:
+    """Convolution by given weights (out, in, k, k), (n, in, h, w) -> (n, out, h', w')."""
+    # Native: padding 0 by default.
+    return F.conv2d(x, weight, None, padding=padding)
+
+
+def patches(x: Tensor, size: int, *, stride: int, padding: int) -> Tensor:
+    """Square pieces row by row, zeros around, (n, c, h, w) -> (n, c size size, pieces)."""
+    # Native: the same.
+    return F.unfold(x, size, padding=padding, stride=stride)
+
+
+def overlay(x: Tensor, height: int, width: int, size: int, *, stride: int, padding: int) -> Tensor:
+    """The adjoint of `patches`: add the pieces, (n, c size size, pieces) -> (n, c, h, w)."""
+    # Native: the same.
+    return F.fold(x, (height, width), size, padding=padding, stride=stride)
+
+
+def batched_matmul(x: Tensor, y: Tensor) -> Tensor:
+    """Products of stacks of matrices, (..., i, k), (..., k, j) -> (..., i, j)."""
+    # Native: matmul does this.
+    return torch.matmul(x, y)
+
+
+def settle(x: Tensor) -> Tensor:
+    """Compute x now, so that what went into it can be freed."""
+    # Native: always so.
+    return x

@@ -55,7 +55,7 @@ def phase_rows(x: Tensor) -> Tensor:
     n, c, h, w = x.shape
     # Half a spectrum stands for the whole: its inner columns occur twice.
     counts = [1 if 2 * column % w == 0 else 2 for column in range(w // 2 + 1)]
-    weights = constant(x, [(count / (h * w)) ** 0.5 for count in counts + counts])
+    weights = constant([(count / (h * w)) ** 0.5 for count in counts + counts], x)
     real, imaginary = unit_spectrum(x)
     return (torch.cat([real, imaginary], dim=3) * weights).reshape(n, c, -1)
 

@@ -51,8 +51,8 @@ def phase(real: Tensor, imaginary: Tensor) -> Tensor:
     error in its imaginary part must not make -pi of it.
     """
     height, width = real.shape[2], real.shape[3]
-    rows = constant(real, [1.0 if 2 * k % height == 0 else 0.0 for k in range(height)])
-    columns = constant(real, [1.0 if 2 * k % width == 0 else 0.0 for k in range(width)])
+    rows = constant([1.0 if 2 * k % height == 0 else 0.0 for k in range(height)], real)
+    columns = constant([1.0 if 2 * k % width == 0 else 0.0 for k in range(width)], real)
     is_real = rows.reshape(1, 1, height, 1) * columns.reshape(1, 1, 1, width)
     is_real = fill_map(real, 0.0) + is_real
     return angle(real, torch.where(is_real > 0, fill_map(imaginary, 0.0), imaginary))

@@ -1,4 +1,31 @@
 """Moves weights between published layouts, the suite's own names, and file formats.
 
-Imports no framework, ever: files are read and written as data.
+Imports no framework, ever: files are read and written as data. `convert`, `inspect`, `diff`,
+`verify` and `scan` are what the command `weights-convert` offers.
 """
+
+from weights_convert.conversion import Conversion, convert
+from weights_convert.difference import Difference, TensorDifference, diff
+from weights_convert.errors import MismatchError, OutputError
+from weights_convert.inspection import Inspection, TensorInfo, inspect
+from weights_convert.scanning import Finding, Scan, scan
+from weights_convert.verification import RoundTrip, Verification, verify
+
+__all__ = [
+    "Conversion",
+    "Difference",
+    "Finding",
+    "Inspection",
+    "MismatchError",
+    "OutputError",
+    "RoundTrip",
+    "Scan",
+    "TensorDifference",
+    "TensorInfo",
+    "Verification",
+    "convert",
+    "diff",
+    "inspect",
+    "scan",
+    "verify",
+]

@@ -17,13 +17,36 @@ class NameTable:
     """Pairs of patterns, ours and theirs, for a name or the part of it before ".weight" or ".bias".
 
     `{field}` stands for a number and must occur on both sides, as in
-    ("encoder1.{block}.conv1", "Encoder.0.layers.{block}.main.0.main.0").
+    ("encoder1.{block}.conv1", "Encoder.0.layers.{block}.main.0.main.0"). `constants` are their
+    names of entries that are not learned and that the suite has not. `optional_prefix` is what
+    some of the published files put before every name.
     """
 
-    def __init__(self, pairs: Sequence[tuple[str, str]], *, optional_prefix: str = ""):
-        """optional_prefix: what some of the published files put before every name."""
+    def __init__(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        constants: Sequence[str] = (),
+        optional_prefix: str = "",
+    ):
+        self.pairs, self.constants = tuple(pairs), tuple(constants)
         self._to_ours = [(_pattern(theirs, optional_prefix), ours) for ours, theirs in pairs]
         self._to_theirs = [(_pattern(ours), theirs) for ours, theirs in pairs]
+        self._constants = [_pattern(name) for name in constants]
+
+    def below(self, ours: str, theirs: str) -> NameTable:
+        """The same names as those of a part, as "encoder." and "encoder."."""
+        return NameTable(
+            [(ours + one, theirs + other) for one, other in self.pairs],
+            constants=[theirs + name for name in self.constants],
+        )
+
+    def __add__(self, other: NameTable) -> NameTable:
+        return NameTable(self.pairs + other.pairs, constants=self.constants + other.constants)
+
+    def is_constant(self, name: str) -> bool:
+        """Whether a published entry is not learned, and has no counterpart in the suite."""
+        return any(pattern.fullmatch(name) for pattern in self._constants)
 
     def ours(self, name: str) -> str | None:
         """The suite's name of a published one, or None if the table does not know it."""
@@ -34,12 +57,13 @@ class NameTable:
         return _translate(name, self._to_theirs)
 
     def to_ours(self, state: Mapping[str, np.ndarray], *, where: str) -> dict[str, np.ndarray]:
-        """Rename a published state.
+        """Rename a published state, without its constants.
 
         Raises:
             InputError: the table does not know some of the names, or two of them become one.
         """
-        return _renamed(state, {name: self.ours(name) for name in state}, where)
+        learned = [name for name in state if not self.is_constant(name)]
+        return _renamed(state, {name: self.ours(name) for name in learned}, where)
 
     def to_theirs(self, state: Mapping[str, np.ndarray], *, where: str) -> dict[str, np.ndarray]:
         """Rename a state of the suite as it was published.
@@ -53,8 +77,8 @@ class NameTable:
 def _pattern(text: str, optional_prefix: str = "") -> re.Pattern[str]:
     """A pattern of the table as a regular expression over a whole name."""
     escaped = re.escape(text).replace(r"\{", "{").replace(r"\}", "}")
-    fields = _FIELD.sub(r"(?P<\1>\\d+)", escaped)
     prefix = f"(?:{re.escape(optional_prefix)})?"
+    fields = _FIELD.sub(r"(?P<\1>\\d+)", escaped)
     return re.compile(prefix + fields + r"(?P<suffix>(?:\.(?:weight|bias))?)")
 
 
@@ -80,4 +104,4 @@ def _renamed(
             where=where,
             next_step="check that the file belongs to this model",
         )
-    return {str(names[name]): array for name, array in state.items()}
+    return {str(target): state[name] for name, target in names.items()}

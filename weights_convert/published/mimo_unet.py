@@ -72,10 +72,12 @@ LAYOUT = Layout(
     classes=("MIMOUNet", "MIMO-UNet"),
     table=_TABLE,
     spec=lambda shapes, config: _spec(shapes, config, skip_dropout=0.0),
+    container=lambda spec, weights: {"model": weights},
 )
 LAYOUT_PLUS = Layout(
     classes=("MIMOUNetPlus", "MIMO-UNetPlus"),
     table=_TABLE,
     spec=lambda shapes, config: _spec(shapes, config, skip_dropout=0.1),
     inputs={"drop1": "skip_mask1", "drop2": "skip_mask2"},
+    container=lambda spec, weights: {"model": weights},
 )

@@ -1,0 +1,75 @@
+"""RDN: residual dense blocks, an encoder for continuous super-resolution.
+
+Source: Zhang et al., "Residual Dense Network for Image Super-Resolution", CVPR 2018, arXiv
+1802.08797.
+
+Input: image (n, 3, h, w) in [-1, 1], of any size. Output: features (n, width, h, w), or with a
+scale an image (n, 3, scale h, scale w), not clamped.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restoration.specs import RdnSpec
+from torch_impl.layers import Conv2d, pixel_shuffle
+
+
+class DenseBlock(nn.Module):
+    """Convolutions that each see all before them, merged, and the input, (n, c, h, w) -> same."""
+
+    def __init__(self, channels: int, growth: int, convolutions: int):
+        super().__init__()
+        self.convs = nn.ModuleList(
+            [
+                Conv2d(channels + place * growth, growth, 3, padding=1, bias=True)
+                for place in range(convolutions)
+            ]
+        )
+        self.merge = Conv2d(channels + convolutions * growth, channels, 1, padding=0, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        dense = x
+        for conv in self.convs:
+            dense = torch.cat([dense, F.relu_(conv(dense))], dim=1)
+        return self.merge(dense) + x
+
+
+class Rdn(nn.Module):
+    """The whole network; see the module's docstring for shapes."""
+
+    def __init__(self, spec: RdnSpec):
+        super().__init__()
+        width, growth = spec.width, spec.growth
+        self.factors = spec.factors
+        self.head1 = Conv2d(3, width, 3, padding=1, bias=True)
+        self.head2 = Conv2d(width, width, 3, padding=1, bias=True)
+        self.blocks = nn.ModuleList(
+            [DenseBlock(width, growth, spec.convolutions) for _ in range(spec.blocks)]
+        )
+        self.merge1 = Conv2d(spec.blocks * width, width, 1, padding=0, bias=True)
+        self.merge2 = Conv2d(width, width, 3, padding=1, bias=True)
+        widths = (width, *[growth] * len(spec.factors), 3)
+        factors = (*spec.factors, 1)
+        self.upsampler = nn.ModuleList(
+            [
+                Conv2d(widths[i], widths[i + 1] * factors[i] ** 2, 3, padding=1, bias=True)
+                for i in range(len(factors) if spec.scale > 1 else 0)
+            ]
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        shallow = self.head1(image)
+        x = self.head2(shallow)
+        results = []
+        for block in self.blocks:
+            x = block(x)
+            results.append(x)
+        x = self.merge2(self.merge1(torch.cat(results, dim=1))) + shallow
+        for i in range(len(self.upsampler)):
+            x = self.upsampler[i](x)
+            if i < len(self.factors):
+                x = pixel_shuffle(x, self.factors[i])
+        return x

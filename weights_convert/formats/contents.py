@@ -1,0 +1,43 @@
+"""What reading a file gives, whatever its format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from weights_convert.mapped import MappedFile
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """A checksum that a file holds of its bytes in [start, stop). Exactly one of them is given."""
+
+    what: str
+    start: int
+    stop: int
+    crc32: int | None = None
+    sha1: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file holds.
+
+    tree: dictionaries, lists, plain values, inert objects, and what has a `tensor` in it.
+    checksums: in the order of the bytes, without overlap. metadata: texts about the whole.
+    """
+
+    file: MappedFile
+    tree: object
+    checksums: tuple[Checksum, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PickleRun:
+    """Where a file holds a number of pickles, one after the other."""
+
+    name: str
+    start: int
+    stop: int
+    count: int = 1
