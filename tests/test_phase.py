@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from parity.cases import golden_case
+from parity.cases import golden_cases
 from restoration import catalog
 from restoration.errors import InputError
 from tests.backends import Backend
@@ -168,7 +168,7 @@ def test_published_configuration(backend: Backend, model: str) -> None:
 
     The authors' own float32 outputs are off by 2e-6 to 3e-6.
     """
-    case = golden_case(GOLDEN / f"{model}.safetensors")
+    (case,) = golden_cases(GOLDEN / f"{model}.safetensors")
     assert case.spec == catalog.find(model).spec("published")
     found = backend.call("run", case.spec, case.weights, case.inputs)
     for name, array in found.items():

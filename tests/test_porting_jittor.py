@@ -87,6 +87,45 @@ def test_interpolate_by_a_factor(native: Native) -> None:
     np.testing.assert_allclose(found[0, 0, 0], np.arange(5) * 2 + 0.5, rtol=1e-6)
 
 
+def test_chunk_of_one(native: Native) -> None:
+    x = _draw(2, 3)
+    raised = native(
+        """
+try:
+    jt.chunk(x, 1)
+    result = ""
+except UnboundLocalError:
+    result = "UnboundLocalError"
+""",
+        x=x,
+    )
+    differs(raised == "UnboundLocalError", "chunk", "the case of one block in layers.columns")
+    (found,) = native("layers.columns(x, 1)", x=x)
+    assert np.array_equal(found, x)
+
+
+def test_adaptive_pooling(native: Native) -> None:
+    x = _draw(1, 1, 5, 7)
+    pieces = [(0, 2), (1, 4), (3, 5)], [(0, 3), (2, 5), (4, 7)]
+    exact = np.array([[x[0, 0, a:b, c:d].mean() for c, d in pieces[1]] for a, b in pieces[0]])
+    found = native("nn.AdaptiveAvgPool2d(3)(x)", x=x)
+    differs(
+        found.shape != (1, 1, 3, 3) or np.abs(found - exact).max() > 0.01,
+        "AdaptiveAvgPool2d",
+        "layers.adaptive_avg_pool",
+    )
+    found = native("layers.adaptive_avg_pool(x, 3)", x=x)
+    np.testing.assert_allclose(found[0, 0], exact, atol=1e-6)
+
+
+def test_arctan2(native: Native) -> None:
+    y, x = np.float32([1]), np.float32([-1])
+    found = native("jt.arctan2(y, x)", y=y, x=x)
+    differs(abs(found[0] - 0.75 * np.pi) > 1e-3, "arctan2", "layers.angle")
+    found = native("layers.angle(x, y)", y=y, x=x)
+    np.testing.assert_allclose(found, [0.75 * np.pi], rtol=1e-6)
+
+
 def test_pooling_of_one_block(native: Native) -> None:
     x = _draw(2, 3, 2, 2)
     native.refuses("nn.max_pool2d(x, 2)", "should be larger than", "the padding in max_pool", x=x)

@@ -289,6 +289,24 @@ result = [before, model.training, model.stem.training]
     assert trains == [False, True, True]
 
 
+def test_tanh(native: Native) -> None:
+    x = np.float32([-5, 0.5, 5, 7])
+    found = native("ops.tanh(x)", x=x)
+    exact = np.tanh(x.astype(np.float64))
+    differs(relative_error(found, exact) > 5e-5, "tanh", "the line of docs/porting/mindspore.md")
+    x = np.float32([-3, -1, 0.5, 5])
+    exact = x * 0.5 * (1 + erf(x.astype(np.float64) / np.sqrt(2)))
+    np.testing.assert_allclose(native("layers.gelu(x)", x=x), exact, rtol=0, atol=5e-7)
+
+
+def test_gradient_of_one_outer_product(native: Native) -> None:
+    x = _draw(1, 1, 3)
+    program = "ms.grad(lambda x: ops.matmul(ops.ones((1, 5, 1)), x).sum())(x)"
+    native.refuses(program, "must be equal to", "layers.repeat_rows", x=x)
+    found = native("ms.grad(lambda x: layers.repeat_rows(x, 5).sum())(x)", x=x[0])
+    assert np.array_equal(found, np.full((1, 3), 5.0))
+
+
 def test_softmax_of_one(native: Native) -> None:
     """The first gradients of five axes and of four: later ones do as the first did."""
     x, probe = _draw(2, 3, 1, 2, 5), _draw(2, 3, 1, 2, 5)

@@ -321,6 +321,19 @@ def function_gradients(
     return _gradients(_function(file, name, options), arrays, probes)
 
 
+def cost_volumes_on_gpus(arrays: list[np.ndarray], probe: np.ndarray) -> list[list[np.ndarray]]:
+    """PyTorch's compiled cost volume and its gradients by the two maps, on each GPU there is."""
+    import torch
+
+    found = []
+    for number in range(torch.cuda.device_count()):
+        maps = [torch.from_numpy(array).to(f"cuda:{number}").requires_grad_() for array in arrays]
+        volume = _module("correlation").cost_volume(*maps, method="compiled")
+        slopes = torch.autograd.grad((volume * torch.from_numpy(probe).to(volume)).sum(), maps)
+        found.append([_to_numpy(tensor) for tensor in (volume.cpu(), *(s.cpu() for s in slopes))])
+    return found
+
+
 def part(
     file: str,
     name: str,
