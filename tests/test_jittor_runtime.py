@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ import pytest
 from jittor_impl import runtime
 from restoration import cache
 from restoration.errors import UnavailableError
+from tests.backends import Backend
+from tests.porting import Native
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -113,3 +117,26 @@ def test_the_cache_falls_back_to_a_folder_that_can_be_written(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert cache.folder("x") == tmp_path / f"restoration-suite-{os.getuid()}" / "x"
+
+
+def test_kernels_headers_are_compiled_once(backends: Callable[[str], Backend]) -> None:
+    """The compiler says that it takes them from the file, for a kernel compiled as Jittor does."""
+    flags, compiler = Native(backends("jittor"))("[jt.flags.cc_flags, jt.flags.cc_path]")
+    kept = [flag for flag in shlex.split(flags) if not flag.startswith(runtime._LINKER_FLAGS)]
+    kernel = '#define JIT 1\n#define JIT_cpu 1\n#include <cmath>\n#include "var.h"\n'
+    finished = subprocess.run(
+        [compiler, *kept, "-g", "-H", "-S", "-x", "c++", "-", "-o", os.devnull],
+        input=kernel,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    first, *others = finished.stderr.splitlines()
+    assert first.startswith("! ")
+    assert first.endswith(".h.gch")
+    assert not any(line.startswith("x ") for line in others)
+
+
+def test_without_compiled_headers_kernels_compile_as_ever(tmp_path: Path) -> None:
+    assert runtime._precompiled_headers(tmp_path, "g++", "-DWRONG=", _silent) == ""
+    assert [path.suffix for path in tmp_path.iterdir()] == [".h"]
