@@ -217,10 +217,6 @@ def irfft2(real: np.ndarray, imaginary: np.ndarray, *, width: int) -> np.ndarray
     return np.fft.irfft2(real + 1j * imaginary, s=(real.shape[2], width))
 
 
-def constant(like: np.ndarray, values: list[float]) -> np.ndarray:
-    return np.array(values)
-
-
 def pixel_unshuffle(x: np.ndarray, factor: int) -> np.ndarray:
     places = [(dy, dx) for dy in range(factor) for dx in range(factor)]
     parts = np.stack([x[:, :, dy::factor, dx::factor] for dy, dx in places], 2)
@@ -575,11 +571,6 @@ def test_fresh_weights_are_uniform_as_in_pytorch(
         assert np.abs(values).max() > 0.6 * bound
         assert abs(values.mean()) < 0.25 * bound
     assert initial["weight"].std() == pytest.approx(bound / np.sqrt(3), rel=0.03)
-
-
-def test_a_constant_has_the_numbers(backend: Backend) -> None:
-    (found,) = backend.call("layer", "constant", [_draw(2, 3)], {"values": [1.0, 0.25, -3.0]})
-    _close(found, constant(_draw(1), [1.0, 0.25, -3.0]))
 
 
 def _check_curved(

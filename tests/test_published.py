@@ -78,4 +78,4 @@ def test_names_of_another_model_are_listed() -> None:
 
 def test_unknown_class_names_the_nearest() -> None:
     with pytest.raises(InputError, match=r"known: .*MIMO-UNet, "):
-        layout_of_class("Restormer")
+        layout_of_class("Uformer")
