@@ -14,10 +14,35 @@ from jittor import Var, nn
 from restoration import windows
 
 
-class Conv2d(nn.Conv2d):
+class _Conv2d(nn.Conv2d):
+    def execute(self, x: Var) -> Var:
+        result = nn.conv2d(
+            x, self.weight, None, self.stride, self.padding, self.dilation, self.groups
+        )
+        return result if self.bias is None else _add_bias(result, self.bias)
+
+
+class _ConvTranspose2d(nn.ConvTranspose2d):
+    def execute(self, x: Var) -> Var:
+        result = nn.conv_transpose2d(x, self.weight, None, self.stride, self.padding)
+        return result if self.bias is None else _add_bias(result, self.bias)
+
+
+def _add_bias(x: Var, bias: Var) -> Var:
+    """A number per channel added, (n, c, h, w) and (c,) -> (n, c, h, w).
+
+    By way of rows: its gradient then is a sum of rows' sums, each of few numbers, for Jittor adds
+    one number after another.
+    """
+    channels, height = x.shape[1], x.shape[2]
+    return x + bias.reshape(1, channels, 1, 1).broadcast((1, channels, height, 1))
+
+
+class Conv2d(_Conv2d):
     """2-D convolution with zero padding, (n, in, h, w) -> (n, out, h', w')."""
 
-    # Native: padding 0 and a bias unless told otherwise.
+    # Native: padding 0 and a bias unless told otherwise; the bias's gradient adds one number after
+    # another.
     def __init__(
         self,
         in_channels: int,
@@ -42,7 +67,7 @@ class Conv2d(nn.Conv2d):
         )
 
 
-class ConvTranspose2d(nn.ConvTranspose2d):
+class ConvTranspose2d(_ConvTranspose2d):
     """Transposed 2-D convolution without output padding, (n, in, h, w) -> (n, out, h', w')."""
 
     # Native: padding 0 and a bias unless told otherwise.

@@ -51,7 +51,8 @@ def test_layer_norm(native: Native) -> None:
 
 
 def test_gradient_of_a_bias(native: Native) -> None:
-    """Of the mean of a linear map; taking the mean first leaves nothing to add up."""
+    """Of the mean of a linear map; taking the mean first leaves nothing to add up. And of a mean
+    over pixels, which a convolution adds up row by row."""
     x, weight, bias = _draw(1_000_000, 3), _draw(2, 3), np.zeros(2, np.float32)
     program = "jt.grad({result}.sum(), [bias])[0]"
     after = program.format(result="(nn.matmul_transpose(x, weight) + bias).mean(dim=0)")
@@ -60,6 +61,15 @@ def test_gradient_of_a_bias(native: Native) -> None:
     before = program.format(result="layers.linear(x.mean(dim=0, keepdims=True), weight, bias)")
     found = native(before, x=x, weight=weight, bias=bias)
     assert np.abs(found - 1).max() < 1e-6
+    program = """
+layer = {layers}.Conv2d(1, 2, 1, padding=0, bias=True)
+result = jt.grad(layer(x).mean(), [layer.bias])[0]
+"""
+    image = _draw(1, 1, 1000, 1000)
+    found = native(program.format(layers="nn"), x=image)
+    differs(bool(np.abs(found - 0.5).max() > 1e-4), "gradient of a bias", "_add_bias in Conv2d")
+    found = native(program.format(layers="layers"), x=image)
+    assert np.abs(found - 0.5).max() < 1e-5
 
 
 def test_interpolate_default(native: Native) -> None:
