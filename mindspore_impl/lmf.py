@@ -405,17 +405,24 @@ class LmLte(Modulated):
 
     def spectrum(self, features: Tensor) -> list[Tensor]:
         """Coefficients (pixels, k), and frequencies of y and of x, both (pixels, k/2)."""
-        frequencies = axes_apart(to_rows(self.frequencies(features)))
-        return [to_rows(self.coefficients(features)), *columns(frequencies, 2)]
+        return [to_rows(self.coefficients(features)), *self.directions(features)]
+
+    def directions(self, features: Tensor) -> list[Tensor]:
+        """Frequencies of y and of x, both (pixels, k/2)."""
+        return columns(axes_apart(to_rows(self.frequencies(features))), 2)
 
     def wave(self, features: Tensor, cell: Tensor) -> Tensor:
         """The Fourier features half a pixel away from each pixel, (pixels, k)."""
-        coefficients, along_y, along_x = self.spectrum(features)
-        phase = along_y + along_x
+        phase = self.diagonal(features)
         if self.cell:
             pixels = features.shape[2] * features.shape[3]
             phase = phase + repeat_rows(self.cell_phase(cell), pixels)
-        return fourier(coefficients, phase)
+        return fourier(to_rows(self.coefficients(features)), phase)
+
+    def diagonal(self, features: Tensor) -> Tensor:
+        """The sum of both frequencies, (pixels, k/2)."""
+        along_y, along_x = self.directions(features)
+        return along_y + along_x
 
     def describe(self, latents: list[Tensor], rows: Tensor, offset: Tensor, cell: Tensor) -> Tensor:
         """What the render network starts from, (r, in)."""

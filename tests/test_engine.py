@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from parity.measure import seeded_weights
+from restoration.catalog import MODELS
 from restoration.examples import sharp_and_blurred
 from restoration.specs import MimoUnetSpec
+from restoration.tiling import rounded_up
 from tests.backends import Backend, RaisedError
 from tests.conftest import FRAMEWORKS
 
@@ -94,6 +96,21 @@ def test_bad_inputs_are_explained(
         backend.call("run", SPEC, weights, inputs)
     assert caught.value.kind == "InputError"
     assert text in caught.value.text
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_running_leaves_the_inputs_alone(backends: Callable[[str], Backend], name: str) -> None:
+    """PyTorch's engine works in the caller's memory."""
+    model = MODELS[name]
+    spec = model.spec("tiny")
+    inputs = model.example(
+        spec,
+        height_px=rounded_up(32, spec.size_multiple),
+        width_px=rounded_up(48, spec.size_multiple),
+        names=("cat",),
+        seed=0,
+    )
+    assert backends("torch").call("changed_inputs", spec, inputs) == []
 
 
 def test_absent_device_is_one_clear_error(backend: Backend) -> None:

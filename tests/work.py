@@ -97,6 +97,14 @@ def training_gradients(spec: Spec, images: np.ndarray, execution: Execution) -> 
     return dict(engine.gradients(model.train(), {"image": images}, outputs).parameters)
 
 
+def changed_inputs(spec: Spec, inputs: Arrays) -> list[str]:
+    """Names of inputs in which running a network leaves other numbers than it found."""
+    before = {name: array.copy() for name, array in inputs.items()}
+    engine = _engine()
+    engine.run(engine.build(spec), inputs)
+    return [name for name, array in inputs.items() if not np.array_equal(array, before[name])]
+
+
 def run(
     spec: Spec,
     weights: Arrays,

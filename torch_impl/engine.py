@@ -164,7 +164,8 @@ class TorchEngine:
         return torch.autocast(self.device.type, dtype=getattr(torch, model.precision))
 
     def _tensor(self, array: np.ndarray) -> Tensor:
-        tensor = torch.from_numpy(np.array(array)).to(self.device)
+        # In the caller's memory where that can be: networks do not write to their inputs.
+        tensor = torch.from_numpy(np.require(array, requirements="CW")).to(self.device)
         return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
 
     def _arguments(self, spec: Spec, inputs: Mapping[str, np.ndarray]) -> list[Tensor | None]:
