@@ -176,10 +176,13 @@ def golden_cases(path: Path) -> list[Case]:
     by_parameter = {f"gradient/parameter/{name}": array for name, array in gradients.items()}
     if isinstance(spec, ContinuousSpec):
         calls = continuous_goldens.merge(spec, content)
-        return [
-            dataclasses.replace(case, **vars(merged) | {"expected": merged.expected | by_parameter})
-            for merged in calls
-        ]
+        result = []
+        for merged in calls:
+            height, width = merged.inputs["image"].shape[2:]
+            name = f"{path.stem}-{height}x{width}" if len(calls) > 1 else path.stem
+            changed = {"name": name, "expected": merged.expected | by_parameter}
+            result.append(dataclasses.replace(case, **vars(merged) | changed))
+        return result
     inputs = layout.adapted(_group(content, "inputs"))
     outputs = _group(content, "outputs")
     probes, by_input = _group(content, "probes"), _group(content, "grads_inputs")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from restoration import queries
+from restoration.errors import InputError
 from restoration.specs import ContinuousSpec, LmCiaosrSpec
 
 Arrays = dict[str, np.ndarray]
@@ -75,7 +76,16 @@ def _calls(spec: ContinuousSpec, content: Mapping[str, np.ndarray]) -> Iterator[
 
 
 def _read_call(spec: ContinuousSpec, content: Mapping[str, np.ndarray], call: str) -> _Call:
-    coord, cell = content[f"inputs/coord_{call}"], content[f"inputs/cell_{call}"]
+    places, cells = f"inputs/coord_{call}", f"inputs/cell_{call}"
+    if places not in content or cells not in content:
+        raise InputError(
+            f"result {call!r} of a golden file",
+            expected=f"the arrays {places!r} and {cells!r} that it was rendered with",
+            got=", ".join(name for name in content if name.startswith("inputs/")) or "no inputs",
+            where="the file's arrays",
+            next_step="give a file of a network's own results, not of its parts",
+        )
+    coord, cell = content[places], content[cells]
     name = f"lr_{call}" if f"inputs/lr_{call}" in content else "lr"
     image = content[f"inputs/{name}"][: len(coord)]
     height, width = image.shape[2:]

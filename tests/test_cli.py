@@ -44,6 +44,7 @@ def _one_line(finished: subprocess.CompletedProcess[str]) -> str:
         (("mimo_unet", "--weights", "text.png"), "a readable safetensors file"),
         (("mimo_unet", "mimo_unet_plus", "--weights", "x"), "expected one model, got 2"),
         (("--golden", "text.png"), "a readable safetensors file"),
+        (("--golden", f"{HERE}/golden/lm_lte-cmsr-table.safetensors"), "that it was rendered with"),
         (("mimo_unet", "--golden", "x"), "expected either models or --golden"),
         (("mimo_unet", "--python", "tensorflow=/usr/bin/python3"), "got 'tensorflow'"),
         (("mimo_unet", "--runs", "text.png/runs"), "Not a directory"),
