@@ -96,7 +96,7 @@ class Linear(nn.Dense):
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Linear map of the last axis by given weights (out, in), (..., in) -> (..., out)."""
     # Native: dense, which takes four to eight times as long as its parts; the sum by "+" twenty.
-    rows = ops.matmul(x.reshape(-1, x.shape[-1]), weight.swapaxes(0, 1))
+    rows = ops.MatMul(transpose_b=True)(x.reshape(-1, x.shape[-1]), weight)
     rows = rows if bias is None else ops.bias_add(rows, bias)
     return rows.reshape(*x.shape[:-1], weight.shape[0])
 
@@ -146,7 +146,7 @@ class WindowConv(nn.Cell):
     """
 
     # Native: channels first; the axes are moved in memory, there and back. Padding by reflection
-    # takes twice as long as taking rows and columns by their places.
+    # takes twice as long as taking pixels by their places.
     def __init__(self, channels: int, *, border: str):
         super().__init__()
         self.border = border
@@ -156,9 +156,11 @@ class WindowConv(nn.Cell):
     def construct(self, x: Tensor) -> Tensor:
         padding = 1
         if self.border == "reflect":
-            height, width = x.shape[1], x.shape[2]
-            x = ops.gather(x, Tensor([1, *range(height), height - 2]), 1)
-            x = ops.gather(x, Tensor([1, *range(width), width - 2]), 2)
+            n, height, width, c = x.shape
+            down, across = [1, *range(height), height - 2], [1, *range(width), width - 2]
+            places = [row * width + column for row in down for column in across]
+            x = ops.gather(x.reshape(n, height * width, c), Tensor(places), 1)
+            x = x.reshape(n, height + 2, width + 2, c)
             padding = 0
         x = x.permute(0, 3, 1, 2)
         x = ops.conv2d(
