@@ -157,9 +157,8 @@ class WindowConv(nn.Cell):
         padding = 1
         if self.border == "reflect":
             n, height, width, c = x.shape
-            down, across = [1, *range(height), height - 2], [1, *range(width), width - 2]
-            places = [row * width + column for row in down for column in across]
-            x = ops.gather(x.reshape(n, height * width, c), Tensor(places), 1)
+            places = _reflected_places(height, width)
+            x = ops.gather(x.reshape(n, height * width, c), places, 1)
             x = x.reshape(n, height + 2, width + 2, c)
             padding = 0
         x = x.permute(0, 3, 1, 2)
@@ -167,6 +166,14 @@ class WindowConv(nn.Cell):
             x, self.weight, self.bias, pad_mode="pad", padding=padding, groups=x.shape[1]
         )
         return x.permute(0, 2, 3, 1)
+
+
+@ops.constexpr
+def _reflected_places(height: int, width: int) -> Tensor:
+    """Places of the pixels of maps that are extended by one mirrored pixel on all sides."""
+    rows = windows.reflected(np.arange(-1, height + 1), height)
+    columns = windows.reflected(np.arange(-1, width + 1), width)
+    return Tensor((rows[:, None] * width + columns).reshape(-1), ms.int32)
 
 
 def attention(
