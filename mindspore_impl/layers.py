@@ -548,7 +548,8 @@ def grid_sample(x: Tensor, grid: Tensor, *, padding: str, align_corners: bool) -
     -1 and 1 are the centres of the outermost pixels if the corners are aligned, else their outer
     edges. padding: outside is 0 ("zeros") or the nearest pixel ("border").
     """
-    # Native: zeros, and corners that are not aligned, by default.
+    # Native: zeros, and corners that are not aligned, by default. Where w' is a multiple of 8 its
+    # gradient logs failed copies of nothing ("memcpy_s failed"), and is right.
     return ops.grid_sample(
         x, grid, mode="bilinear", padding_mode=padding, align_corners=align_corners
     )
