@@ -22,6 +22,7 @@ from jittor_impl.layers import (
     pad_repeat,
     pixel_shuffle,
     resize_bilinear,
+    softmax,
     spatial_mean,
     without_gradient,
 )
@@ -90,7 +91,7 @@ class KernelNet(nn.Module):
         x = adaptive_avg_pool(self.body1(self.stem(x)), self.size)
         x = self.conv2(self.conv1(self.body2(x)))
         x = x.reshape(x.shape[0], self.size * self.size)
-        x = nn.softmax(self.linear2(self.linear1(x)), dim=1)
+        x = softmax(self.linear2(self.linear1(x)), axis=1)
         return x.reshape(x.shape[0], 1, self.size, self.size)
 
 

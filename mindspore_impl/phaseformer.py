@@ -27,6 +27,7 @@ from mindspore_impl.layers import (
     pixel_shuffle,
     pixel_unshuffle,
     pointwise,
+    softmax,
     spatial_mean,
     uniform_parameter,
     unit_spectrum,
@@ -99,7 +100,7 @@ class PhaseAttention(nn.Cell):
         q = phase_rows(q).reshape(n, self.heads, c // self.heads, -1)
         k = phase_rows(k).reshape(n, self.heads, c // self.heads, -1)
         v = v.reshape(n, self.heads, c // self.heads, h * w)
-        mixture = ops.softmax(matmul_transposed(q, k) * self.temperature, axis=3)
+        mixture = softmax(matmul_transposed(q, k) * self.temperature, axis=3)
         return self.project(matmul(mixture, v).reshape(n, c, h, w))
 
 

@@ -29,6 +29,7 @@ from mindspore_impl.layers import (
     pixel_shuffle,
     pointwise,
     rfft2,
+    softmax,
     spatial_mean,
     zero_insert,
 )
@@ -97,7 +98,7 @@ class CascadedAttention(nn.Cell):
         )
         likeness = likeness * inverse_lengths(q).reshape(n, heads, per_head, 1)
         likeness = likeness * inverse_lengths(k).reshape(n, heads, 1, per_head)
-        mixture = ops.softmax(likeness * self.temperature, axis=3)
+        mixture = softmax(likeness * self.temperature, axis=3)
         x = matmul(mixture, v.reshape(n, heads, per_head, h * w))
         x = self.project1(x.reshape(n, c, h, w))
         v = depthwise(pointwise(x, self.expand2.weight[c:]), self.local2.weight[c:])

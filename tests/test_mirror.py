@@ -30,7 +30,6 @@ RENAMES = [
     (r"\b(jt\.concat|ops\.cat)\b", "torch.cat"),
     (r"\b(jt\.stack|ops\.stack)\b", "torch.stack"),
     (r"\b(jt|ops)\.(abs|chunk|clamp|cos|exp|log|minimum|sigmoid|sin|sqrt|where)\b", r"torch.\2"),
-    (r"\b(nn|ops)\.softmax\b", "torch.softmax"),
     (r"\b(nn|ops)\.relu\b", "F.relu_"),
     (r"\b(min|max)_v=", r"\1="),
     (r"\bkeep_?dims=", "keepdim="),

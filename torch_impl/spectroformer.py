@@ -31,6 +31,7 @@ from torch_impl.layers import (
     pixel_shuffle,
     pointwise,
     rfft2,
+    softmax,
     spatial_mean,
     zero_insert,
 )
@@ -98,7 +99,7 @@ class CascadedAttention(nn.Module):
         )
         likeness = likeness * inverse_lengths(q).reshape(n, heads, per_head, 1)
         likeness = likeness * inverse_lengths(k).reshape(n, heads, 1, per_head)
-        mixture = torch.softmax(likeness * self.temperature, dim=3)
+        mixture = softmax(likeness * self.temperature, axis=3)
         x = matmul(mixture, v.reshape(n, heads, per_head, h * w))
         x = self.project1(x.reshape(n, c, h, w))
         v = depthwise(pointwise(x, self.expand2.weight[c:]), self.local2.weight[c:])
