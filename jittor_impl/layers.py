@@ -549,12 +549,6 @@ def unit_spectrum(x: Var) -> tuple[Var, Var]:
     return real * factor + empty, imaginary * factor
 
 
-def depthwise(x: Var, weight: Var) -> Var:
-    """3x3 convolution of each channel by given weights (c, 1, 3, 3), (n, c, h, w) -> the same."""
-    # Native: stride 1 and no padding by default.
-    return nn.conv2d(x, weight, padding=1, groups=x.shape[1])
-
-
 def angle(real: Var, imaginary: Var) -> Var:
     """The angle of complex numbers in (-pi, pi], 0 without gradient at 0, any shape."""
     # Native: arctan2 adds a multiple of pi that has three digits when there is one number only, and
@@ -588,12 +582,6 @@ def idft2(real: Var, imaginary: Var) -> tuple[Var, Var]:
         _columns_last(jt.matmul(imaginary, cos_h) - jt.matmul(real, sin_h), n * c, w),
     )
     return real.reshape(n, c, h, w), imaginary.reshape(n, c, h, w)
-
-
-def correlate(x: Var, kernel: Var, *, stride: int) -> Var:
-    """Each map with one kernel (1, 1, k, k), only where it fits, (m, 1, h, w) -> (m, 1, h', w')."""
-    # Native: stride 1 by default.
-    return nn.conv2d(x, kernel, stride=stride)
 
 
 def pad_repeat(x: Var, amount: int) -> Var:
@@ -743,10 +731,10 @@ def modulate(x: Var, gain: Var, shift: Var) -> Var:
     return x * gain + shift
 
 
-def convolve(x: Var, weight: Var, *, padding: int) -> Var:
-    """Convolution by given weights (out, in, k, k), (n, in, h, w) -> (n, out, h', w')."""
+def convolve(x: Var, weight: Var, *, stride: int = 1, padding: int, groups: int = 1) -> Var:
+    """Convolution by given weights (out, in/groups, k, k), (n, in, h, w) -> (n, out, h', w')."""
     # Native: padding 0 by default.
-    return nn.conv2d(x, weight, None, padding=padding)
+    return nn.conv2d(x, weight, None, stride=stride, padding=padding, groups=groups)
 
 
 def patches(x: Var, size: int, *, stride: int, padding: int) -> Var:

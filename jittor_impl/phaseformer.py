@@ -18,7 +18,7 @@ from jittor_impl.layers import (
     Conv2d,
     constant,
     constant_parameter,
-    depthwise,
+    convolve,
     fill_map,
     gelu,
     irfft2,
@@ -118,8 +118,10 @@ class FeedForward(nn.Module):
     def execute(self, x: Var) -> Var:
         # One after the other: two arrays of half the size take less time and memory than a whole.
         wide, local = self.expand.weight, self.local.weight
-        gate = depthwise(pointwise(x, wide[self.hidden :]), local[self.hidden :])
-        x = depthwise(pointwise(x, wide[: self.hidden]), local[: self.hidden])
+        gate = pointwise(x, wide[self.hidden :])
+        gate = convolve(gate, local[self.hidden :], padding=1, groups=self.hidden)
+        x = pointwise(x, wide[: self.hidden])
+        x = convolve(x, local[: self.hidden], padding=1, groups=self.hidden)
         return self.project(gelu(x) * gate)
 
 

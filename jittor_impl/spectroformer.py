@@ -18,7 +18,7 @@ from jittor_impl.layers import (
     angle,
     constant,
     constant_parameter,
-    depthwise,
+    convolve,
     dft2,
     fill_map,
     gelu,
@@ -102,7 +102,8 @@ class CascadedAttention(nn.Module):
         mixture = softmax(likeness * self.temperature, axis=3)
         x = matmul(mixture, v.reshape(n, heads, per_head, h * w))
         x = self.project1(x.reshape(n, c, h, w))
-        v = depthwise(pointwise(x, self.expand2.weight[c:]), self.local2.weight[c:])
+        v = pointwise(x, self.expand2.weight[c:])
+        v = convolve(v, self.local2.weight[c:], padding=1, groups=c)
         x = matmul(mixture, v.reshape(n, heads, per_head, h * w))
         return self.project2(x.reshape(n, c, h, w))
 

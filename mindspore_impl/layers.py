@@ -494,12 +494,6 @@ def unit_spectrum(x: Tensor) -> tuple[Tensor, Tensor]:
     return real * factor + empty, imaginary * factor
 
 
-def depthwise(x: Tensor, weight: Tensor) -> Tensor:
-    """3x3 convolution of each channel by given weights (c, 1, 3, 3), (n, c, h, w) -> the same."""
-    # Native: pad_mode "valid" by default, which ignores the padding.
-    return ops.conv2d(x, weight, pad_mode="pad", padding=1, groups=x.shape[1])
-
-
 def angle(real: Tensor, imaginary: Tensor) -> Tensor:
     """The angle of complex numbers in (-pi, pi], 0 without gradient at 0, any shape."""
     # Native: the gradient at 0 is not a number.
@@ -512,12 +506,6 @@ def idft2(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
     # Native: complex numbers, with gradients through real and imag only.
     values = ops.ifft2(ops.Complex()(real, imaginary), norm="backward")
     return ops.real(values), ops.imag(values)
-
-
-def correlate(x: Tensor, kernel: Tensor, *, stride: int) -> Tensor:
-    """Each map with one kernel (1, 1, k, k), only where it fits, (m, 1, h, w) -> (m, 1, h', w')."""
-    # Native: stride 1 by default.
-    return ops.conv2d(x, kernel, stride=stride, pad_mode="valid")
 
 
 def pad_repeat(x: Tensor, amount: int) -> Tensor:
@@ -656,10 +644,14 @@ def modulate(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
     return x * gain + shift
 
 
-def convolve(x: Tensor, weight: Tensor, *, padding: int) -> Tensor:
-    """Convolution by given weights (out, in, k, k), (n, in, h, w) -> (n, out, h', w')."""
-    # Native: pad_mode "valid" by default.
-    return ops.conv2d(x, weight, None, pad_mode="pad", padding=padding)
+def convolve(
+    x: Tensor, weight: Tensor, *, stride: int = 1, padding: int, groups: int = 1
+) -> Tensor:
+    """Convolution by given weights (out, in/groups, k, k), (n, in, h, w) -> (n, out, h', w')."""
+    # Native: pad_mode "valid" by default, which ignores the padding.
+    return ops.conv2d(
+        x, weight, None, pad_mode="pad", stride=stride, padding=padding, groups=groups
+    )
 
 
 def patches(x: Tensor, size: int, *, stride: int, padding: int) -> Tensor:

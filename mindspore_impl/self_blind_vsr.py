@@ -17,7 +17,7 @@ from mindspore_impl.layers import (
     Conv2d,
     Linear,
     adaptive_avg_pool,
-    correlate,
+    convolve,
     pad_repeat,
     pixel_shuffle,
     resize_bilinear,
@@ -38,7 +38,7 @@ def blur_down(x: Tensor, kernel: Tensor, scale: int) -> Tensor:
     x = pad_repeat(x, size // 2)
     height, width = x.shape[2], x.shape[3]
     blurred = [
-        correlate(x[i].reshape(c, 1, height, width), kernel[i : i + 1], stride=scale)
+        convolve(x[i].reshape(c, 1, height, width), kernel[i : i + 1], stride=scale, padding=0)
         for i in range(n)
     ]
     return ops.stack([maps[:, 0] for maps in blurred], axis=0)

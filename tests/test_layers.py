@@ -231,17 +231,9 @@ def matmul_transposed(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.einsum("nmpl,nmql->nmpq", x, y)
 
 
-def depthwise(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    return conv2d(x, weight, np.zeros(len(weight)), padding=1, groups=len(weight))
-
-
 def idft2(real: np.ndarray, imaginary: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     values = np.fft.ifft2(real + 1j * imaginary)
     return values.real, values.imag
-
-
-def correlate(x: np.ndarray, kernel: np.ndarray, *, stride: int) -> np.ndarray:
-    return conv2d(x, kernel, np.zeros(1), stride=stride)
 
 
 def pad_repeat(x: np.ndarray, amount: int) -> np.ndarray:
@@ -280,8 +272,8 @@ def modulate(x: np.ndarray, gain: np.ndarray, shift: np.ndarray) -> np.ndarray:
     return x * gain + shift
 
 
-def convolve(x: np.ndarray, weight: np.ndarray, *, padding: int) -> np.ndarray:
-    return conv2d(x, weight, np.zeros(len(weight)), padding=padding)
+def convolve(x: np.ndarray, weight: np.ndarray, **options: int) -> np.ndarray:
+    return conv2d(x, weight, np.zeros(len(weight)), **options)
 
 
 def patches(x: np.ndarray, size: int, *, stride: int, padding: int) -> np.ndarray:
@@ -371,9 +363,9 @@ FUNCTIONS: list[tuple[Callable[..., Any], list[np.ndarray], dict[str, Any]]] = [
     (matmul, [_draw(2, 3, 4, 5), _draw(2, 3, 5, 6)], {}),
     (matmul, [_draw(1, 1, 2, 3), _draw(1, 1, 3, 4)], {}),
     (matmul_transposed, [_draw(2, 3, 4, 5), _draw(2, 3, 6, 5)], {}),
-    (depthwise, [_draw(2, 3, 4, 5), _draw(3, 1, 3, 3)], {}),
+    (convolve, [_draw(2, 3, 4, 5), _draw(3, 1, 3, 3)], {"padding": 1, "groups": 3}),
     (idft2, [_draw(2, 3, 6, 5), _draw(2, 3, 6, 5)], {}),
-    (correlate, [_draw(3, 1, 7, 8), _draw(1, 1, 3, 3)], {"stride": 2}),
+    (convolve, [_draw(3, 1, 7, 8), _draw(1, 1, 3, 3)], {"stride": 2, "padding": 0}),
     (pad_repeat, [_draw(2, 3, 4, 3)], {"amount": 3}),
     (adaptive_avg_pool, [_draw(1, 2, 7, 9)], {"size": 3}),
     (adaptive_avg_pool, [_draw(1, 2, 3, 8)], {"size": 5}),

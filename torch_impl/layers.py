@@ -442,12 +442,6 @@ def unit_spectrum(x: Tensor) -> tuple[Tensor, Tensor]:
     return phases.real, phases.imag
 
 
-def depthwise(x: Tensor, weight: Tensor) -> Tensor:
-    """3x3 convolution of each channel by given weights (c, 1, 3, 3), (n, c, h, w) -> the same."""
-    # Native: stride 1 and no padding by default.
-    return F.conv2d(x, weight, padding=1, groups=x.shape[1])
-
-
 def angle(real: Tensor, imaginary: Tensor) -> Tensor:
     """The angle of complex numbers in (-pi, pi], 0 without gradient at 0, any shape."""
     # Native: the gradient at 0 is not a number.
@@ -460,12 +454,6 @@ def idft2(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
     # Native: complex numbers.
     values = torch.fft.ifft2(torch.complex(real, imaginary), norm="backward")
     return values.real, values.imag
-
-
-def correlate(x: Tensor, kernel: Tensor, *, stride: int) -> Tensor:
-    """Each map with one kernel (1, 1, k, k), only where it fits, (m, 1, h, w) -> (m, 1, h', w')."""
-    # Native: stride 1 by default.
-    return F.conv2d(x, kernel, stride=stride)
 
 
 def pad_repeat(x: Tensor, amount: int) -> Tensor:
@@ -596,10 +584,12 @@ def modulate(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
     return torch.addcmul(shift, x, gain)
 
 
-def convolve(x: Tensor, weight: Tensor, *, padding: int) -> Tensor:
-    """Convolution by given weights (out, in, k, k), (n, in, h, w) -> (n, out, h', w')."""
+def convolve(
+    x: Tensor, weight: Tensor, *, stride: int = 1, padding: int, groups: int = 1
+) -> Tensor:
+    """Convolution by given weights (out, in/groups, k, k), (n, in, h, w) -> (n, out, h', w')."""
     # Native: padding 0 by default.
-    return F.conv2d(x, weight, None, padding=padding)
+    return F.conv2d(x, weight, None, stride=stride, padding=padding, groups=groups)
 
 
 def patches(x: Tensor, size: int, *, stride: int, padding: int) -> Tensor:
