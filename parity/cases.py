@@ -20,10 +20,8 @@ from weights_convert.published import layout_of_class, layouts
 
 Arrays = dict[str, np.ndarray]
 _ENLARGEMENT = 2.5
-
-_SUMMARY_SEED = (
-    900_000  # golden files add a weight's number to it, for the projection of its gradient
-)
+_SUMMARY_SEED = 900_000
+"""Golden files add a weight's number to it, for the projection of its gradient."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 
+from restoration.catalog import Model
+from restoration.specs import Spec
+from restoration.tiling import rounded_up
 from tests.backends import Backend
 
 FRAMEWORKS = ("torch", "jittor", "mindspore")
+
+
+def example(model: Model, spec: Spec) -> dict[str, np.ndarray]:
+    """Small inputs of a network from a photograph."""
+    return model.example(
+        spec,
+        height_px=rounded_up(32, spec.size_multiple),
+        width_px=rounded_up(48, spec.size_multiple),
+        names=("cat",),
+        seed=0,
+    )
 
 
 @pytest.fixture(scope="session")

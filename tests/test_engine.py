@@ -11,9 +11,8 @@ from parity.measure import seeded_weights
 from restoration.catalog import MODELS
 from restoration.examples import sharp_and_blurred
 from restoration.specs import MimoUnetSpec
-from restoration.tiling import rounded_up
 from tests.backends import Backend, RaisedError
-from tests.conftest import FRAMEWORKS
+from tests.conftest import FRAMEWORKS, example
 
 SPEC = MimoUnetSpec(width=4, blocks=1)
 SHARP, BLURRED = sharp_and_blurred(("cat",), height_px=16, width_px=24, seed=0)
@@ -101,15 +100,8 @@ def test_bad_inputs_are_explained(
 @pytest.mark.parametrize("name", MODELS)
 def test_running_leaves_the_inputs_alone(backends: Callable[[str], Backend], name: str) -> None:
     """PyTorch's engine works in the caller's memory."""
-    model = MODELS[name]
-    spec = model.spec("tiny")
-    inputs = model.example(
-        spec,
-        height_px=rounded_up(32, spec.size_multiple),
-        width_px=rounded_up(48, spec.size_multiple),
-        names=("cat",),
-        seed=0,
-    )
+    spec = MODELS[name].spec("tiny")
+    inputs = example(MODELS[name], spec)
     assert backends("torch").call("changed_inputs", spec, inputs) == []
 
 

@@ -18,7 +18,7 @@ from restoration.specs import (
     Spec,
     spec_from_dict,
 )
-from restoration.tiling import rounded_up
+from tests.conftest import example
 
 
 @pytest.mark.parametrize(
@@ -118,13 +118,7 @@ def test_every_model_has_the_two_specs_and_an_example() -> None:
     for model in catalog.MODELS.values():
         assert {"tiny", "published"} <= model.specs.keys()
         for spec in model.specs.values():
-            inputs = model.example(
-                spec,
-                height_px=rounded_up(32, spec.size_multiple),
-                width_px=rounded_up(48, spec.size_multiple),
-                names=("cat",),
-                seed=0,
-            )
+            inputs = example(model, spec)
             spec.check_inputs(inputs)
             for array in inputs.values():
                 assert array.dtype in (np.float32, np.int32)
