@@ -737,6 +737,12 @@ def convolve(x: Var, weight: Var, *, stride: int = 1, padding: int, groups: int 
     return nn.conv2d(x, weight, None, stride=stride, padding=padding, groups=groups)
 
 
+def flip(x: Var, axes: tuple[int, ...]) -> Var:
+    """The other way round along axes, any shape."""
+    # Native: the same.
+    return jt.flip(x, axes)
+
+
 def patches(x: Var, size: int, *, stride: int, padding: int) -> Var:
     """Square pieces row by row, zeros around, (n, c, h, w) -> (n, c size size, pieces)."""
     # Native: the same.

@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from restoration import cache
+from restoration import cache, memory
 from restoration.errors import UnavailableError
 
 ONEDNN_WHEELS = ("onednn-cpu-gomp==2021.2.0", "onednn-devel-cpu-gomp==2021.2.0")
@@ -71,6 +71,7 @@ def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str],
     os.environ.pop("JITTOR_HOME", None)  # it would be written down and redirect every later run
     if device == "cpu":
         os.environ["nvcc_path"] = ""  # else an nvcc without a GPU ends the import
+    memory.keep_freed_blocks()
     # Jittor's compiled part asks for the home folder again and again, so this lasts.
     os.environ["HOME"] = str(home)
     _build_core(home, report)

@@ -654,6 +654,12 @@ def convolve(
     )
 
 
+def flip(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """The other way round along axes, any shape."""
+    # Native: the same.
+    return ops.flip(x, axes)
+
+
 def patches(x: Tensor, size: int, *, stride: int, padding: int) -> Tensor:
     """Square pieces row by row, zeros around, (n, c, h, w) -> (n, c size size, pieces)."""
     # Native: the same.

@@ -217,6 +217,10 @@ def irfft2(real: np.ndarray, imaginary: np.ndarray, *, width: int) -> np.ndarray
     return np.fft.irfft2(real + 1j * imaginary, s=(real.shape[2], width))
 
 
+def flip(x: np.ndarray, *, axes: tuple[int, ...]) -> np.ndarray:
+    return np.flip(x, axes)
+
+
 def pixel_unshuffle(x: np.ndarray, factor: int) -> np.ndarray:
     places = [(dy, dx) for dy in range(factor) for dx in range(factor)]
     parts = np.stack([x[:, :, dy::factor, dx::factor] for dy, dx in places], 2)
@@ -355,6 +359,7 @@ FUNCTIONS: list[tuple[Callable[..., Any], list[np.ndarray], dict[str, Any]]] = [
     (zero_insert, [_draw(1, 2, 2, 3)], {"factor": 3}),
     (roll, [_draw(2, 3, 5, 4)], {"shifts": (-2, 3), "axes": (2, 3)}),
     (roll, [_draw(2, 5, 4, 3)], {"shifts": (0, 7), "axes": (1, 2)}),
+    (flip, [_draw(2, 3, 4, 3)], {"axes": (2, 3)}),
     (rfft2, [_draw(2, 3, 6, 10)], {}),
     (rfft2, [_draw(1, 2, 5, 7)], {}),
     (irfft2, [_draw(1, 2, 6, 6), _draw(1, 2, 6, 6)], {"width": 10}),

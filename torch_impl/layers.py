@@ -592,6 +592,12 @@ def convolve(
     return F.conv2d(x, weight, None, stride=stride, padding=padding, groups=groups)
 
 
+def flip(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """The other way round along axes, any shape."""
+    # Native: the same.
+    return torch.flip(x, axes)
+
+
 def patches(x: Tensor, size: int, *, stride: int, padding: int) -> Tensor:
     """Square pieces row by row, zeros around, (n, c, h, w) -> (n, c size size, pieces)."""
     # Native: the same.

@@ -21,8 +21,10 @@ from torch_impl.layers import (
     Linear,
     adaptive_avg_pool,
     convolve,
+    flip,
     pad_repeat,
     pixel_shuffle,
+    repeat_map,
     resize_bilinear,
     softmax,
     spatial_mean,
@@ -150,8 +152,30 @@ class SelfBlindVsr(nn.Module):
         x = torch.cat(torch.chunk(x, self.count, dim=0), dim=1)
         x = self.body(self.fusion(x))
         if not self.enlarges:
-            return self.head2(self.head1(x)) + centre
+            return self.colours(x) + centre
         for conv in self.enlarge:
             x = pixel_shuffle(conv(x), 2)
         height, width = self.scale * centre.shape[2], self.scale * centre.shape[3]
-        return self.head2(self.head1(x)) + resize_bilinear(centre, height, width)
+        return self.colours(x) + resize_bilinear(centre, height, width)
+
+    def colours(self, x: Tensor) -> Tensor:
+        """What head1 and head2 make of a map, (n, c, h, w) -> (n, 3, h, w).
+
+        Nothing parts them, so they are one 5x5 convolution, a tenth of the work; but not along the
+        edges, where head2 finds zeros outside instead of more of head1's results.
+        """
+        height, width = x.shape[2], x.shape[3]
+        if min(height, width) < 3:
+            return self.head2(self.head1(x))
+        first, second = self.head1.weight, self.head2.weight
+        joined = convolve(first.permute(1, 0, 2, 3), flip(second, (2, 3)), padding=2)
+        inner = convolve(x, joined.permute(1, 0, 2, 3), padding=2)
+        bias = repeat_map(self.head1.bias.reshape(1, -1, 1, 1), 3, 3)
+        bias = convolve(bias, second, padding=0) + self.head2.bias.reshape(1, -1, 1, 1)
+        inner = inner[:, :, 1 : height - 1, 1 : width - 1] + bias
+        top = self.head2(self.head1(x[:, :, :3]))[:, :, :1]
+        bottom = self.head2(self.head1(x[:, :, height - 3 :]))[:, :, 2:]
+        left = self.head2(self.head1(x[:, :, :, :3]))[:, :, 1 : height - 1, :1]
+        right = self.head2(self.head1(x[:, :, :, width - 3 :]))[:, :, 1 : height - 1, 2:]
+        inner = torch.cat([left, inner, right], dim=3)
+        return torch.cat([top, inner, bottom], dim=2)
