@@ -725,10 +725,16 @@ def columns(x: Var, count: int) -> list[Var]:
     return list(jt.chunk(x, count, dim=1)) if count > 1 else [x]
 
 
-def modulate(x: Var, gain: Var, shift: Var) -> Var:
-    """x * gain + shift, all of one shape."""
+def modulate_rows(x: Var, gains: Var, shifts: Var, rows: Var) -> Var:
+    """x * gain + shift, of which each row has its own in tables, (r, c), 2 x (p, c), (r,)."""
     # Native: fused by the compiler.
-    return x * gain + shift
+    return x * take_rows(gains, rows) + take_rows(shifts, rows)
+
+
+def cos_sin(x: Var) -> Var:
+    """All cosines, then all sines, (r, k) -> (r, 2 k)."""
+    # Native: two functions.
+    return jt.concat([jt.cos(x), jt.sin(x)], dim=1)
 
 
 def convolve(x: Var, weight: Var, *, stride: int = 1, padding: int, groups: int = 1) -> Var:

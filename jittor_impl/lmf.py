@@ -24,10 +24,11 @@ from jittor_impl.layers import (
     batched_matmul,
     columns,
     convolve,
+    cos_sin,
     downsample_bilinear,
     fill_map,
     linear,
-    modulate,
+    modulate_rows,
     overlay,
     pad_bottom_right,
     patches,
@@ -82,8 +83,7 @@ def blend(rows: Var, index: Var, weight: Var) -> Var:
 
 def fourier(coefficients: Var, phase: Var) -> Var:
     """Half of the coefficients times cosines, half times sines, (r, k), (r, k/2) -> (r, k)."""
-    phase = math.pi * phase
-    return coefficients * jt.concat([jt.cos(phase), jt.sin(phase)], dim=1)
+    return coefficients * cos_sin(math.pi * phase)
 
 
 def weigh(logits: list[Var], values: list[Var]) -> Var:
@@ -165,7 +165,7 @@ class RenderNetwork(nn.Module):
         for i in range(self.depth):
             x = self.layers[i](x)
             if self.has_gain and self.has_shift:
-                x = modulate(x, take_rows(maps[i], rows), take_rows(maps[self.depth + i], rows))
+                x = modulate_rows(x, maps[i], maps[self.depth + i], rows)
             elif self.has_gain:
                 x = x * take_rows(maps[i], rows)
             elif self.has_shift:

@@ -23,10 +23,11 @@ from mindspore_impl.layers import (
     batched_matmul,
     columns,
     convolve,
+    cos_sin,
     downsample_bilinear,
     fill_map,
     linear,
-    modulate,
+    modulate_rows,
     overlay,
     pad_bottom_right,
     patches,
@@ -81,8 +82,7 @@ def blend(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
 
 def fourier(coefficients: Tensor, phase: Tensor) -> Tensor:
     """Half of the coefficients times cosines, half times sines, (r, k), (r, k/2) -> (r, k)."""
-    phase = math.pi * phase
-    return coefficients * ops.cat([ops.cos(phase), ops.sin(phase)], axis=1)
+    return coefficients * cos_sin(math.pi * phase)
 
 
 def weigh(logits: list[Tensor], values: list[Tensor]) -> Tensor:
@@ -164,7 +164,7 @@ class RenderNetwork(nn.Cell):
         for i in range(self.depth):
             x = self.layers[i](x)
             if self.has_gain and self.has_shift:
-                x = modulate(x, take_rows(maps[i], rows), take_rows(maps[self.depth + i], rows))
+                x = modulate_rows(x, maps[i], maps[self.depth + i], rows)
             elif self.has_gain:
                 x = x * take_rows(maps[i], rows)
             elif self.has_shift:

@@ -11,7 +11,8 @@ def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str],
 
     On processors with AVX-512 the oneDNN in MindSpore's wheel falls back to reference code for most
     convolutions, about a hundred times slower than its AVX2 kernels. PyNative mode runs ahead of
-    Python and reports an error one operator late unless launches are made to wait.
+    Python and reports an error one operator late unless launches are made to wait. On CPU, kernels
+    of our own stand in for what is slow, see `compiled.py`.
 
     report: takes a line of progress. warn: takes a line that the user should read.
     """
@@ -21,3 +22,7 @@ def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str],
 
     mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
     mindspore.runtime.launch_blocking()
+    if device == "cpu":
+        from mindspore_impl import compiled
+
+        compiled.build(report, warn)

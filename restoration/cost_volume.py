@@ -1,18 +1,13 @@
-"""What the frameworks' cost volumes share: the choice of a method, and the kernels for CUDA.
+"""What the frameworks' cost volumes share: its size, and the kernels for CUDA.
 
 The kernels are plain CUDA C++: CuPy compiles them for PyTorch, Jittor compiles them itself.
 """
 
 from __future__ import annotations
 
-import os
-
-from restoration.errors import InputError
-
 REACH = 4
 SIDE = 2 * REACH + 1
 VARIABLE = "RESTORATION_COST_VOLUME"
-METHODS = ("auto", "compiled", "composed")
 
 CUDA_SOURCE = """
 // One thread per entry of the volume (n, 81, h, w); channel q looks q % 9 - 4 to the right and
@@ -54,21 +49,3 @@ extern "C" __global__ void cost_volume_gradients(
     by_second[i] = sum2 / c;
 }
 """
-
-
-def chosen_method(method: str | None) -> str:
-    """One of `METHODS`: the argument, else what the environment variable says, else "auto".
-
-    Raises:
-        InputError: neither names a method.
-    """
-    chosen = method or os.environ.get(VARIABLE) or "auto"
-    if chosen not in METHODS:
-        raise InputError(
-            "method of the cost volume",
-            expected="one of " + ", ".join(METHODS),
-            got=repr(chosen),
-            where=f"argument, or environment variable {VARIABLE}",
-            next_step='"auto" compiles where it can',
-        )
-    return chosen

@@ -272,8 +272,14 @@ def columns(x: np.ndarray, count: int) -> tuple[np.ndarray, ...]:
     return tuple(np.split(x, count, axis=1))
 
 
-def modulate(x: np.ndarray, gain: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    return x * gain + shift
+def modulate_rows(
+    x: np.ndarray, gains: np.ndarray, shifts: np.ndarray, *, rows: np.ndarray
+) -> np.ndarray:
+    return x * gains[rows] + shifts[rows]
+
+
+def cos_sin(x: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.cos(x), np.sin(x)], axis=1)
 
 
 def convolve(x: np.ndarray, weight: np.ndarray, **options: int) -> np.ndarray:
@@ -389,7 +395,11 @@ FUNCTIONS: list[tuple[Callable[..., Any], list[np.ndarray], dict[str, Any]]] = [
     (columns, [_draw(4, 6)], {"count": 3}),
     (columns, [_draw(4, 6)], {"count": 1}),
     (linear, [_draw(5, 4), _draw(3, 4), _draw(3)], {}),
-    (modulate, [_draw(5, 3), _draw(5, 3), _draw(5, 3)], {}),
+    (
+        modulate_rows,
+        [_draw(5, 3), _draw(4, 3), _draw(4, 3)],
+        {"rows": np.array([3, 0, 0, 2, 3], np.int32)},
+    ),
     (convolve, [_draw(2, 3, 4, 5), _draw(4, 3, 3, 3)], {"padding": 1}),
     (convolve, [_draw(1, 3, 4, 5), _draw(4, 3, 1, 1)], {"padding": 0}),
     (patches, [_draw(2, 3, 4, 5)], {"size": 3, "stride": 1, "padding": 1}),
@@ -700,6 +710,15 @@ def test_gelu_and_its_slopes(backend: Backend) -> None:
     exact = x.astype(np.float64)
     expected = (gelu(exact + 1e-6) - gelu(exact - 1e-6)) / 2e-6
     np.testing.assert_allclose(slopes, expected, rtol=0, atol=2e-6)
+
+
+def test_cos_sin_and_its_slopes(backend: Backend) -> None:
+    x = 20 * _draw(7, 5)
+    (found,) = backend.call("layer", "cos_sin", [x], {})
+    exact = x.astype(np.float64)
+    np.testing.assert_allclose(found, cos_sin(exact), rtol=0, atol=3e-7)
+    (slopes,) = backend.call("layer_gradients", "cos_sin", [x], {}, [np.ones_like(found)])
+    np.testing.assert_allclose(slopes, np.cos(exact) - np.sin(exact), rtol=0, atol=6e-7)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3], ids=["no offsets", "the same for all", "of each row"])

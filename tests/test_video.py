@@ -15,8 +15,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from parity.cases import golden_cases
-from restoration.cost_volume import CUDA_SOURCE, METHODS, VARIABLE, chosen_method
+from restoration.cost_volume import CUDA_SOURCE, VARIABLE
 from restoration.errors import InputError
+from restoration.methods import METHODS, chosen_method
 from tests.backends import Backend, RaisedError
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -104,13 +105,13 @@ def test_cost_volume_is_the_authors(backends: Callable[[str], Backend]) -> None:
 
 def test_method_by_argument_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert chosen_method(None) == "auto"
+    assert chosen_method(None, VARIABLE) == "auto"
     monkeypatch.setenv(VARIABLE, "composed")
-    assert chosen_method(None) == "composed"
-    assert chosen_method("compiled") == "compiled"
+    assert chosen_method(None, VARIABLE) == "composed"
+    assert chosen_method("compiled", VARIABLE) == "compiled"
     monkeypatch.setenv(VARIABLE, "cuda")
     with pytest.raises(InputError, match=f"expected one of auto.*got 'cuda'.*{VARIABLE}"):
-        chosen_method(None)
+        chosen_method(None, VARIABLE)
 
 
 @pytest.mark.parametrize("framework", ["torch", "mindspore"])

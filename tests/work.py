@@ -229,6 +229,21 @@ def module_layer(
     return initial, _to_numpy(module(_tensor(x)))
 
 
+def module_layer_gradients(
+    name: str,
+    arguments: list[Any],
+    options: dict[str, Any],
+    weights: Arrays,
+    x: np.ndarray,
+    probe: np.ndarray,
+) -> list[np.ndarray]:
+    """Gradients of sum(probe * result) of a module of `layers.py` by x and by its weights."""
+    module = getattr(_module("layers"), name)(*arguments, **options)
+    _set_module_state(module, weights)
+    parameters = [value for _, value in _module_parameters(module)]
+    return _gradients_with(module, x, parameters, probe)
+
+
 def stopped(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """2 x by `without_gradient`, and the gradient of the sum of x + that."""
     layers = _module("layers")

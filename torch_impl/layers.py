@@ -578,10 +578,16 @@ def columns(x: Tensor, count: int) -> list[Tensor]:
     return [block.contiguous() for block in torch.chunk(x, count, dim=1)]
 
 
-def modulate(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
-    """x * gain + shift, all of one shape."""
-    # Native: in one pass.
-    return torch.addcmul(shift, x, gain)
+def modulate_rows(x: Tensor, gains: Tensor, shifts: Tensor, rows: Tensor) -> Tensor:
+    """x * gain + shift, of which each row has its own in tables, (r, c), 2 x (p, c), (r,)."""
+    # Native: one pass, after those that take the rows.
+    return torch.addcmul(take_rows(shifts, rows), x, take_rows(gains, rows))
+
+
+def cos_sin(x: Tensor) -> Tensor:
+    """All cosines, then all sines, (r, k) -> (r, 2 k)."""
+    # Native: two functions.
+    return torch.cat([torch.cos(x), torch.sin(x)], dim=1)
 
 
 def convolve(

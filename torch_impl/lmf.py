@@ -33,10 +33,11 @@ from torch_impl.layers import (
     batched_matmul,
     columns,
     convolve,
+    cos_sin,
     downsample_bilinear,
     fill_map,
     linear,
-    modulate,
+    modulate_rows,
     overlay,
     pad_bottom_right,
     patches,
@@ -83,8 +84,7 @@ def blend(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
 
 def fourier(coefficients: Tensor, phase: Tensor) -> Tensor:
     """Half of the coefficients times cosines, half times sines, (r, k), (r, k/2) -> (r, k)."""
-    phase = math.pi * phase
-    return coefficients * torch.cat([torch.cos(phase), torch.sin(phase)], dim=1)
+    return coefficients * cos_sin(math.pi * phase)
 
 
 def weigh(logits: list[Tensor], values: list[Tensor]) -> Tensor:
@@ -166,7 +166,7 @@ class RenderNetwork(nn.Module):
         for i in range(self.depth):
             x = self.layers[i](x)
             if self.has_gain and self.has_shift:
-                x = modulate(x, take_rows(maps[i], rows), take_rows(maps[self.depth + i], rows))
+                x = modulate_rows(x, maps[i], maps[self.depth + i], rows)
             elif self.has_gain:
                 x = x * take_rows(maps[i], rows)
             elif self.has_shift:

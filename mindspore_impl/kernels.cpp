@@ -1,0 +1,185 @@
+// What MindSpore's operators do slowly on CPU; `compiled.py` compiles and names it.
+//
+// MindSpore hands each kernel all its arrays, the results last, contiguous, with their ranks and
+// shapes. Numbers are float32, places int32. 0 means that it went well.
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#define KERNEL(name)                                                                     \
+    extern "C" int name(int, void** arrays, [[maybe_unused]] int* ranks, int64_t** shapes, \
+                        const char**, void*, void*)
+
+namespace {
+
+constexpr float PI = 3.14159265358979f;
+constexpr int64_t SHARE = 1 << 15;  // numbers from which on a further thread is worth its start
+
+float* floats(void** arrays, int place) { return static_cast<float*>(arrays[place]); }
+
+int64_t size(int rank, const int64_t* shape) {
+    int64_t product = 1;
+    for (int axis = 0; axis < rank; axis++) product *= shape[axis];
+    return product;
+}
+
+// Maps (n, h, w, c) with one pixel around each, which is zero or mirrored.
+struct Windows {
+    int64_t n, h, w, c;
+    bool mirrored;
+
+    // Offsets in a map of the nine pixels around a place; -1 where there is none.
+    void around(int64_t y, int64_t x, int64_t (&places)[9]) const {
+        for (int k = 0; k < 9; k++) {
+            int64_t row = inside(y + k / 3 - 1, h), column = inside(x + k % 3 - 1, w);
+            places[k] = row < 0 || column < 0 ? -1 : (row * w + column) * c;
+        }
+    }
+
+    int64_t inside(int64_t i, int64_t length) const {
+        if (0 <= i && i < length) return i;
+        if (!mirrored) return -1;
+        return length == 1 ? 0 : i < 0 ? 1 : length - 2;
+    }
+};
+
+// weight (c, 1, 3, 3) as (9, c)
+std::vector<float> by_place(const float* weight, int64_t c) {
+    std::vector<float> result(9 * c);
+    for (int64_t i = 0; i < c; i++)
+        for (int k = 0; k < 9; k++) result[k * c + i] = weight[i * 9 + k];
+    return result;
+}
+
+// x (n, h, w, c), weight (c, 1, 3, 3), bias (c) -> (n, h, w, c)
+int convolve(void** arrays, const int64_t* shape, bool mirrored) {
+    const Windows windows{shape[0], shape[1], shape[2], shape[3], mirrored};
+    const int64_t c = windows.c, map = windows.h * windows.w * c;
+    const float *all = floats(arrays, 0), *bias = floats(arrays, 2);
+    const std::vector<float> weight = by_place(floats(arrays, 1), c), nothing(c, 0.0f);
+    float* results = floats(arrays, 3);
+#pragma omp parallel for if (windows.n * map > SHARE)
+    for (int64_t n = 0; n < windows.n; n++)
+        for (int64_t y = 0; y < windows.h; y++)
+            for (int64_t x = 0; x < windows.w; x++) {
+                int64_t places[9];
+                windows.around(y, x, places);
+                const float* from[9];
+                for (int k = 0; k < 9; k++)
+                    from[k] = places[k] < 0 ? nothing.data() : all + n * map + places[k];
+                const float* by = weight.data();
+                float* result = results + n * map + (y * windows.w + x) * c;
+                for (int64_t i = 0; i < c; i++) {
+                    float sum = bias[i];
+                    for (int k = 0; k < 9; k++) sum += from[k][i] * by[k * c + i];
+                    result[i] = sum;
+                }
+            }
+    return 0;
+}
+
+// x (n, h, w, c), weight (c, 1, 3, 3), gradient (n, h, w, c) -> gradients of x, weight and bias
+int convolve_back(void** arrays, const int64_t* shape, bool mirrored) {
+    const Windows windows{shape[0], shape[1], shape[2], shape[3], mirrored};
+    const int64_t c = windows.c, map = windows.h * windows.w * c;
+    const float *all = floats(arrays, 0), *gradient = floats(arrays, 2);
+    const std::vector<float> weight = by_place(floats(arrays, 1), c);
+    float *by_x = floats(arrays, 3), *by_weight = floats(arrays, 4), *by_bias = floats(arrays, 5);
+    std::vector<double> total(10 * c);  // over maps in double: a million like summands lose digits
+#pragma omp parallel if (windows.n * map > SHARE)
+    {
+        std::vector<double> part(10 * c);
+        std::vector<float> one(10 * c);
+#pragma omp for
+        for (int64_t n = 0; n < windows.n; n++) {
+            float* to = by_x + n * map;
+            for (int64_t i = 0; i < map; i++) to[i] = 0;
+            one.assign(10 * c, 0.0f);
+            for (int64_t y = 0; y < windows.h; y++)
+                for (int64_t x = 0; x < windows.w; x++) {
+                    int64_t places[9];
+                    windows.around(y, x, places);
+                    const float* g = gradient + n * map + (y * windows.w + x) * c;
+                    for (int k = 0; k < 9; k++) {
+                        if (places[k] < 0) continue;
+                        const float *from = all + n * map + places[k], *by = &weight[k * c];
+                        float *into = to + places[k], *sum = &one[k * c];
+                        for (int64_t i = 0; i < c; i++) {
+                            into[i] += g[i] * by[i];
+                            sum[i] += g[i] * from[i];
+                        }
+                    }
+                    for (int64_t i = 0; i < c; i++) one[9 * c + i] += g[i];
+                }
+            for (int64_t i = 0; i < 10 * c; i++) part[i] += one[i];
+        }
+#pragma omp critical
+        for (int64_t i = 0; i < 10 * c; i++) total[i] += part[i];
+    }
+    for (int64_t i = 0; i < c; i++) {
+        for (int k = 0; k < 9; k++) by_weight[i * 9 + k] = total[k * c + i];
+        by_bias[i] = total[9 * c + i];
+    }
+    return 0;
+}
+
+}  // namespace
+
+// x -> the same shape
+KERNEL(gelu) {
+    const int64_t count = size(ranks[0], shapes[0]);
+    const float* x = floats(arrays, 0);
+    float* result = floats(arrays, 1);
+#pragma omp parallel for if (count > SHARE)
+    for (int64_t i = 0; i < count; i++)
+        result[i] = x[i] * (0.5f + 0.5f * std::erf(x[i] * std::sqrt(0.5f)));
+    return 0;
+}
+
+// x, gradient -> gradient of x
+KERNEL(gelu_back) {
+    const int64_t count = size(ranks[0], shapes[0]);
+    const float *x = floats(arrays, 0), *gradient = floats(arrays, 1);
+    float* result = floats(arrays, 2);
+    const float peak = 1 / std::sqrt(2 * PI);
+#pragma omp parallel for if (count > SHARE)
+    for (int64_t i = 0; i < count; i++) {
+        const float share = 0.5f + 0.5f * std::erf(x[i] * std::sqrt(0.5f));
+        result[i] = gradient[i] * (share + x[i] * peak * std::exp(-0.5f * x[i] * x[i]));
+    }
+    return 0;
+}
+
+// x (r, k) -> cosines, then sines (r, 2 k)
+KERNEL(cos_sin) {
+    const int64_t rows = shapes[0][0], count = shapes[0][1];
+    const float* x = floats(arrays, 0);
+    float* result = floats(arrays, 1);
+#pragma omp parallel for if (rows * count > SHARE)
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < count; i++) {
+            result[r * 2 * count + i] = std::cos(x[r * count + i]);
+            result[r * 2 * count + count + i] = std::sin(x[r * count + i]);
+        }
+    return 0;
+}
+
+// x (r, c), gains (p, c), shifts (p, c), places (r) -> (r, c)
+KERNEL(modulate_rows) {
+    const int64_t rows = shapes[0][0], c = shapes[0][1];
+    const float *x = floats(arrays, 0), *gains = floats(arrays, 1), *shifts = floats(arrays, 2);
+    const int32_t* places = static_cast<int32_t*>(arrays[3]);
+    float* result = floats(arrays, 4);
+#pragma omp parallel for if (rows * c > SHARE)
+    for (int64_t r = 0; r < rows; r++) {
+        const float *gain = gains + places[r] * c, *shift = shifts + places[r] * c;
+        for (int64_t i = 0; i < c; i++) result[r * c + i] = x[r * c + i] * gain[i] + shift[i];
+    }
+    return 0;
+}
+
+KERNEL(window_conv_zeros) { return convolve(arrays, shapes[0], false); }
+KERNEL(window_conv_reflect) { return convolve(arrays, shapes[0], true); }
+KERNEL(window_conv_zeros_back) { return convolve_back(arrays, shapes[0], false); }
+KERNEL(window_conv_reflect_back) { return convolve_back(arrays, shapes[0], true); }
