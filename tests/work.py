@@ -230,17 +230,13 @@ def module_layer(
 
 
 def module_layer_gradients(
-    name: str,
-    arguments: list[Any],
-    options: dict[str, Any],
-    weights: Arrays,
-    x: np.ndarray,
-    probe: np.ndarray,
+    name: str, arguments: list[Any], options: dict[str, Any], weights: Arrays, arrays: list[Any]
 ) -> list[np.ndarray]:
-    """Gradients of sum(probe * result) of a module of `layers.py` by x and by its weights."""
+    """Gradients of sum(probe * result of x), given (x, probe), by x and by a module's weights."""
     module = getattr(_module("layers"), name)(*arguments, **options)
     _set_module_state(module, weights)
     parameters = [value for _, value in _module_parameters(module)]
+    x, probe = arrays
     return _gradients_with(module, x, parameters, probe)
 
 
