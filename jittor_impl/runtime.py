@@ -169,8 +169,10 @@ def _precompiled_headers(
     compiled = header.with_name(header.name + ".gch")
     if not compiled.exists():
         report("compiling the headers of Jittor's kernels, once")
-        header.write_text("#define JIT 1\n#define JIT_cpu 1\n" + _KERNEL_HEADERS)
+        # Under another name first: another process may be reading it.
         fresh = compiled.with_name(f".{compiled.name}.{os.getpid()}")
+        fresh.write_text("#define JIT 1\n#define JIT_cpu 1\n" + _KERNEL_HEADERS)
+        os.replace(fresh, header)
         # As Jittor compiles kernels: to text, with marks of their lines.
         command = [flag for flag in shlex.split(flags) if not flag.startswith(_LINKER_FLAGS)]
         command = [compiler, *command, "-g", "-x", "c++-header", str(header), "-o", str(fresh)]

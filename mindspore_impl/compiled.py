@@ -27,7 +27,7 @@ VARIABLE = "RESTORATION_MINDSPORE_KERNELS"
 _SOURCE = Path(__file__).with_name("kernels.cpp")
 # The last but two let loops call the vector forms of erf, exp, sin and cos that glibc has.
 _FLAGS = (
-    *("-std=c++17", "-O3", "-march=native", "-shared", "-fPIC", "-fopenmp"),
+    *("-std=c++17", "-O3", "-march=native", "-shared", "-fPIC", "-pthread"),
     *("-fno-math-errno", "-fno-trapping-math", "-D__FAST_MATH__"),
 )
 

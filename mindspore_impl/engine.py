@@ -13,7 +13,7 @@ import yaml
 from mindspore import Tensor, nn, ops
 from mindspore.experimental import optim
 
-from mindspore_impl import losses
+from mindspore_impl import compiled, losses
 from restoration.engine import (
     PLAIN,
     Arrays,
@@ -154,6 +154,7 @@ class MindSporeEngine:
             "framework": f"MindSpore {ms.__version__}",
             "device": self.device,
             "precision": "float32" if level == "O0" else f"mixed ({level})",
+            "kernels": "compiled" if compiled.operators else "composed",
         }
 
     def _arguments(self, spec: Spec, inputs: Mapping[str, np.ndarray]) -> list[Tensor | None]:

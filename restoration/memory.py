@@ -32,12 +32,13 @@ def peak_mb() -> int:
 
 
 def keep_freed_blocks() -> None:
-    """Let malloc keep what one layer frees for the next one, up to 128 MiB.
+    """Let malloc keep what one layer frees for the next one, up to 256 MiB.
 
     By default glibc gives large blocks back to the system and gets them anew, page by page; the
     faults take up to a third of a network's time. Elsewhere nothing is changed.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
         libc = ctypes.CDLL(None)
-        libc.mallopt(_MMAP_THRESHOLD, 64 * _MIB)
-        libc.mallopt(_TRIM_THRESHOLD, 128 * _MIB)
+        libc.mallopt(_TRIM_THRESHOLD, 256 * _MIB)
+        # Before version 2.35 glibc takes 32 MiB at most.
+        libc.mallopt(_MMAP_THRESHOLD, 128 * _MIB) or libc.mallopt(_MMAP_THRESHOLD, 32 * _MIB)

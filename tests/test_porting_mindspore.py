@@ -129,21 +129,41 @@ def test_stride_of_pooling(native: Native) -> None:
         np.testing.assert_allclose(native(f"{ours}(x, 2)", x=x), exact, rtol=1e-6)
 
 
-def test_gradient_of_max_pool2d_is_slow(native: Native) -> None:
-    program = """
-from time import perf_counter
+def _cpu_s(native: Native, work: str, **arrays: np.ndarray) -> float:
+    """The least CPU time of some runs of an expression."""
+    program = f"""
+from time import process_time
 seconds = []
-for _ in range(3):
-    start = perf_counter()
-    ms.grad(lambda x: {pool}(x, 2).sum())(x)
-    seconds.append(perf_counter() - start)
+for _ in range(4):
+    start = process_time()
+    {work}.asnumpy()
+    seconds.append(process_time() - start)
 result = min(seconds)
 """
+    return float(native(program, **arrays))
+
+
+def test_gradient_of_max_pool2d_is_slow(native: Native) -> None:
     x = _draw(1, 8, 64, 64)
     slow, fast = (
-        native(program.format(pool=pool), x=x) for pool in ("ops.max_pool2d", "layers.max_pool")
+        _cpu_s(native, f"ms.grad(lambda x: {pool}(x, 2).sum())(x)", x=x)
+        for pool in ("ops.max_pool2d", "layers.max_pool")
     )
     differs(slow > 5 * fast, "gradient of ops.max_pool2d", "ops.MaxPool in layers.max_pool")
+
+
+@pytest.mark.parametrize(
+    ("work", "ours"),
+    [
+        ("ops.gelu(x, approximate='none')", "layers.gelu(x)"),
+        ("ops.cat([ops.cos(x), ops.sin(x)], axis=1)", "layers.cos_sin(x)"),
+    ],
+)
+def test_functions_of_numbers_are_slow(native: Native, work: str, ours: str) -> None:
+    x = _draw(1000, 1000)
+    assert np.abs(native(work, x=x) - native(ours, x=x)).max() < 1e-6
+    slow, fast = (_cpu_s(native, function, x=x) for function in (work, ours))
+    differs(slow > 3 * fast, f"`{work}`", f"the kernel of {ours}")
 
 
 def test_roll(native: Native) -> None:
