@@ -8,8 +8,10 @@ as files for other machines need it. "compiled" makes their absence an error.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -64,7 +66,7 @@ def _compile(report: Callable[[str], None]) -> Path:
     if path is None:
         raise OSError(f"{compiler} is not installed")
     key = hashlib.sha256(_SOURCE.read_bytes())
-    for part in (path, *_FLAGS, _processor()):
+    for part in (path, *_FLAGS, *platform.libc_ver(), _processor()):
         key.update(part.encode())
     library = cache.folder("mindspore") / f"kernels-{key.hexdigest()[:16]}.so"
     if not library.exists():
@@ -73,6 +75,7 @@ def _compile(report: Callable[[str], None]) -> Path:
         command = [path, *_FLAGS, str(_SOURCE), "-o", str(fresh)]
         subprocess.run(command, capture_output=True, check=True, text=True)
         os.replace(fresh, library)
+    ctypes.CDLL(str(library))  # MindSpore would try that in the middle of a network
     return library
 
 
