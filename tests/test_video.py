@@ -286,3 +286,13 @@ def test_corners_that_are_not_aligned(backend: Backend, file: str, output: str) 
     size = np.linalg.norm(expected)
     assert np.linalg.norm(found - expected) < 4e-6 * size
     assert np.linalg.norm(case.expected[f"output/{ours}"] - expected) > 0.05 * size
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (3, 3), (4, 7)], ids=str)
+def test_two_convolutions_as_one(backend: Backend, size: tuple[int, int]) -> None:
+    """Joined they are what they are one after the other, along the edges too."""
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal((2, 4, *size)).astype(np.float32)
+    joined, apart = backend.call("self_blind_vsr_colours", x)
+    assert joined.shape == (2, 3, *size)
+    np.testing.assert_allclose(joined, apart, rtol=0, atol=2e-6)

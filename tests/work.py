@@ -12,7 +12,7 @@ import numpy as np
 from parity.measure import seeded_weights
 from restoration import rendering
 from restoration.engine import PLAIN, Execution, Gradients, Tap
-from restoration.specs import Spec
+from restoration.specs import SelfBlindVsrSpec, Spec
 
 _CHOSEN: list[str] = []  # the framework of this process
 Arrays = dict[str, np.ndarray]
@@ -351,6 +351,15 @@ def cost_volumes_on_gpus(arrays: list[np.ndarray], probe: np.ndarray) -> list[li
         slopes = torch.autograd.grad((volume * torch.from_numpy(probe).to(volume)).sum(), maps)
         found.append([_to_numpy(tensor) for tensor in (volume.cpu(), *(s.cpu() for s in slopes))])
     return found
+
+
+def self_blind_vsr_colours(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x through the two last convolutions of Self-Blind-VSR, joined, and one after the other."""
+    spec = SelfBlindVsrSpec(width=x.shape[1], feature_blocks=1, blocks=1)
+    network = _module("self_blind_vsr").SelfBlindVsr(spec)
+    features = _tensor(x)
+    apart = network.head2(network.head1(features))
+    return _to_numpy(network.colours(features)), _to_numpy(apart)
 
 
 def part(
