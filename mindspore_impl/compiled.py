@@ -1,20 +1,21 @@
 """Kernels of our own for MindSpore on CPU, where some of its operators take ten times as long.
 
 `kernels.cpp` is compiled by g++, once, into the suite's cache. The functions in `layers.py` that
-have a kernel take it for float32 where there is one, and are composed of MindSpore's operators
-elsewhere: on other devices, without g++, and where RESTORATION_MINDSPORE_KERNELS says "composed",
-as files for other machines need it. "compiled" makes their absence an error.
+have a kernel take it for float32, and are composed of MindSpore's operators elsewhere: on other
+devices, in Graph mode, without g++, and where RESTORATION_MINDSPORE_KERNELS says "composed", as
+files for other machines need it. "compiled" makes their absence an error.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ _FLAGS = (
 
 operators: dict[str, ops.Custom] = {}
 """The kernels by name; none before `build`, and where they cannot be had."""
+enabled = False
+"""Whether `layers.py` takes them now."""
 
 
 def build(report: Callable[[str], None], warn: Callable[[str], None]) -> None:
@@ -46,17 +49,31 @@ def build(report: Callable[[str], None], warn: Callable[[str], None]) -> None:
         InputError: the environment variable names no method.
         UnavailableError: it says "compiled", and they cannot be compiled.
     """
+    global enabled  # noqa: PLW0603 - Graph mode resolves names of modules, not of objects
     method = chosen_method(None, VARIABLE)
     if method == "composed" or operators:
         return
     try:
         operators.update(_operators(_compile(report)))
+        enabled = True
     except (OSError, subprocess.SubprocessError) as problem:
         why = str(getattr(problem, "stderr", "") or problem).strip()
         text = f"the kernels of our own for MindSpore cannot be compiled ({why.splitlines()[0]})"
         if method == "compiled":
             raise UnavailableError(f"{text}; install g++, or unset {VARIABLE}") from None
         warn(f"{text}: networks take up to twice as long; mend with an installed g++")
+
+
+@contextlib.contextmanager
+def composed() -> Iterator[None]:
+    """Do without them: Graph mode cannot run such an operator on a value whose kind only running
+    tells, as behind NumPy's constants."""
+    global enabled  # noqa: PLW0603
+    before, enabled = enabled, False
+    try:
+        yield
+    finally:
+        enabled = before
 
 
 def _compile(report: Callable[[str], None]) -> Path:

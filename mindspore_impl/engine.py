@@ -83,8 +83,10 @@ class MindSporeEngine:
         self, model: nn.Cell, inputs: Mapping[str, np.ndarray], *, mode: str = "eager"
     ) -> Arrays:
         values = self._arguments(model.spec, inputs)
-        result = ms.jit(model)(*values) if mode == "graph" else model(*values)
-        return _numpy_outputs(model.spec, result)
+        if mode == "eager":
+            return _numpy_outputs(model.spec, model(*values))
+        with compiled.composed():
+            return _numpy_outputs(model.spec, ms.jit(model)(*values))
 
     def call(self, model: nn.Cell, method: str, *arguments: Any) -> Any:
         return getattr(model, method)(*map(self._native, arguments))

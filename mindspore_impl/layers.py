@@ -19,6 +19,8 @@ from restoration import windows
 _GELU = compiled.operators.get("gelu")
 _COS_SIN = compiled.operators.get("cos_sin")
 _MODULATE_ROWS = compiled.operators.get("modulate_rows")
+_WINDOW_CONV_ZEROS = compiled.operators.get("window_conv_zeros")
+_WINDOW_CONV_REFLECT = compiled.operators.get("window_conv_reflect")
 
 
 class Conv2d(nn.Conv2d):
@@ -155,15 +157,16 @@ class WindowConv(nn.Cell):
     def __init__(self, channels: int, *, border: str):
         super().__init__()
         self.border = border
-        self.kernel = compiled.operators.get(f"window_conv_{border}")
         conv = Conv2d(channels, channels, 3, padding=1, groups=channels, bias=True)
         self.weight, self.bias = conv.weight, conv.bias
 
     def construct(self, x: Tensor) -> Tensor:
-        if self.kernel is not None and x.dtype == ms.float32:
-            return self.kernel(x, self.weight, self.bias)
+        is_reflected = self.border == "reflect"
+        if compiled.enabled and x.dtype == ms.float32:
+            kernel = _WINDOW_CONV_REFLECT if is_reflected else _WINDOW_CONV_ZEROS
+            return kernel(x, self.weight, self.bias)
         padding = 1
-        if self.border == "reflect":
+        if is_reflected:
             n, height, width, c = x.shape
             places = _reflected_places(height, width)
             x = ops.gather(x.reshape(n, height * width, c), places, 1)
@@ -208,7 +211,7 @@ def gelu(x: Tensor) -> Tensor:
     """x times the normal distribution's integral up to x, any shape."""
     # Native: exact as a function, the tanh form as nn.GELU(). The function takes fifteen times as
     # long as a kernel, and a half longer than it does composed.
-    if _GELU is not None and x.dtype == ms.float32:
+    if compiled.enabled and x.dtype == ms.float32:
         return _GELU(x)
     return x * (0.5 * ops.erf(x * math.sqrt(0.5)) + 0.5)
 
@@ -652,7 +655,7 @@ def columns(x: Tensor, count: int) -> list[Tensor]:
 def modulate_rows(x: Tensor, gains: Tensor, shifts: Tensor, rows: Tensor) -> Tensor:
     """x * gain + shift, of which each row has its own in tables, (r, c), 2 x (p, c), (r,)."""
     # Native: four operations, which take six times as long as a kernel.
-    if _MODULATE_ROWS is not None and x.dtype == ms.float32:
+    if compiled.enabled and x.dtype == ms.float32:
         return _MODULATE_ROWS(x, gains, shifts, rows)
     return x * take_rows(gains, rows) + take_rows(shifts, rows)
 
@@ -660,7 +663,7 @@ def modulate_rows(x: Tensor, gains: Tensor, shifts: Tensor, rows: Tensor) -> Ten
 def cos_sin(x: Tensor) -> Tensor:
     """All cosines, then all sines, (r, k) -> (r, 2 k)."""
     # Native: two functions, which take ten times as long as a kernel.
-    if _COS_SIN is not None and x.dtype == ms.float32:
+    if compiled.enabled and x.dtype == ms.float32:
         return _COS_SIN(x)
     return ops.cat([ops.cos(x), ops.sin(x)], axis=1)
 
