@@ -28,7 +28,7 @@ from restoration.methods import chosen_method
 
 VARIABLE = "RESTORATION_MINDSPORE_KERNELS"
 _SOURCE = Path(__file__).with_name("kernels.cpp")
-# The last but two let loops call the vector forms of erf, exp, sin and cos that glibc has.
+# The last three let loops call the vector forms of erf, exp, sin and cos that glibc has.
 _FLAGS = (
     *("-std=c++17", "-O3", "-march=native", "-shared", "-fPIC", "-pthread"),
     *("-fno-math-errno", "-fno-trapping-math", "-D__FAST_MATH__"),
@@ -49,7 +49,7 @@ def build(report: Callable[[str], None], warn: Callable[[str], None]) -> None:
         InputError: the environment variable names no method.
         UnavailableError: it says "compiled", and they cannot be compiled.
     """
-    global enabled  # noqa: PLW0603 - Graph mode resolves names of modules, not of objects
+    global enabled  # noqa: PLW0603 - Graph mode reads it as it compiles
     method = chosen_method(None, VARIABLE)
     if method == "composed" or operators:
         return

@@ -16,12 +16,6 @@ from mindspore.common.initializer import Normal, TruncatedNormal, Uniform, initi
 from mindspore_impl import compiled
 from restoration import windows
 
-_GELU = compiled.operators.get("gelu")
-_COS_SIN = compiled.operators.get("cos_sin")
-_MODULATE_ROWS = compiled.operators.get("modulate_rows")
-_WINDOW_CONV_ZEROS = compiled.operators.get("window_conv_zeros")
-_WINDOW_CONV_REFLECT = compiled.operators.get("window_conv_reflect")
-
 
 class Conv2d(nn.Conv2d):
     """2-D convolution with zero padding, (n, in, h, w) -> (n, out, h', w')."""
@@ -161,12 +155,11 @@ class WindowConv(nn.Cell):
         self.weight, self.bias = conv.weight, conv.bias
 
     def construct(self, x: Tensor) -> Tensor:
-        is_reflected = self.border == "reflect"
         if compiled.enabled and x.dtype == ms.float32:
-            kernel = _WINDOW_CONV_REFLECT if is_reflected else _WINDOW_CONV_ZEROS
+            kernel = compiled.operators[f"window_conv_{self.border}"]
             return kernel(x, self.weight, self.bias)
         padding = 1
-        if is_reflected:
+        if self.border == "reflect":
             n, height, width, c = x.shape
             places = _reflected_places(height, width)
             x = ops.gather(x.reshape(n, height * width, c), places, 1)
@@ -212,7 +205,7 @@ def gelu(x: Tensor) -> Tensor:
     # Native: exact as a function, the tanh form as nn.GELU(). The function takes fifteen times as
     # long as a kernel, and a half longer than it does composed.
     if compiled.enabled and x.dtype == ms.float32:
-        return _GELU(x)
+        return compiled.operators["gelu"](x)
     return x * (0.5 * ops.erf(x * math.sqrt(0.5)) + 0.5)
 
 
@@ -656,7 +649,7 @@ def modulate_rows(x: Tensor, gains: Tensor, shifts: Tensor, rows: Tensor) -> Ten
     """x * gain + shift, of which each row has its own in tables, (r, c), 2 x (p, c), (r,)."""
     # Native: four operations, which take six times as long as a kernel.
     if compiled.enabled and x.dtype == ms.float32:
-        return _MODULATE_ROWS(x, gains, shifts, rows)
+        return compiled.operators["modulate_rows"](x, gains, shifts, rows)
     return x * take_rows(gains, rows) + take_rows(shifts, rows)
 
 
@@ -664,7 +657,7 @@ def cos_sin(x: Tensor) -> Tensor:
     """All cosines, then all sines, (r, k) -> (r, 2 k)."""
     # Native: two functions, which take ten times as long as a kernel.
     if compiled.enabled and x.dtype == ms.float32:
-        return _COS_SIN(x)
+        return compiled.operators["cos_sin"](x)
     return ops.cat([ops.cos(x), ops.sin(x)], axis=1)
 
 

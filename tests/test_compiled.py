@@ -123,6 +123,12 @@ def test_without_a_compiler(tmp_path: Path) -> None:
     assert "expected one of auto, compiled, composed, got 'quick'" in told
 
 
+def test_layers_may_be_imported_before() -> None:
+    program = f"from mindspore_impl import layers{PREPARE}"
+    program += "import mindspore; print('gelu:', layers.gelu(mindspore.Tensor([0.0, 1.0])))"
+    assert "gelu: [0." in _output(program)
+
+
 def test_compiles_once(tmp_path: Path) -> None:
     assert "report: compiling kernels for MindSpore, once\nkernels: 5" in _prepare(tmp_path)
     assert "report:" not in _prepare(tmp_path)
@@ -133,13 +139,18 @@ def test_compiles_once(tmp_path: Path) -> None:
 
 def _prepare(cache: Path, **variables: str) -> str:
     """What a process says that sets itself up for MindSpore."""
+    return _output(PREPARE, RESTORATION_CACHE=str(cache), **variables)
+
+
+def _output(program: str, **variables: str) -> str:
+    """What a process prints that runs a program."""
     others = {name: value for name, value in os.environ.items() if name not in ("CXX", VARIABLE)}
     finished = subprocess.run(
-        [sys.executable, "-c", PREPARE],
+        [sys.executable, "-c", program],
         capture_output=True,
         text=True,
         check=False,
         cwd=ROOT,
-        env={**others, "RESTORATION_CACHE": str(cache), **variables},
+        env=others | variables,
     )
     return finished.stdout + finished.stderr
