@@ -25,8 +25,8 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from restoration import queries  # noqa: E402
-from restoration.catalog import MODELS  # noqa: E402
+from restoration.models import continuous
+from restoration.models.registry import MODELS
 from torch_impl.engine import TorchEngine  # noqa: E402
 
 PAIRS = (("liif", "lm_liif"), ("lte", "lm_lte"), ("ciaosr", "lm_ciaosr"))
@@ -74,7 +74,7 @@ def measure(name: str, size_px: int, scale: int) -> tuple[float, float]:
     spec = MODELS[name].spec("published")
     network = engine.build(spec)
     image = np.random.default_rng(0).uniform(-1, 1, (1, 3, size_px, size_px)).astype(np.float32)
-    inputs = queries.enlarge(spec, image, height=size_px * scale, width=size_px * scale)
+    inputs = continuous.enlarge(spec, image, height=size_px * scale, width=size_px * scale)
     with FlopCounterMode(display=False) as counter:
         engine.run(network, inputs)
     seconds = []

@@ -28,11 +28,12 @@ import numpy as np  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from restoration import memory, queries  # noqa: E402
-from restoration.catalog import MODELS  # noqa: E402
-from restoration.engine import PLAIN, Execution  # noqa: E402
-from restoration.execution import LOW_MEMORY  # noqa: E402
-from restoration.specs import LmdVitSpec, Spec  # noqa: E402
+from restoration.engine.execution import LOW_MEMORY, PLAIN, Execution
+from restoration.models import continuous
+from restoration.models.lmd_vit import LMDViTSpec
+from restoration.models.registry import MODELS
+from restoration.models.spec import Spec
+from restoration.process import memory
 
 FRAMEWORKS = ("torch", "jittor", "mindspore")
 UNIT = "unit"
@@ -50,7 +51,7 @@ def kept(share: float) -> Callable[[Spec, Inputs], Inputs]:
     """Let LMD-ViT keep a share of its windows, wherever they are."""
 
     def add(spec: Spec, inputs: Inputs) -> Inputs:
-        assert isinstance(spec, LmdVitSpec)
+        assert isinstance(spec, LMDViTSpec)
         windows = spec.decided_windows(*inputs["image"].shape[2:])
         chosen = np.random.default_rng(0).random((1, windows)) < share
         return inputs | {"decisions": chosen.astype(np.int32)}
@@ -244,7 +245,7 @@ def measure(framework: str, job_name: str) -> None:
 def enlarging(spec: Any, height: int, width: int, scale: int) -> dict[str, np.ndarray]:
     """The inputs of a continuous network that enlarges to a size."""
     image = np.random.default_rng(0).uniform(-1, 1, (1, 3, height // scale, width // scale))
-    return queries.enlarge(spec, image.astype(np.float32), height=height, width=width)
+    return continuous.enlarge(spec, image.astype(np.float32), height=height, width=width)
 
 
 def unit_s() -> float:

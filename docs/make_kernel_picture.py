@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from restoration import examples, images
-from restoration.kernel_field import KernelField
-from restoration.kernel_pictures import draw_grid
+from restoration import images
+from restoration.blur.kernel_field import KernelField
+from restoration.blur.pictures import draw_grid
+from restoration.data import sample_inputs
 
 PICTURE = Path(__file__).resolve().parent / "pictures" / "kernel_grid.png"
 SIZE_PX = 300
@@ -24,7 +25,7 @@ GAP_PX = 6
 
 
 def main() -> None:
-    sharp = examples.photograph("astronaut", height_px=SIZE_PX, width_px=SIZE_PX)
+    sharp = sample_inputs.photograph("astronaut", height_px=SIZE_PX, width_px=SIZE_PX)
     field = shaken_camera()
     field.require_sums()
     blurred = field.blur(sharp)

@@ -20,13 +20,15 @@ import skimage.data
 from rich.progress import track
 from safetensors.numpy import load_file, save_file
 
-from restoration import degrade, examples, images, metrics
-from restoration.specs import MimoUnetSpec
+from restoration import images
+from restoration.data import degradations, sample_inputs
+from restoration.evaluation import metrics
+from restoration.models.mimo_unet import MIMOUNetSpec
 
 HERE = Path(__file__).resolve().parent
 WEIGHTS = HERE / "pictures" / "small_mimo_unet.safetensors"
 PICTURE = HERE / "pictures" / "before_after.png"
-SPEC = MimoUnetSpec(width=16, blocks=2)
+SPEC = MIMOUNetSpec(width=16, blocks=2)
 TRAINED_ON = (
     "astronaut",
     "coffee",
@@ -39,7 +41,7 @@ SHOWN = "cat"
 SIZE_PX = (256, 320)
 CROP_PX = 96
 BATCH = 4
-KERNEL = degrade.motion_kernel(15, np.random.default_rng(7))  # one camera shake for all
+KERNEL = degradations.motion_kernel(15, np.random.default_rng(7))  # one camera shake for all
 PEAK_RATE = 6e-4
 GAP_PX = 6
 
@@ -146,14 +148,14 @@ def _batch(photographs: list[np.ndarray], rng: np.random.Generator) -> dict[str,
 
 
 def _degrade(sharp: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    moved = degrade.blur(sharp, KERNEL)
-    return degrade.add_noise(moved, sigma=0.002, rng=rng).clip(0, 1)
+    moved = degradations.blur(sharp, KERNEL)
+    return degradations.add_noise(moved, sigma=0.002, rng=rng).clip(0, 1)
 
 
 def _shown() -> tuple[np.ndarray, np.ndarray]:
     """The photograph of the picture, sharp and blurred."""
     height, width = SIZE_PX
-    sharp = examples.photograph(SHOWN, height_px=height, width_px=width)
+    sharp = sample_inputs.photograph(SHOWN, height_px=height, width_px=width)
     return sharp, _degrade(sharp, np.random.default_rng(7))
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import jittor as jt
 from jittor import Var
 
-from restoration.cost_volume import CUDA_SOURCE, REACH, SIDE, VARIABLE
-from restoration.methods import chosen_method
+from restoration.engine.cost_volume import CUDA_SOURCE, REACH, SIDE, VARIABLE
+from restoration.engine.kernel_backend import kernel_backend
 
 _CPU_FORWARD = """
     int n = in0_shape0, c = in0_shape1, h = in0_shape2, w = in0_shape3;
@@ -75,7 +75,7 @@ def cost_volume(first: Var, second: Var, *, method: str | None = None) -> Var:
         UnavailableError: "compiled" is asked for and cannot be had.
     """
     # Native: absent; jt.code takes the text of a kernel and of its gradients.
-    if chosen_method(method, VARIABLE) == "composed":
+    if kernel_backend(method, VARIABLE) == "composed":
         return _composed(first, second)
     n, _, h, w = first.shape
     by_first = _CPU_BACKWARD.replace("SIGN", "1").replace("OTHER", "in1")

@@ -11,19 +11,13 @@ import numpy as np
 from jittor import Var, nn
 
 from jittor_impl import losses
-from restoration.engine import (
-    PLAIN,
-    Arrays,
-    Execution,
-    Gradients,
-    Tap,
-    TapRecorder,
-    arguments,
-    check_state,
-    name_outputs,
-)
+from restoration.engine.calls import arguments, name_outputs
+from restoration.engine.contract import Arrays, Gradients
+from restoration.engine.execution import PLAIN, Execution
+from restoration.engine.state import check_state
+from restoration.engine.taps import Tap, TapRecorder
 from restoration.errors import UnavailableError
-from restoration.specs import Spec
+from restoration.models.spec import Spec
 
 _ADAM_BETAS = (0.9, 0.999)
 _ADAM_EPS = 1e-8

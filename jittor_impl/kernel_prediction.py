@@ -24,7 +24,7 @@ from jittor_impl.layers import (
     spatial_mean,
     upsample,
 )
-from restoration.specs import KernelPredictionSpec
+from restoration.models.kernel_prediction import KernelPredictionSpec
 
 SLOPE = 0.01
 

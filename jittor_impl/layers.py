@@ -11,7 +11,7 @@ import jittor as jt
 import numpy as np
 from jittor import Var, nn
 
-from restoration import windows
+from restoration.models import windows
 
 
 class _Conv2d(nn.Conv2d):

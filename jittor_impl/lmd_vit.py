@@ -44,8 +44,8 @@ from jittor_impl.layers import (
     stop_gradient,
     take_rows,
 )
-from restoration.specs import LmdVitSpec, LmdVitStageSpec
-from restoration.windows import kinds_of_windows, masks_of_kinds, relative_positions
+from restoration.models.lmd_vit import LMDViTSpec, LMDViTStageSpec
+from restoration.models.windows import kinds_of_windows, masks_of_kinds, relative_positions
 
 SLOPE = 0.01
 STD = 0.02
@@ -177,7 +177,7 @@ class Block(nn.Module):
     gradient is wanted, so that all are computed and multiplied by it.
     """
 
-    def __init__(self, spec: LmdVitStageSpec, number: int):
+    def __init__(self, spec: LMDViTStageSpec, number: int):
         super().__init__()
         channels = spec.width
         self.window = spec.window
@@ -311,7 +311,7 @@ class Stage(nn.Module):
     its decision.
     """
 
-    def __init__(self, spec: LmdVitStageSpec):
+    def __init__(self, spec: LMDViTStageSpec):
         super().__init__()
         self.window = spec.window
         self.slots = spec.slots
@@ -382,13 +382,13 @@ class Upsample(nn.Module):
         return self.conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
-class LmdVit(nn.Module):
+class LMDViT(nn.Module):
     """The whole network; see the module's docstring for shapes.
 
     Stages 0 to 3 encode, 4 is the bottleneck, 5 to 8 decode.
     """
 
-    def __init__(self, spec: LmdVitSpec):
+    def __init__(self, spec: LMDViTSpec):
         super().__init__()
         width = spec.width
         self.input = Conv2d(3, width, 3, padding=1, bias=True)

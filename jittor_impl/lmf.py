@@ -16,7 +16,7 @@ import math
 import jittor as jt
 from jittor import Var, nn
 
-from jittor_impl.edsr import Edsr
+from jittor_impl.edsr import EDSR
 from jittor_impl.layers import (
     Conv2d,
     Linear,
@@ -38,16 +38,11 @@ from jittor_impl.layers import (
     softmax,
     take_rows,
 )
-from jittor_impl.rdn import Rdn
-from jittor_impl.swinir import Swinir
-from restoration.specs import (
-    ContinuousSpec,
-    EncoderSpec,
-    LmCiaosrSpec,
-    LmLiifSpec,
-    LmLteSpec,
-    ModulatedSpec,
-)
+from jittor_impl.rdn import RDN
+from jittor_impl.swinir import SwinIR
+from restoration.models.continuous import ContinuousSpec
+from restoration.models.encoder import EncoderSpec
+from restoration.models.lmf import LMCiaoSRSpec, LMLIIFSpec, LMLTESpec, ModulatedSpec
 
 SHARPNESS = 10.0
 SMALLEST_NORM = 1e-4
@@ -57,7 +52,7 @@ TILE_PX = 48
 
 def make_encoder(spec: EncoderSpec) -> nn.Module:
     """The encoder that a spec names."""
-    networks = {"edsr": Edsr, "rdn": Rdn, "swinir": Swinir}
+    networks = {"edsr": EDSR, "rdn": RDN, "swinir": SwinIR}
     return networks[spec.module](spec)
 
 
@@ -334,10 +329,10 @@ class Modulated(Continuous):
         return rgb + blend(latents[-1], index[:, count:], weight[:, count:])
 
 
-class LmLiif(Modulated):
+class LMLIIF(Modulated):
     """LM-LIIF; see the module's docstring for shapes."""
 
-    def __init__(self, spec: LmLiifSpec):
+    def __init__(self, spec: LMLIIFSpec):
         channels = spec.encoder.channels
         code = spec.width if spec.compress else channels
         super().__init__(spec, code + 2 + (2 if spec.cell else 0))
@@ -370,10 +365,10 @@ class LmLiif(Modulated):
         return jt.concat(parts, dim=1)
 
 
-class LmLte(Modulated):
+class LMLTE(Modulated):
     """LM-LTE; see the module's docstring for shapes."""
 
-    def __init__(self, spec: LmLteSpec):
+    def __init__(self, spec: LMLTESpec):
         channels, frequencies = spec.encoder.channels, spec.frequencies
         super().__init__(spec, spec.width if spec.compress else frequencies)
         self.cell = spec.cell
@@ -430,10 +425,10 @@ class LmLte(Modulated):
         return fourier(take_rows(latents[self.maps], rows), phase)
 
 
-class LmCiaosr(Modulated):
+class LMCiaoSR(Modulated):
     """LM-CiaoSR; see the module's docstring for shapes."""
 
-    def __init__(self, spec: LmCiaosrSpec):
+    def __init__(self, spec: LMCiaoSRSpec):
         channels = spec.encoder.channels
         code = 2 * spec.width if spec.compress else 5 * channels
         super().__init__(spec, code + 2)

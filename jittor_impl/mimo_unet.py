@@ -20,7 +20,7 @@ from jittor_impl.layers import (
     pointwise,
     upsample,
 )
-from restoration.specs import MimoUnetSpec
+from restoration.models.mimo_unet import MIMOUNetSpec
 
 
 class ResidualBlock(nn.Module):
@@ -92,13 +92,13 @@ class FeatureFusion(nn.Module):
         return self.conv2(nn.relu(x))
 
 
-class MimoUnet(nn.Module):
+class MIMOUNet(nn.Module):
     """The whole network; see the module's docstring for shapes.
 
     skip_mask1 (n, c, 1, 1) and skip_mask2 (n, 2c, 1, 1) replace the random dropout of channels.
     """
 
-    def __init__(self, spec: MimoUnetSpec):
+    def __init__(self, spec: MIMOUNetSpec):
         super().__init__()
         width1, width2, width3 = spec.width, 2 * spec.width, 4 * spec.width
         self.stem = Conv2d(3, width1, 3, padding=1, bias=True)

@@ -33,7 +33,7 @@ from jittor_impl.layers import (
     uniform_parameter,
     unit_spectrum,
 )
-from restoration.specs import PhaseformerSpec
+from restoration.models.phaseformer import PhaseformerSpec
 
 
 def phase_only(x: Var) -> Var:

@@ -23,7 +23,7 @@ from jittor_impl.layers import (
     leaky_relu,
     resize_bilinear,
 )
-from restoration.specs import PwcFlowSpec
+from restoration.models.pwc_flow import PWCFlowSpec
 
 SLOPE = 0.1
 COARSEST_PX = 64
@@ -152,10 +152,10 @@ class Refiner(nn.Module):
         return self.conv7(x)
 
 
-class PwcFlow(nn.Module):
+class PWCFlow(nn.Module):
     """The whole network; see the module's docstring for shapes."""
 
-    def __init__(self, spec: PwcFlowSpec):
+    def __init__(self, spec: PWCFlowSpec):
         super().__init__()
         corners = spec.align_corners
         self.pyramid = Pyramid()

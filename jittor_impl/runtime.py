@@ -20,8 +20,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from restoration import cache, memory
 from restoration.errors import UnavailableError
+from restoration.process import cache, memory
 
 ONEDNN_WHEELS = ("onednn-cpu-gomp==2021.2.0", "onednn-devel-cpu-gomp==2021.2.0")
 _ONEDNN_FOLDER = ".cache/jittor/mkl/dnnl_lnx_2.2.0_cpu_gomp"  # where Jittor looks first

@@ -28,8 +28,9 @@ from jittor_impl.layers import (
     spatial_mean,
     without_gradient,
 )
-from jittor_impl.pwc_flow import PwcFlow, warp
-from restoration.specs import PwcFlowSpec, SelfBlindVsrSpec
+from jittor_impl.pwc_flow import PWCFlow, warp
+from restoration.models.pwc_flow import PWCFlowSpec
+from restoration.models.self_blind_vsr import SelfBlindVSRSpec
 
 
 def blur_down(x: Var, kernel: Var, scale: int) -> Var:
@@ -97,13 +98,13 @@ class KernelNet(nn.Module):
         return x.reshape(x.shape[0], 1, self.size, self.size)
 
 
-class SelfBlindVsr(nn.Module):
+class SelfBlindVSR(nn.Module):
     """The whole network; see the module's docstring for shapes.
 
     Where the frames are already as large as the result, no output depends on enlarge.
     """
 
-    def __init__(self, spec: SelfBlindVsrSpec):
+    def __init__(self, spec: SelfBlindVSRSpec):
         super().__init__()
         self.mode = spec.mode
         self.scale = spec.scale
@@ -119,7 +120,7 @@ class SelfBlindVsr(nn.Module):
         self.head2 = Conv2d(width, 3, 3, padding=1, bias=True)
         steps = [Conv2d(width, 4 * width, 3, padding=1, bias=True) for _ in range(spec.doublings)]
         self.enlarge = nn.ModuleList(steps)
-        self.flow = PwcFlow(PwcFlowSpec(align_corners=spec.align_corners))
+        self.flow = PWCFlow(PWCFlowSpec(align_corners=spec.align_corners))
         self.kernel = KernelNet(spec.frames, spec.kernel_size)
 
     def execute(self, frames: Var) -> tuple[Var, ...]:

@@ -35,7 +35,7 @@ from jittor_impl.layers import (
     zero_insert,
 )
 from jittor_impl.phaseformer import Block, ChannelGate, Down, Up
-from restoration.specs import SpectroformerSpec
+from restoration.models.spectroformer import SpectroformerSpec
 
 
 def modulus(real: Var, imaginary: Var) -> Var:

@@ -22,9 +22,9 @@ from typing import Any
 import mindspore as ms
 from mindspore import Tensor, ops
 
-from restoration import cache
+from restoration.engine.kernel_backend import kernel_backend
 from restoration.errors import UnavailableError
-from restoration.methods import chosen_method
+from restoration.process import cache
 
 VARIABLE = "RESTORATION_MINDSPORE_KERNELS"
 _SOURCE = Path(__file__).with_name("kernels.cpp")
@@ -50,7 +50,7 @@ def build(report: Callable[[str], None], warn: Callable[[str], None]) -> None:
         UnavailableError: it says "compiled", and they cannot be compiled.
     """
     global enabled  # noqa: PLW0603 - Graph mode reads it as it compiles
-    method = chosen_method(None, VARIABLE)
+    method = kernel_backend(None, VARIABLE)
     if method == "composed" or operators:
         return
     try:

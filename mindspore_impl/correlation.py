@@ -9,9 +9,9 @@ from __future__ import annotations
 from mindspore import Tensor, ops
 from mindspore.ops import constexpr
 
-from restoration.cost_volume import REACH, SIDE, VARIABLE
+from restoration.engine.cost_volume import REACH, SIDE, VARIABLE
+from restoration.engine.kernel_backend import kernel_backend
 from restoration.errors import UnavailableError
-from restoration.methods import chosen_method
 
 
 def cost_volume(first: Tensor, second: Tensor, *, method: str | None = None) -> Tensor:
@@ -44,7 +44,7 @@ def cost_volume(first: Tensor, second: Tensor, *, method: str | None = None) -> 
 @constexpr
 def _check(method: str | None) -> bool:
     """Refuse what there is not. A function of constants, which Graph mode leaves to Python."""
-    if chosen_method(method, VARIABLE) == "compiled":
+    if kernel_backend(method, VARIABLE) == "compiled":
         raise UnavailableError(
             "the cost volume has no compiled kernels for MindSpore; "
             f'choose "composed" by argument or {VARIABLE}'

@@ -12,7 +12,7 @@ from __future__ import annotations
 from mindspore import Tensor, nn, ops
 
 from mindspore_impl.layers import Conv2d, pixel_shuffle
-from restoration.specs import EdsrSpec
+from restoration.models.edsr import EDSRSpec
 
 
 class ResidualBlock(nn.Cell):
@@ -29,10 +29,10 @@ class ResidualBlock(nn.Cell):
         return x + y if self.scale == 1 else x + self.scale * y
 
 
-class Edsr(nn.Cell):
+class EDSR(nn.Cell):
     """The whole network; see the module's docstring for shapes."""
 
-    def __init__(self, spec: EdsrSpec):
+    def __init__(self, spec: EDSRSpec):
         super().__init__()
         width = spec.width
         self.factors = spec.factors

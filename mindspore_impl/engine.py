@@ -14,19 +14,13 @@ from mindspore import Tensor, nn, ops
 from mindspore.experimental import optim
 
 from mindspore_impl import compiled, losses
-from restoration.engine import (
-    PLAIN,
-    Arrays,
-    Execution,
-    Gradients,
-    Tap,
-    TapRecorder,
-    arguments,
-    check_state,
-    name_outputs,
-)
+from restoration.engine.calls import arguments, name_outputs
+from restoration.engine.contract import Arrays, Gradients
+from restoration.engine.execution import PLAIN, Execution
+from restoration.engine.state import check_state
+from restoration.engine.taps import Tap, TapRecorder
 from restoration.errors import UnavailableError
-from restoration.specs import Spec
+from restoration.models.spec import Spec
 
 _ADAM_BETAS = (0.9, 0.999)
 _ADAM_EPS = 1e-8

@@ -27,13 +27,15 @@ from mindspore_impl.lmf import (
     to_rows,
     weigh,
 )
-from restoration.specs import CiaosrSpec, LiifSpec, LteSpec
+from restoration.models.ciaosr import CiaoSRSpec
+from restoration.models.liif import LIIFSpec
+from restoration.models.lte import LTESpec
 
 
-class Liif(Continuous):
+class LIIF(Continuous):
     """LIIF; see the module's docstring for shapes."""
 
-    def __init__(self, spec: LiifSpec):
+    def __init__(self, spec: LIIFSpec):
         super().__init__(spec)
         self.unfold = spec.unfold
         self.cell = spec.cell
@@ -63,10 +65,10 @@ class Liif(Continuous):
         return rgb.reshape(n, count, q, 3).sum(axis=1)
 
 
-class Lte(Continuous):
+class LTE(Continuous):
     """LTE; see the module's docstring for shapes."""
 
-    def __init__(self, spec: LteSpec):
+    def __init__(self, spec: LTESpec):
         super().__init__(spec)
         channels, frequencies = spec.encoder.channels, spec.frequencies
         self.is_interleaved = spec.pairing == "interleaved"
@@ -100,10 +102,10 @@ class Lte(Continuous):
         return rgb + blend(latents[-1], index[:, count:], weight[:, count:])
 
 
-class Ciaosr(Continuous):
+class CiaoSR(Continuous):
     """CiaoSR; see the module's docstring for shapes."""
 
-    def __init__(self, spec: CiaosrSpec):
+    def __init__(self, spec: CiaoSRSpec):
         super().__init__(spec)
         channels = spec.encoder.channels
         near, distant = 9 * channels, len(spec.scales) * channels

@@ -23,7 +23,7 @@ from mindspore_impl.layers import (
     spatial_mean,
     upsample,
 )
-from restoration.specs import KernelPredictionSpec
+from restoration.models.kernel_prediction import KernelPredictionSpec
 
 SLOPE = 0.01
 

@@ -14,7 +14,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Normal, TruncatedNormal, Uniform, initializer
 
 from mindspore_impl import compiled
-from restoration import windows
+from restoration.models import windows
 
 
 class Conv2d(nn.Conv2d):

@@ -15,7 +15,7 @@ from mindspore_impl.layers import (
     rfft2,
     shift_reflected,
 )
-from restoration.windows import gaussian_window
+from restoration.evaluation.ssim import gaussian_window
 
 SPECTRAL_WEIGHT = 0.1
 SSIM_WINDOW = 11

@@ -19,7 +19,7 @@ from mindspore_impl.layers import (
     pointwise,
     upsample,
 )
-from restoration.specs import MimoUnetSpec
+from restoration.models.mimo_unet import MIMOUNetSpec
 
 
 class ResidualBlock(nn.Cell):
@@ -91,13 +91,13 @@ class FeatureFusion(nn.Cell):
         return self.conv2(ops.relu(x))
 
 
-class MimoUnet(nn.Cell):
+class MIMOUNet(nn.Cell):
     """The whole network; see the module's docstring for shapes.
 
     skip_mask1 (n, c, 1, 1) and skip_mask2 (n, 2c, 1, 1) replace the random dropout of channels.
     """
 
-    def __init__(self, spec: MimoUnetSpec):
+    def __init__(self, spec: MIMOUNetSpec):
         super().__init__()
         width1, width2, width3 = spec.width, 2 * spec.width, 4 * spec.width
         self.stem = Conv2d(3, width1, 3, padding=1, bias=True)

@@ -29,7 +29,7 @@ from mindspore_impl.layers import (
     upsample,
     zero_insert,
 )
-from restoration.specs import NimbusrSpec
+from restoration.models.nimbusr import NIMBUSRSpec
 
 SMALLEST = 1e-6
 KNEE = 50.0
@@ -128,7 +128,7 @@ class Resample(nn.Cell):
         return upsample(x, 2, mode="nearest")
 
 
-def residual_blocks(channels: int, spec: NimbusrSpec) -> list[nn.Cell]:
+def residual_blocks(channels: int, spec: NIMBUSRSpec) -> list[nn.Cell]:
     """The blocks of one stage."""
     return [ResidualBlock(channels, activation=spec.activation) for _ in range(spec.blocks)]
 
@@ -155,7 +155,7 @@ def up_layers(in_channels: int, out_channels: int, mode: str) -> list[nn.Cell]:
 class Prior(nn.Cell):
     """A residual U-net that denoises, image and noise level (n, 4, h, w) -> (n, 3, h, w)."""
 
-    def __init__(self, spec: NimbusrSpec):
+    def __init__(self, spec: NIMBUSRSpec):
         super().__init__()
         width1, width2, width3, width4 = spec.widths
         down, up = spec.downsample, spec.upsample
@@ -203,10 +203,10 @@ class HyperParameters(nn.Cell):
         return softplus(self.conv3(x)) + SMALLEST
 
 
-class Nimbusr(nn.Cell):
+class NIMBUSR(nn.Cell):
     """The whole algorithm; see the module's docstring for shapes."""
 
-    def __init__(self, spec: NimbusrSpec):
+    def __init__(self, spec: NIMBUSRSpec):
         super().__init__()
         self.iterations = spec.iterations
         self.scale = spec.scale

@@ -32,7 +32,7 @@ from mindspore_impl.layers import (
     uniform_parameter,
     unit_spectrum,
 )
-from restoration.specs import PhaseformerSpec
+from restoration.models.phaseformer import PhaseformerSpec
 
 
 def phase_only(x: Tensor) -> Tensor:

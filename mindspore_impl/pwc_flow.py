@@ -22,7 +22,7 @@ from mindspore_impl.layers import (
     leaky_relu,
     resize_bilinear,
 )
-from restoration.specs import PwcFlowSpec
+from restoration.models.pwc_flow import PWCFlowSpec
 
 SLOPE = 0.1
 COARSEST_PX = 64
@@ -153,10 +153,10 @@ class Refiner(nn.Cell):
         return self.conv7(x)
 
 
-class PwcFlow(nn.Cell):
+class PWCFlow(nn.Cell):
     """The whole network; see the module's docstring for shapes."""
 
-    def __init__(self, spec: PwcFlowSpec):
+    def __init__(self, spec: PWCFlowSpec):
         super().__init__()
         corners = spec.align_corners
         self.pyramid = Pyramid()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from mindspore import Tensor, nn, ops
 
 from mindspore_impl.layers import Conv2d, pixel_shuffle
-from restoration.specs import RdnSpec
+from restoration.models.rdn import RDNSpec
 
 
 class DenseBlock(nn.Cell):
@@ -35,10 +35,10 @@ class DenseBlock(nn.Cell):
         return self.merge(dense) + x
 
 
-class Rdn(nn.Cell):
+class RDN(nn.Cell):
     """The whole network; see the module's docstring for shapes."""
 
-    def __init__(self, spec: RdnSpec):
+    def __init__(self, spec: RDNSpec):
         super().__init__()
         width, growth = spec.width, spec.growth
         self.factors = spec.factors

@@ -34,7 +34,7 @@ from mindspore_impl.layers import (
     zero_insert,
 )
 from mindspore_impl.phaseformer import Block, ChannelGate, Down, Up
-from restoration.specs import SpectroformerSpec
+from restoration.models.spectroformer import SpectroformerSpec
 
 
 def modulus(real: Tensor, imaginary: Tensor) -> Tensor:

@@ -10,14 +10,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from parity import cases, doctor
-from parity.launch import Worker
-from parity.progress import Progress
-from parity.report import print_table
-from parity.run import Run, run
-from restoration import catalog
+from parity.cases import case
+from parity.commands import doctor
+from parity.commands.run import Run, run
+from parity.report.progress import Progress
+from parity.report.table import print_table
+from restoration.data.photographs import PHOTOGRAPHS
 from restoration.errors import ExitCode, InputError, RestorationError, suggest, unknown_name
-from restoration.examples import PHOTOGRAPHS
+from restoration.models import registry
+from restoration.process.launch import Worker
 
 FRAMEWORKS = ("torch", "jittor", "mindspore")
 REFERENCE = "torch"
@@ -75,7 +76,7 @@ def _print(result: Run, *, as_json: bool) -> None:
     print_table(result, console if console.is_terminal else Console(width=160))
 
 
-def _cases(options: argparse.Namespace) -> list[cases.Case]:
+def _cases(options: argparse.Namespace) -> list[case.Case]:
     if options.golden:
         if options.models or options.weights or options.image:
             raise InputError(
@@ -85,8 +86,8 @@ def _cases(options: argparse.Namespace) -> list[cases.Case]:
                 where="command line",
                 next_step="leave one out",
             )
-        return [case for path in options.golden for case in cases.golden_cases(path)]
-    models = options.models or list(catalog.MODELS)
+        return [case for path in options.golden for case in case.golden_cases(path)]
+    models = options.models or list(registry.MODELS)
     if options.weights and len(models) != 1:
         raise InputError(
             "--weights",
@@ -97,7 +98,7 @@ def _cases(options: argparse.Namespace) -> list[cases.Case]:
         )
     if options.image:
         return [
-            cases.image_case(
+            case.image_case(
                 model,
                 image,
                 spec_name=options.spec,
@@ -108,7 +109,7 @@ def _cases(options: argparse.Namespace) -> list[cases.Case]:
             for image in options.image
         ]
     return [
-        cases.photograph_case(
+        case.photograph_case(
             model,
             spec_name=options.spec,
             photographs=options.photographs,
@@ -162,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(command=_run)
     command.add_argument(
-        "models", nargs="*", metavar="MODEL", help=f"default: all ({', '.join(catalog.MODELS)})"
+        "models", nargs="*", metavar="MODEL", help=f"default: all ({', '.join(registry.MODELS)})"
     )
     command.add_argument("--spec", default="tiny", help="hyper-parameters (default: tiny)")
     command.add_argument("--seed", type=int, default=0, help="of weights and degradation")

@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from parity.measure import measure_port, measure_reference
-from parity.messages import Message, Outbox
-from restoration import memory
+from parity.measure.measure import measure_port, measure_reference
 from restoration.errors import InputError, RestorationError
-from restoration.specs import spec_from_dict
+from restoration.models.registry import spec_from_dict
+from restoration.process import memory
+from restoration.process.messages import Message, Outbox
 
 
 def main(arguments: list[str]) -> int:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from restoration.catalog import Model
-from restoration.specs import Spec
-from restoration.tiling import rounded_up
+from restoration.images.tiling import rounded_up
+from restoration.models.model import Model
+from restoration.models.spec import Spec
 from tests.backends import Backend
 
 FRAMEWORKS = ("torch", "jittor", "mindspore")

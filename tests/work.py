@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from parity.measure import seeded_weights
-from restoration import rendering
-from restoration.engine import PLAIN, Execution, Gradients, Tap
-from restoration.specs import SelfBlindVsrSpec, Spec
+from parity.measure.measure import seeded_weights
+from restoration.engine.contract import Gradients
+from restoration.engine.execution import PLAIN, Execution
+from restoration.engine.taps import Tap
+from restoration.inference import cmsr
+from restoration.models.self_blind_vsr import SelfBlindVSRSpec
+from restoration.models.spec import Spec
 
 _CHOSEN: list[str] = []  # the framework of this process
 Arrays = dict[str, np.ndarray]
@@ -137,11 +140,11 @@ def exact_gradients(spec: Spec, weights: Arrays, inputs: Arrays, objective: Arra
 def multi_scale(
     spec: Spec, weights: Arrays, images: np.ndarray, options: dict[str, Any], is_exact: bool
 ) -> np.ndarray:
-    """Controllable multi-scale rendering."""
+    """Controllable multi-scale cmsr."""
     engine = _module("engine").ENGINE(**({"dtype": "float64"} if is_exact else {}))
     model = engine.build(spec)
     engine.load(model, weights)
-    return rendering.render(engine, model, spec, images, **options)
+    return cmsr.render(engine, model, spec, images, **options)
 
 
 def tables(
@@ -152,7 +155,7 @@ def tables(
     model = engine.build(spec)
     engine.load(model, weights)
     single = [images[i : i + 1] for i in range(len(images))]
-    return list(rendering.build_tables(engine, model, spec, single, **options))
+    return list(cmsr.build_tables(engine, model, spec, single, **options))
 
 
 def attention(
@@ -355,8 +358,8 @@ def cost_volumes_on_gpus(arrays: list[np.ndarray], probe: np.ndarray) -> list[li
 
 def self_blind_vsr_colours(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """x through the two last convolutions of Self-Blind-VSR, joined, and one after the other."""
-    spec = SelfBlindVsrSpec(width=x.shape[1], feature_blocks=1, blocks=1)
-    network = _module("self_blind_vsr").SelfBlindVsr(spec)
+    spec = SelfBlindVSRSpec(width=x.shape[1], feature_blocks=1, blocks=1)
+    network = _module("self_blind_vsr").SelfBlindVSR(spec)
     features = _tensor(x)
     apart = network.head2(network.head1(features))
     return _to_numpy(network.colours(features)), _to_numpy(apart)

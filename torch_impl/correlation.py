@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restoration.cost_volume import CUDA_SOURCE, REACH, SIDE, VARIABLE
+from restoration.engine.cost_volume import CUDA_SOURCE, REACH, SIDE, VARIABLE
+from restoration.engine.kernel_backend import kernel_backend
 from restoration.errors import UnavailableError
-from restoration.methods import chosen_method
 
 _THREADS = 256
 
@@ -37,7 +37,7 @@ def cost_volume(first: Tensor, second: Tensor, *, method: str | None = None) -> 
         UnavailableError: "compiled" is asked for and cannot be had.
     """
     # Native: absent.
-    chosen = chosen_method(method, VARIABLE)
+    chosen = kernel_backend(method, VARIABLE)
     is_suitable = first.is_cuda and first.dtype == torch.float32
     if chosen == "composed" or (chosen == "auto" and not is_suitable):
         return _composed(first, second)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restoration.specs import EdsrSpec
+from restoration.models.edsr import EDSRSpec
 from torch_impl.layers import Conv2d, pixel_shuffle
 
 
@@ -30,10 +30,10 @@ class ResidualBlock(nn.Module):
         return x + y if self.scale == 1 else x + self.scale * y
 
 
-class Edsr(nn.Module):
+class EDSR(nn.Module):
     """The whole network; see the module's docstring for shapes."""
 
-    def __init__(self, spec: EdsrSpec):
+    def __init__(self, spec: EDSRSpec):
         super().__init__()
         width = spec.width
         self.factors = spec.factors

@@ -15,7 +15,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from restoration.specs import CiaosrSpec, LiifSpec, LteSpec
+from restoration.models.ciaosr import CiaoSRSpec
+from restoration.models.liif import LIIFSpec
+from restoration.models.lte import LTESpec
 from torch_impl.layers import Conv2d, Linear, columns, repeat_rows, scale_rows, take_rows
 from torch_impl.lmf import (
     Continuous,
@@ -31,10 +33,10 @@ from torch_impl.lmf import (
 )
 
 
-class Liif(Continuous):
+class LIIF(Continuous):
     """LIIF; see the module's docstring for shapes."""
 
-    def __init__(self, spec: LiifSpec):
+    def __init__(self, spec: LIIFSpec):
         super().__init__(spec)
         self.unfold = spec.unfold
         self.cell = spec.cell
@@ -64,10 +66,10 @@ class Liif(Continuous):
         return rgb.reshape(n, count, q, 3).sum(dim=1)
 
 
-class Lte(Continuous):
+class LTE(Continuous):
     """LTE; see the module's docstring for shapes."""
 
-    def __init__(self, spec: LteSpec):
+    def __init__(self, spec: LTESpec):
         super().__init__(spec)
         channels, frequencies = spec.encoder.channels, spec.frequencies
         self.is_interleaved = spec.pairing == "interleaved"
@@ -101,10 +103,10 @@ class Lte(Continuous):
         return rgb + blend(latents[-1], index[:, count:], weight[:, count:])
 
 
-class Ciaosr(Continuous):
+class CiaoSR(Continuous):
     """CiaoSR; see the module's docstring for shapes."""
 
-    def __init__(self, spec: CiaosrSpec):
+    def __init__(self, spec: CiaoSRSpec):
         super().__init__(spec)
         channels = spec.encoder.channels
         near, distant = 9 * channels, len(spec.scales) * channels

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from restoration.specs import KernelPredictionSpec
+from restoration.models.kernel_prediction import KernelPredictionSpec
 from torch_impl.layers import (
     Conv2d,
     ConvTranspose2d,

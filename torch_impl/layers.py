@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restoration import windows
+from restoration.models import windows
 
 
 class Conv2d(nn.Conv2d):

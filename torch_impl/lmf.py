@@ -17,15 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restoration.specs import (
-    ContinuousSpec,
-    EncoderSpec,
-    LmCiaosrSpec,
-    LmLiifSpec,
-    LmLteSpec,
-    ModulatedSpec,
-)
-from torch_impl.edsr import Edsr
+from restoration.models.continuous import ContinuousSpec
+from restoration.models.encoder import EncoderSpec
+from restoration.models.lmf import LMCiaoSRSpec, LMLIIFSpec, LMLTESpec, ModulatedSpec
+from torch_impl.edsr import EDSR
 from torch_impl.layers import (
     Conv2d,
     Linear,
@@ -47,8 +42,8 @@ from torch_impl.layers import (
     softmax,
     take_rows,
 )
-from torch_impl.rdn import Rdn
-from torch_impl.swinir import Swinir
+from torch_impl.rdn import RDN
+from torch_impl.swinir import SwinIR
 
 SHARPNESS = 10.0
 SMALLEST_NORM = 1e-4
@@ -58,7 +53,7 @@ TILE_PX = 48
 
 def make_encoder(spec: EncoderSpec) -> nn.Module:
     """The encoder that a spec names."""
-    networks = {"edsr": Edsr, "rdn": Rdn, "swinir": Swinir}
+    networks = {"edsr": EDSR, "rdn": RDN, "swinir": SwinIR}
     return networks[spec.module](spec)
 
 
@@ -341,10 +336,10 @@ class Modulated(Continuous):
         return rgb + blend(latents[-1], index[:, count:], weight[:, count:])
 
 
-class LmLiif(Modulated):
+class LMLIIF(Modulated):
     """LM-LIIF; see the module's docstring for shapes."""
 
-    def __init__(self, spec: LmLiifSpec):
+    def __init__(self, spec: LMLIIFSpec):
         channels = spec.encoder.channels
         code = spec.width if spec.compress else channels
         super().__init__(spec, code + 2 + (2 if spec.cell else 0))
@@ -377,10 +372,10 @@ class LmLiif(Modulated):
         return torch.cat(parts, dim=1)
 
 
-class LmLte(Modulated):
+class LMLTE(Modulated):
     """LM-LTE; see the module's docstring for shapes."""
 
-    def __init__(self, spec: LmLteSpec):
+    def __init__(self, spec: LMLTESpec):
         channels, frequencies = spec.encoder.channels, spec.frequencies
         super().__init__(spec, spec.width if spec.compress else frequencies)
         self.cell = spec.cell
@@ -437,10 +432,10 @@ class LmLte(Modulated):
         return fourier(take_rows(latents[self.maps], rows), phase)
 
 
-class LmCiaosr(Modulated):
+class LMCiaoSR(Modulated):
     """LM-CiaoSR; see the module's docstring for shapes."""
 
-    def __init__(self, spec: LmCiaosrSpec):
+    def __init__(self, spec: LMCiaoSRSpec):
         channels = spec.encoder.channels
         code = 2 * spec.width if spec.compress else 5 * channels
         super().__init__(spec, code + 2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from restoration.windows import gaussian_window
+from restoration.evaluation.ssim import gaussian_window
 from torch_impl.layers import (
     constant,
     dft2,

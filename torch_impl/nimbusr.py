@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restoration.specs import NimbusrSpec
+from restoration.models.nimbusr import NIMBUSRSpec
 from torch_impl.layers import (
     Conv2d,
     ConvTranspose2d,
@@ -130,7 +130,7 @@ class Resample(nn.Module):
         return upsample(x, 2, mode="nearest")
 
 
-def residual_blocks(channels: int, spec: NimbusrSpec) -> list[nn.Module]:
+def residual_blocks(channels: int, spec: NIMBUSRSpec) -> list[nn.Module]:
     """The blocks of one stage."""
     return [ResidualBlock(channels, activation=spec.activation) for _ in range(spec.blocks)]
 
@@ -157,7 +157,7 @@ def up_layers(in_channels: int, out_channels: int, mode: str) -> list[nn.Module]
 class Prior(nn.Module):
     """A residual U-net that denoises, image and noise level (n, 4, h, w) -> (n, 3, h, w)."""
 
-    def __init__(self, spec: NimbusrSpec):
+    def __init__(self, spec: NIMBUSRSpec):
         super().__init__()
         width1, width2, width3, width4 = spec.widths
         down, up = spec.downsample, spec.upsample
@@ -205,10 +205,10 @@ class HyperParameters(nn.Module):
         return softplus(self.conv3(x)) + SMALLEST
 
 
-class Nimbusr(nn.Module):
+class NIMBUSR(nn.Module):
     """The whole algorithm; see the module's docstring for shapes."""
 
-    def __init__(self, spec: NimbusrSpec):
+    def __init__(self, spec: NIMBUSRSpec):
         super().__init__()
         self.iterations = spec.iterations
         self.scale = spec.scale

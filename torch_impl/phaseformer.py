@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from restoration.specs import PhaseformerSpec
+from restoration.models.phaseformer import PhaseformerSpec
 from torch_impl.layers import (
     ChannelNorm,
     Conv2d,

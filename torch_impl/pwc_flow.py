@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from restoration.specs import PwcFlowSpec
+from restoration.models.pwc_flow import PWCFlowSpec
 from torch_impl.correlation import cost_volume
 from torch_impl.layers import (
     Conv2d,
@@ -154,10 +154,10 @@ class Refiner(nn.Module):
         return self.conv7(x)
 
 
-class PwcFlow(nn.Module):
+class PWCFlow(nn.Module):
     """The whole network; see the module's docstring for shapes."""
 
-    def __init__(self, spec: PwcFlowSpec):
+    def __init__(self, spec: PWCFlowSpec):
         super().__init__()
         corners = spec.align_corners
         self.pyramid = Pyramid()

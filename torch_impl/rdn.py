@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restoration.specs import RdnSpec
+from restoration.models.rdn import RDNSpec
 from torch_impl.layers import Conv2d, pixel_shuffle
 
 
@@ -37,10 +37,10 @@ class DenseBlock(nn.Module):
         return self.merge(dense) + x
 
 
-class Rdn(nn.Module):
+class RDN(nn.Module):
     """The whole network; see the module's docstring for shapes."""
 
-    def __init__(self, spec: RdnSpec):
+    def __init__(self, spec: RDNSpec):
         super().__init__()
         width, growth = spec.width, spec.growth
         self.factors = spec.factors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from restoration import memory
+from restoration.process import memory
 
 
 def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str], None]) -> None:

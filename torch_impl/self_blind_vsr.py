@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restoration.specs import PwcFlowSpec, SelfBlindVsrSpec
+from restoration.models.pwc_flow import PWCFlowSpec
+from restoration.models.self_blind_vsr import SelfBlindVSRSpec
 from torch_impl.layers import (
     Conv2d,
     Linear,
@@ -30,7 +31,7 @@ from torch_impl.layers import (
     spatial_mean,
     without_gradient,
 )
-from torch_impl.pwc_flow import PwcFlow, warp
+from torch_impl.pwc_flow import PWCFlow, warp
 
 
 def blur_down(x: Tensor, kernel: Tensor, scale: int) -> Tensor:
@@ -98,13 +99,13 @@ class KernelNet(nn.Module):
         return x.reshape(x.shape[0], 1, self.size, self.size)
 
 
-class SelfBlindVsr(nn.Module):
+class SelfBlindVSR(nn.Module):
     """The whole network; see the module's docstring for shapes.
 
     Where the frames are already as large as the result, no output depends on enlarge.
     """
 
-    def __init__(self, spec: SelfBlindVsrSpec):
+    def __init__(self, spec: SelfBlindVSRSpec):
         super().__init__()
         self.mode = spec.mode
         self.scale = spec.scale
@@ -120,7 +121,7 @@ class SelfBlindVsr(nn.Module):
         self.head2 = Conv2d(width, 3, 3, padding=1, bias=True)
         steps = [Conv2d(width, 4 * width, 3, padding=1, bias=True) for _ in range(spec.doublings)]
         self.enlarge = nn.ModuleList(steps)
-        self.flow = PwcFlow(PwcFlowSpec(align_corners=spec.align_corners))
+        self.flow = PWCFlow(PWCFlowSpec(align_corners=spec.align_corners))
         self.kernel = KernelNet(spec.frames, spec.kernel_size)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, ...]:

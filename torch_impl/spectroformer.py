@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from restoration.specs import SpectroformerSpec
+from restoration.models.spectroformer import SpectroformerSpec
 from torch_impl.layers import (
     Conv2d,
     angle,

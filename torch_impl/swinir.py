@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from restoration.specs import SwinirSpec
+from restoration.models.swinir import SwinIRSpec
 from torch_impl.layers import (
     Conv2d,
     DropPath,
@@ -124,7 +124,7 @@ def merge_layer(channels: int, kind: str) -> nn.Module:
 class Group(nn.Module):
     """Blocks, every other one with shifted windows, a convolution, and the input."""
 
-    def __init__(self, spec: SwinirSpec, place: int):
+    def __init__(self, spec: SwinIRSpec, place: int):
         super().__init__()
         before, total = sum(spec.depths[:place]), sum(spec.depths)
         self.blocks = nn.ModuleList(
@@ -149,10 +149,10 @@ class Group(nn.Module):
         return x + self.merge(y.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
-class Swinir(nn.Module):
+class SwinIR(nn.Module):
     """The whole network; see the module's docstring for shapes."""
 
-    def __init__(self, spec: SwinirSpec):
+    def __init__(self, spec: SwinIRSpec):
         super().__init__()
         self.window = spec.window
         self.keep_padding = spec.keep_padding

@@ -4,12 +4,12 @@ Imports no framework, ever: files are read and written as data. `convert`, `insp
 `verify` and `scan` are what the command `weights-convert` offers.
 """
 
-from weights_convert.conversion import Conversion, convert
-from weights_convert.difference import Difference, TensorDifference, diff
+from weights_convert.commands.conversion import Conversion, convert
+from weights_convert.commands.difference import Difference, TensorDifference, diff
+from weights_convert.commands.inspection import Inspection, TensorInfo, inspect
+from weights_convert.commands.scanning import Finding, Scan, scan
+from weights_convert.commands.verification import RoundTrip, Verification, verify
 from weights_convert.errors import MismatchError, OutputError
-from weights_convert.inspection import Inspection, TensorInfo, inspect
-from weights_convert.scanning import Finding, Scan, scan
-from weights_convert.verification import RoundTrip, Verification, verify
 
 __all__ = [
     "Conversion",

@@ -17,15 +17,15 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from restoration.errors import ExitCode, RestorationError
-from weights_convert.conversion import NAMES, SUFFIXES, Conversion, convert
-from weights_convert.difference import Difference, diff
+from weights_convert.checkpoints.writing import Report
+from weights_convert.commands.conversion import NAMES, SUFFIXES, Conversion, convert
+from weights_convert.commands.difference import Difference, diff
+from weights_convert.commands.inspection import Inspection, inspect
+from weights_convert.commands.scanning import Scan, scan
+from weights_convert.commands.verification import Verification, verify
 from weights_convert.errors import MismatchError, quoted
 from weights_convert.formats import FORMATS, WRITABLE
-from weights_convert.inspection import Inspection, inspect
 from weights_convert.published import layouts
-from weights_convert.scanning import Scan, scan
-from weights_convert.verification import Verification, verify
-from weights_convert.writing import Report
 
 _BAR_FROM_BYTES = 64 << 20
 _LISTED_DIFFERENCES = 20

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restoration.errors import InputError, unknown_name
+from weights_convert.files.mapped import MappedFile
+from weights_convert.files.output import Output
+from weights_convert.files.tensors import Tensor
 from weights_convert.formats import (
     mindspore_ckpt,
     npz,
@@ -17,9 +20,6 @@ from weights_convert.formats import (
 )
 from weights_convert.formats.contents import Contents, PickleRun
 from weights_convert.formats.zips import read_records
-from weights_convert.mapped import MappedFile
-from weights_convert.output import Output
-from weights_convert.tensors import Tensor
 
 _Read = Callable[[MappedFile, Collection[str]], Contents]
 _Write = Callable[[Output, object, Mapping[str, str]], None]

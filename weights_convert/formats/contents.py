@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from weights_convert.mapped import MappedFile
+from weights_convert.files.mapped import MappedFile
 
 
 @dataclass(frozen=True)

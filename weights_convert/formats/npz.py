@@ -8,11 +8,9 @@ from collections.abc import Iterator, Mapping
 
 from weights_convert import limits
 from weights_convert.errors import quoted
-from weights_convert.formats.contents import Checksum, Contents, PickleRun
-from weights_convert.formats.zips import Record, ZipWriter, points_outside, read_records
-from weights_convert.mapped import MappedFile
-from weights_convert.output import Output
-from weights_convert.tensors import (
+from weights_convert.files.mapped import MappedFile
+from weights_convert.files.output import Output
+from weights_convert.files.tensors import (
     Extents,
     Inflated,
     Source,
@@ -23,6 +21,8 @@ from weights_convert.tensors import (
     numpy_code,
     row_major,
 )
+from weights_convert.formats.contents import Checksum, Contents, PickleRun
+from weights_convert.formats.zips import Record, ZipWriter, points_outside, read_records
 
 _MAGIC = b"\x93NUMPY"
 _ALIGNMENT = 64

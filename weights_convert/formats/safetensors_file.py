@@ -9,10 +9,10 @@ from typing import Any
 
 from weights_convert import limits
 from weights_convert.errors import quoted
+from weights_convert.files.mapped import MappedFile
+from weights_convert.files.output import Output
+from weights_convert.files.tensors import DTYPES, Extents, Tensor
 from weights_convert.formats.contents import Contents
-from weights_convert.mapped import MappedFile
-from weights_convert.output import Output
-from weights_convert.tensors import DTYPES, Extents, Tensor
 
 _LENGTH_BYTES = 8
 _ALIGNMENT = 8

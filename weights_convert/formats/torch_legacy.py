@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from weights_convert.errors import quoted
+from weights_convert.files.mapped import MappedFile
+from weights_convert.files.tensors import DType, Extents
 from weights_convert.formats.contents import Contents, PickleRun
-from weights_convert.mapped import MappedFile
 from weights_convert.pickles.machine import Pickle
 from weights_convert.pickles.meanings import CheckpointMeanings
 from weights_convert.pickles.stubs import Storage
-from weights_convert.tensors import DType, Extents
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PICKLED_MAGIC = b"\x8a\x0a" + _MAGIC.to_bytes(10, "little")

@@ -6,16 +6,16 @@ import io
 from collections.abc import Collection, Iterator, Mapping
 
 from weights_convert.errors import quoted
+from weights_convert.files.mapped import MappedFile
+from weights_convert.files.output import Output
+from weights_convert.files.tensors import DType, Extents, Tensor, row_major
 from weights_convert.formats.contents import Checksum, Contents, PickleRun
 from weights_convert.formats.zips import Record, ZipWriter, read_records
-from weights_convert.mapped import MappedFile
-from weights_convert.output import Output
 from weights_convert.pickles.machine import Pickle
 from weights_convert.pickles.meanings import CheckpointMeanings
 from weights_convert.pickles.objects import Name
 from weights_convert.pickles.stubs import Storage
 from weights_convert.pickles.writer import PickleWriter
-from weights_convert.tensors import DType, Extents, Tensor, row_major
 
 _ALIGNMENT = 64  # as PyTorch aligns storages, so that it can map them
 _PROTOCOL = 2

@@ -12,8 +12,8 @@ from typing import IO, NoReturn
 
 from weights_convert import limits
 from weights_convert.errors import quoted
-from weights_convert.mapped import MappedFile
-from weights_convert.output import Output
+from weights_convert.files.mapped import MappedFile
+from weights_convert.files.output import Output
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from weights_convert import limits
 from weights_convert.errors import quoted
-from weights_convert.mapped import MappedFile
+from weights_convert.files.mapped import MappedFile
 from weights_convert.pickles.objects import Blob, Instance, Meanings, Name
 
 HIGHEST_PROTOCOL = 5

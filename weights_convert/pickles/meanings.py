@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from weights_convert import limits
 from weights_convert.errors import quoted
-from weights_convert.mapped import MappedFile
+from weights_convert.files.mapped import MappedFile
+from weights_convert.files.tensors import DTYPES, DType
 from weights_convert.pickles.objects import Blob, Instance, Name
 from weights_convert.pickles.stubs import Array, ArrayType, Storage, TensorView
-from weights_convert.tensors import DTYPES, DType
 
 INERT_PACKAGES = (
     "torch.nn",

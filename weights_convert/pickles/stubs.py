@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from weights_convert.errors import quoted
-from weights_convert.mapped import MappedFile
-from weights_convert.pickles.objects import Blob
-from weights_convert.tensors import (
+from weights_convert.files.mapped import MappedFile
+from weights_convert.files.tensors import (
     DType,
     Extents,
     Held,
@@ -21,6 +20,7 @@ from weights_convert.tensors import (
     row_major,
     view,
 )
+from weights_convert.pickles.objects import Blob
 
 
 @dataclass(frozen=True)

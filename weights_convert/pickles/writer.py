@@ -7,9 +7,9 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from weights_convert.output import Sink
+from weights_convert.files.output import Sink
+from weights_convert.files.tensors import Tensor
 from weights_convert.pickles.objects import Name
-from weights_convert.tensors import Tensor
 
 _LEAVES = (Tensor, Name, str, int, float, bool, type(None))
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from restoration.errors import InputError, unknown_name
-from restoration.specs import Spec
-from weights_convert.names import NameTable
+from restoration.models.spec import Spec
+from weights_convert.naming.tables import NameTable
 
 Arrays = dict[str, np.ndarray]
 Shapes = Mapping[str, tuple[int, ...]]

@@ -11,20 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from restoration import windows
-from restoration.specs import (
-    CiaosrSpec,
-    EdsrSpec,
-    EncoderSpec,
-    LiifSpec,
-    LmCiaosrSpec,
-    LmLiifSpec,
-    LmLteSpec,
-    LteSpec,
-    RdnSpec,
-    SwinirSpec,
-)
-from weights_convert.names import NameTable
+from restoration.models import windows
+from restoration.models.ciaosr import CiaoSRSpec
+from restoration.models.edsr import EDSRSpec
+from restoration.models.encoder import EncoderSpec
+from restoration.models.liif import LIIFSpec
+from restoration.models.lmf import LMCiaoSRSpec, LMLIIFSpec, LMLTESpec
+from restoration.models.lte import LTESpec
+from restoration.models.rdn import RDNSpec
+from restoration.models.swinir import SwinIRSpec
+from weights_convert.naming.tables import NameTable
 from weights_convert.published import Layout, Shapes, count_members
 
 _MEAN = (0.4488, 0.4371, 0.4040)
@@ -109,9 +105,9 @@ def _mlp(ours: str, theirs: str) -> NameTable:
     return NameTable([(f"{ours}.layers.{i}", f"{theirs}.{2 * i}") for i in range(_MOST_LAYERS)])
 
 
-def _edsr(shapes: Shapes, config: Mapping[str, Any]) -> EdsrSpec:
+def _edsr(shapes: Shapes, config: Mapping[str, Any]) -> EDSRSpec:
     width = shapes["head.weight"][0]
-    return EdsrSpec(
+    return EDSRSpec(
         width=width,
         blocks=count_members(shapes, "body") - 1,
         # Not in a checkpoint; the authors scale the wide network's branches.
@@ -123,10 +119,10 @@ def _edsr(shapes: Shapes, config: Mapping[str, Any]) -> EdsrSpec:
     )
 
 
-def _rdn(shapes: Shapes, _config: Mapping[str, Any]) -> RdnSpec:
+def _rdn(shapes: Shapes, _config: Mapping[str, Any]) -> RDNSpec:
     growth = shapes["blocks.0.convs.0.weight"][0]
     steps = max(count_members(shapes, "upsampler") - 1, 0)
-    return RdnSpec(
+    return RDNSpec(
         width=shapes["head2.weight"][0],
         growth=growth,
         blocks=count_members(shapes, "blocks"),
@@ -140,11 +136,11 @@ def _steps_to_scale(made: Sequence[int], kept: int) -> int:
     return math.prod(math.isqrt(channels // kept) for channels in made)
 
 
-def _swinir(shapes: Shapes, config: Mapping[str, Any]) -> SwinirSpec:
+def _swinir(shapes: Shapes, config: Mapping[str, Any]) -> SwinIRSpec:
     width = shapes["first.weight"][0]
     groups = range(count_members(shapes, "groups"))
     tables = [shapes[f"groups.{group}.blocks.0.attention.relative_bias.weight"] for group in groups]
-    return SwinirSpec(
+    return SwinIRSpec(
         width=width,
         depths=tuple(count_members(shapes, f"groups.{group}.blocks") for group in groups),
         heads=tuple(table[1] for table in tables),
@@ -193,23 +189,23 @@ def _known(columns: int, channels: int) -> dict[str, Any]:
     return {"unfold": unfold, "cell": columns > (9 if unfold else 1) * channels}
 
 
-def _lm_liif(shapes: Shapes, config: Mapping[str, Any]) -> LmLiifSpec:
+def _lm_liif(shapes: Shapes, config: Mapping[str, Any]) -> LMLIIFSpec:
     common = _modulated(shapes, config, codes=1)
     columns = shapes["modulator.layers.0.weight"][1]
-    return LmLiifSpec(**common, **_known(columns, common["encoder"].channels))
+    return LMLIIFSpec(**common, **_known(columns, common["encoder"].channels))
 
 
-def _lm_lte(shapes: Shapes, config: Mapping[str, Any]) -> LmLteSpec:
-    return LmLteSpec(
+def _lm_lte(shapes: Shapes, config: Mapping[str, Any]) -> LMLTESpec:
+    return LMLTESpec(
         **_modulated(shapes, config, codes=2),
         frequencies=shapes["coefficients.weight"][0],
         cell=config.get("cell_decode", True),
     )
 
 
-def _lm_ciaosr(shapes: Shapes, config: Mapping[str, Any]) -> LmCiaosrSpec:
+def _lm_ciaosr(shapes: Shapes, config: Mapping[str, Any]) -> LMCiaoSRSpec:
     common = _modulated(shapes, config, codes=2)
-    return LmCiaosrSpec(
+    return LMCiaoSRSpec(
         **common | {"ensemble": config.get("local_size", 2) == 2},
         hidden=shapes["key.layers.0.weight"][0],
         scale=max(config.get("multi_scale", (2,))),
@@ -223,10 +219,10 @@ def _hidden(shapes: Shapes, network: str) -> tuple[int, ...]:
     return tuple(shapes[f"{network}.layers.{i}.weight"][0] for i in range(last))
 
 
-def _liif(shapes: Shapes, config: Mapping[str, Any]) -> LiifSpec:
+def _liif(shapes: Shapes, config: Mapping[str, Any]) -> LIIFSpec:
     encoder = _encoder(shapes, config)
     columns = shapes["render_network.layers.0.weight"][1] - 2
-    return LiifSpec(
+    return LIIFSpec(
         encoder=encoder,
         hidden=_hidden(shapes, "render_network"),
         ensemble=config.get("local_ensemble", True),
@@ -234,8 +230,8 @@ def _liif(shapes: Shapes, config: Mapping[str, Any]) -> LiifSpec:
     )
 
 
-def _lte(shapes: Shapes, config: Mapping[str, Any], *, pairing: str) -> LteSpec:
-    return LteSpec(
+def _lte(shapes: Shapes, config: Mapping[str, Any], *, pairing: str) -> LTESpec:
+    return LTESpec(
         encoder=_encoder(shapes, config),
         hidden=_hidden(shapes, "render_network"),
         frequencies=shapes["coefficients.weight"][0],
@@ -243,9 +239,9 @@ def _lte(shapes: Shapes, config: Mapping[str, Any], *, pairing: str) -> LteSpec:
     )
 
 
-def _ciaosr(shapes: Shapes, config: Mapping[str, Any]) -> CiaosrSpec:
+def _ciaosr(shapes: Shapes, config: Mapping[str, Any]) -> CiaoSRSpec:
     has_attention = "attention.query.weight" in shapes
-    return CiaosrSpec(
+    return CiaoSRSpec(
         encoder=_encoder(shapes, config),
         hidden=_hidden(shapes, "render_network"),
         reach=config.get("local_size", 2),
@@ -257,11 +253,11 @@ def _ciaosr(shapes: Shapes, config: Mapping[str, Any]) -> CiaosrSpec:
 def _encoder_constants(spec: EncoderSpec, prefix: str = "") -> dict[str, np.ndarray]:
     """Entries of an encoder's checkpoint that are not learned."""
     found: dict[str, np.ndarray] = {}
-    if isinstance(spec, EdsrSpec):
+    if isinstance(spec, EDSRSpec):
         for layer, sign in (("sub_mean", -1), ("add_mean", 1)):
             found[f"{layer}.weight"] = np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1)
             found[f"{layer}.bias"] = np.float32(sign) * np.array(_MEAN, np.float32)
-    if isinstance(spec, SwinirSpec):
+    if isinstance(spec, SwinIRSpec):
         size = spec.window**2
         places = windows.relative_positions(spec.window).reshape(size, size)
         mask = windows.shift_mask(_TRAINED_PX, _TRAINED_PX, spec.window, spec.window // 2)
@@ -277,7 +273,7 @@ def _encoder_constants(spec: EncoderSpec, prefix: str = "") -> dict[str, np.ndar
 def _constants(spec: Any) -> dict[str, np.ndarray]:
     """Entries of a continuous network's checkpoint that are not learned."""
     found = _encoder_constants(spec.encoder, "encoder.")
-    if isinstance(spec, LmCiaosrSpec) or (isinstance(spec, CiaosrSpec) and spec.scales):
+    if isinstance(spec, LMCiaoSRSpec) or (isinstance(spec, CiaoSRSpec) and spec.scales):
         found["cs_attn.escape_NaN"] = np.full(1, _SMALLEST_NORM, np.float32)
     return found
 

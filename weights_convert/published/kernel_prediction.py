@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from restoration.specs import KernelPredictionSpec
-from weights_convert.names import NameTable
+from restoration.models.kernel_prediction import KernelPredictionSpec
+from weights_convert.naming.tables import NameTable
 from weights_convert.published import Layout, Shapes
 
 _STAGES = [(f"mask_up{6 - stage}", f"up{stage}") for stage in range(1, 6)]

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from restoration.specs import LmdVitSpec, LmdVitStageSpec
-from restoration.windows import relative_positions
-from weights_convert.names import NameTable
+from restoration.models.lmd_vit import LMDViTSpec, LMDViTStageSpec
+from restoration.models.windows import relative_positions
+from weights_convert.naming.tables import NameTable
 from weights_convert.published import Layout, Shapes
 
 _BLOCK = [
@@ -96,9 +96,9 @@ def _block_fields(shapes: Shapes, block: str, config: Mapping[str, Any]) -> dict
     }
 
 
-def _spec(shapes: Shapes, config: Mapping[str, Any]) -> LmdVitSpec:
+def _spec(shapes: Shapes, config: Mapping[str, Any]) -> LMDViTSpec:
     starts = [f"stages.{number}.blocks." for number in range(9)]
-    return LmdVitSpec(
+    return LMDViTSpec(
         width=shapes["input.weight"][0],
         depths=tuple(
             len({name.split(".")[3] for name in shapes if name.startswith(start)})
@@ -111,9 +111,9 @@ def _spec(shapes: Shapes, config: Mapping[str, Any]) -> LmdVitSpec:
     )
 
 
-def _stage_spec(shapes: Shapes, config: Mapping[str, Any]) -> LmdVitStageSpec:
+def _stage_spec(shapes: Shapes, config: Mapping[str, Any]) -> LMDViTStageSpec:
     depth = len({name.split(".")[1] for name in shapes})
-    return LmdVitStageSpec(
+    return LMDViTStageSpec(
         width=shapes["blocks.0.norm1.weight"][0],
         depth=depth,
         heads=shapes["blocks.0.position_bias.weight"][1],
@@ -128,7 +128,7 @@ def _window(bias_table: tuple[int, ...]) -> int:
     return (math.isqrt(bias_table[0]) + 1) // 2
 
 
-def _index_tables(spec: LmdVitSpec) -> dict[str, np.ndarray]:
+def _index_tables(spec: LMDViTSpec) -> dict[str, np.ndarray]:
     """The tables of relative positions of every block."""
     table = relative_positions(spec.window).reshape(spec.window**2, spec.window**2)
     return {
@@ -138,7 +138,7 @@ def _index_tables(spec: LmdVitSpec) -> dict[str, np.ndarray]:
     }
 
 
-def _stage_index_tables(spec: LmdVitStageSpec) -> dict[str, np.ndarray]:
+def _stage_index_tables(spec: LMDViTStageSpec) -> dict[str, np.ndarray]:
     """The same of one stage."""
     table = relative_positions(spec.window).reshape(spec.window**2, spec.window**2)
     return {f"blocks.{block}.attn.relative_position_index": table for block in range(spec.depth)}

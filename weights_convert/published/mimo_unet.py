@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from restoration.specs import MimoUnetSpec
-from weights_convert.names import NameTable
+from restoration.models.mimo_unet import MIMOUNetSpec
+from weights_convert.naming.tables import NameTable
 from weights_convert.published import Layout, Shapes, count_members
 
 _STAGES = (
@@ -58,9 +58,9 @@ _TABLE = NameTable(
 _RESIZE = {"asymmetric bilinear": "asymmetric"}
 
 
-def _spec(shapes: Shapes, config: Mapping[str, Any], skip_dropout: float) -> MimoUnetSpec:
+def _spec(shapes: Shapes, config: Mapping[str, Any], skip_dropout: float) -> MIMOUNetSpec:
     """Width and depth from the shapes; the resizing is not in a checkpoint, only in `config`."""
-    return MimoUnetSpec(
+    return MIMOUNetSpec(
         width=shapes["stem.weight"][0],
         blocks=count_members(shapes, "encoder1"),
         skip_dropout=skip_dropout,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from restoration.specs import NimbusrSpec
-from weights_convert.names import NameTable
+from restoration.models.nimbusr import NIMBUSRSpec
+from weights_convert.naming.tables import NameTable
 from weights_convert.published import Layout, Shapes
 
 _STAGES = ("down1", "down2", "down3", "body", "up3", "up2", "up1")
@@ -29,11 +29,11 @@ _TABLE = NameTable(
 _ACTIVATIONS = {"R": "relu", "L": "leaky_relu"}
 
 
-def _spec(shapes: Shapes, config: Mapping[str, Any], *, saturation: bool) -> NimbusrSpec:
+def _spec(shapes: Shapes, config: Mapping[str, Any], *, saturation: bool) -> NIMBUSRSpec:
     """Sizes from the shapes; activation, changes of size and scale from the configuration."""
     blocks = sum(1 for name in shapes if name.startswith("prior.body.") and ".conv1." in name)
     stages = ("down1", "down2", "down3", "body")
-    return NimbusrSpec(
+    return NIMBUSRSpec(
         iterations=shapes["hyper.conv3.weight"][0] // 3 - 1,
         hyper_width=shapes["hyper.conv1.weight"][0],
         widths=tuple(shapes[f"prior.{stage}.0.conv1.weight"][0] for stage in stages),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from restoration.specs import PhaseformerSpec
-from weights_convert.names import NameTable
+from restoration.models.phaseformer import PhaseformerSpec
+from weights_convert.naming.tables import NameTable
 from weights_convert.published import Layout, Shapes, count_members
 
 STAGES = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from restoration.specs import PwcFlowSpec
-from weights_convert.names import NameTable
+from restoration.models.pwc_flow import PWCFlowSpec
+from weights_convert.naming.tables import NameTable
 from weights_convert.published import Layout
 
 _NUMBERS = ("One", "Two", "Thr", "Fou", "Fiv", "Six")
@@ -31,5 +31,5 @@ PAIRS += [(f"refiner.conv{i}", f"moduleRefiner.moduleMain.{2 * i - 2}") for i in
 LAYOUT = Layout(
     classes=("model.flow_pwc.Flow_PWC",),
     table=NameTable(PAIRS, optional_prefix="moduleNetwork."),
-    spec=lambda shapes, config: PwcFlowSpec(align_corners=config.get("align_corners", True)),
+    spec=lambda shapes, config: PWCFlowSpec(align_corners=config.get("align_corners", True)),
 )

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from restoration.specs import SelfBlindVsrSpec
-from weights_convert.names import NameTable
+from restoration.models.self_blind_vsr import SelfBlindVSRSpec
+from weights_convert.naming.tables import NameTable
 from weights_convert.published import Layout, Shapes, count_members
 from weights_convert.published.pwc_flow import PAIRS
 
@@ -45,9 +45,9 @@ _TABLE = NameTable(
 )
 
 
-def _spec(shapes: Shapes, config: Mapping[str, Any]) -> SelfBlindVsrSpec:
+def _spec(shapes: Shapes, config: Mapping[str, Any]) -> SelfBlindVSRSpec:
     """Sizes from the shapes; the mode and the sizes of the frames from what else is known."""
-    return SelfBlindVsrSpec(
+    return SelfBlindVSRSpec(
         width=shapes["stem.weight"][0],
         feature_blocks=count_members(shapes, "features"),
         blocks=count_members(shapes, "body"),

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from restoration.specs import SpectroformerSpec
-from weights_convert.names import NameTable
+from restoration.models.spectroformer import SpectroformerSpec
+from weights_convert.naming.tables import NameTable
 from weights_convert.published import Layout, Shapes
 from weights_convert.published.phaseformer import block_pairs, sizes
 

@@ -1,0 +1,53 @@
+"""The photographs that scikit-image ships, sharp and blurred by us; no download."""
+
+from __future__ import annotations
+
+import numpy as np
+import skimage.data
+
+from restoration import images
+from restoration.data import degradations
+from restoration.errors import InputError, unknown_name
+
+PHOTOGRAPHS = ("astronaut", "coffee", "cat", "rocket")
+_KERNEL_PX = 15
+_NOISE = 0.005
+
+
+def photograph(name: str, *, height_px: int, width_px: int) -> np.ndarray:
+    """The middle of a photograph, (1, 3, height_px, width_px) float32 in [0, 1].
+
+    Raises:
+        InputError: an unknown name, or a size larger than the photograph.
+    """
+    if name not in PHOTOGRAPHS:
+        raise unknown_name("photograph", name, PHOTOGRAPHS, where="restoration/examples.py")
+    pixels = images.from_array(getattr(skimage.data, name)()).pixels
+    height, width = pixels.shape[2:]
+    if height_px > height or width_px > width:
+        raise InputError(
+            f"photograph {name!r}",
+            expected=f"at most {height}x{width}",
+            got=f"{height_px}x{width_px}",
+            where="size of the crop",
+            next_step="choose a smaller size",
+        )
+    top, left = (height - height_px) // 2, (width - width_px) // 2
+    return pixels[..., top : top + height_px, left : left + width_px]
+
+
+def sharp_and_blurred(
+    names: tuple[str, ...], *, height_px: int, width_px: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Photographs and their blurred versions, both (n, 3, height_px, width_px).
+
+    Each is blurred by a motion kernel and then by a narrow Gaussian, with a little noise.
+    """
+    rng = np.random.default_rng(seed)
+    sharp = [photograph(name, height_px=height_px, width_px=width_px) for name in names]
+    blurred = []
+    for image in sharp:
+        moved = degradations.blur(image, degradations.motion_kernel(_KERNEL_PX, rng))
+        soft = degradations.blur(moved, degradations.gaussian_kernel(5, sigma_px=(0.8, 0.6), angle_rad=0.5))
+        blurred.append(degradations.add_noise(soft, sigma=_NOISE, rng=rng).clip(0, 1))
+    return np.concatenate(sharp), np.concatenate(blurred)

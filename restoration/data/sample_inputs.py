@@ -1,0 +1,120 @@
+"""Inputs for parity runs and tests: the photographs that scikit-image ships, degraded by us."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, shift
+
+from restoration.data import degradations
+from restoration.data.photographs import photograph, sharp_and_blurred
+from restoration.models import continuous
+from restoration.models.continuous import ContinuousSpec
+from restoration.models.nimbusr import NIMBUSRSpec
+from restoration.models.self_blind_vsr import SelfBlindVSRSpec
+from restoration.models.spec import Spec
+
+_VARYING_KERNELS = 4
+_VARYING_KERNEL_PX = 9
+_FASTEST_PX = 3.0  # of a moving picture, from frame to frame
+_REDUCTION = 3.7
+
+
+
+
+
+
+def linearised_photographs(
+    spec: Spec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
+    """The input of kernel prediction: {"image": (n, 3, h, w) raised to 2.2, minus 0.5}."""
+    _, blurred = sharp_and_blurred(names, height_px=height_px, width_px=width_px, seed=seed)
+    return {"image": blurred**2.2 - np.float32(0.5)}
+
+
+def varying_blur(
+    spec: NIMBUSRSpec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
+    """The inputs of NIMBUSR: photographs whose blur changes smoothly from place to place.
+
+    The masks are soft and sum to one, the kernels are motion kernels. The photographs are blurred
+    by one of them each, and reduced by leaving out pixels.
+    """
+    rng = np.random.default_rng(seed)
+    size_px = min(_VARYING_KERNEL_PX, 2 * min(height_px, width_px) - 1)
+    kernels = np.stack(
+        [
+            [degradations.motion_kernel(size_px, rng) for _ in range(_VARYING_KERNELS)]
+            for _ in range(len(names))
+        ]
+    )
+    wide = spec.scale * height_px, spec.scale * width_px
+    heights = rng.standard_normal((len(names), _VARYING_KERNELS, *wide))
+    smooth = gaussian_filter(heights, sigma=(0, 0, wide[0] / 8, wide[1] / 8))
+    masks = np.exp(smooth * 4 / smooth.std())
+    images = [
+        degradations.blur(photograph(name, height_px=wide[0], width_px=wide[1]), kernel[0])
+        for name, kernel in zip(names, kernels, strict=True)
+    ]
+    return {
+        "image": np.concatenate(images)[..., :: spec.scale, :: spec.scale].clip(0, 1),
+        "masks": (masks / masks.sum(1, keepdims=True)).astype(np.float32),
+        "kernels": kernels.astype(np.float32),
+        "sigma": np.full((len(names), 1, 1, 1), 0.01, np.float32),
+    }
+
+
+def moving_clip(
+    spec: SelfBlindVSRSpec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
+    """The input of video super-resolution: {"frames": (n, t, 3, h, w)}."""
+    frames = _moving(names, spec.frames, height_px=height_px, width_px=width_px, seed=seed)
+    return {"frames": frames}
+
+
+def moving_pair(
+    spec: Spec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
+    """The inputs of optical flow: {"first": (n, 3, h, w), "second": (n, 3, h, w)}."""
+    frames = _moving(names, 2, height_px=height_px, width_px=width_px, seed=seed)
+    return {"first": frames[:, 0], "second": frames[:, 1]}
+
+
+def _moving(
+    names: tuple[str, ...], count: int, *, height_px: int, width_px: int, seed: int
+) -> np.ndarray:
+    """Clips of a window that moves over a photograph, not by whole pixels, (n, count, 3, h, w)."""
+    speed_px = np.random.default_rng(seed).uniform(0.5, _FASTEST_PX, size=2)
+    margin_px = int(count * _FASTEST_PX)
+    clips = []
+    for name in names:
+        (scene,) = photograph(name, height_px=height_px + margin_px, width_px=width_px + margin_px)
+        places = [place * speed_px for place in range(count)]
+        views = [shift(scene, (0, -y, -x), order=1)[:, :height_px, :width_px] for y, x in places]
+        clips.append(views)
+    return np.array(clips, np.float32)
+
+
+def blurred_photographs(
+    spec: Spec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
+    """The input of a single-image deblurring network: {"image": (n, 3, h, w)}."""
+    _, blurred = sharp_and_blurred(names, height_px=height_px, width_px=width_px, seed=seed)
+    return {"image": blurred}
+
+
+def normalised_photographs(
+    spec: Spec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
+    """The input of an encoder: {"image": (n, 3, h, w) in [-1, 1]}."""
+    sharp = [photograph(name, height_px=height_px, width_px=width_px) for name in names]
+    return {"image": 2 * np.concatenate(sharp) - 1}
+
+
+def enlarged_photographs(
+    spec: ContinuousSpec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
+    """The inputs of a continuous network that enlarges photographs to a size, about 3.7 times."""
+    height, width = (max(round(size / _REDUCTION), 5) for size in (height_px, width_px))
+    small = [photograph(name, height_px=height, width_px=width) for name in names]
+    image = 2 * np.concatenate(small) - 1
+    return continuous.enlarge(spec, image, height=height_px, width=width_px)

@@ -1,0 +1,76 @@
+"""Modes of execution: what a network may give up where memory or time is short."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from restoration.errors import InputError
+
+Arrays = dict[str, np.ndarray]
+
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """A mode of execution.
+
+    precision: of matrix products and convolutions; weights, decisions and results stay float32.
+    per_sample: images of a batch go through the network one by one. checkpointing: in training,
+    blocks compute their activations again instead of keeping them. max_side_px: longest side of an
+    image; a larger one is reduced.
+    """
+
+    precision: str = "float32"
+    per_sample: bool = False
+    checkpointing: bool = False
+    max_side_px: int | None = None
+
+    def __post_init__(self) -> None:
+        for field, value, holds, expected in (
+            ("precision", self.precision, self.precision in PRECISIONS, ", ".join(PRECISIONS)),
+            (
+                "max_side_px",
+                self.max_side_px,
+                self.max_side_px is None or self.max_side_px >= 1,
+                "a number of pixels of at least 1, or none",
+            ),
+        ):
+            if not holds:
+                raise InputError(
+                    f"Execution.{field}",
+                    expected=expected,
+                    got=repr(value),
+                    where="mode of execution",
+                    next_step="see restoration.engine.Execution",
+                )
+
+
+PLAIN = Execution()
+
+
+LOW_MEMORY: Mapping[str, Execution] = {
+    "torch": Execution(precision="bfloat16", per_sample=True, checkpointing=True, max_side_px=256),
+    "jittor": Execution(per_sample=True, max_side_px=256),
+    "mindspore": Execution(precision="float16", per_sample=True, max_side_px=256),
+}
+"""What saves memory, as far as each framework can on CPU; LMD-ViT has a smaller spec beside it."""
+
+
+def run(
+    engine: Any, model: Any, inputs: Mapping[str, np.ndarray], execution: Execution
+) -> Arrays:
+    """The network's outputs, of one image at a time where the mode says so."""
+    if not execution.per_sample:
+        return engine.run(model, inputs)
+    count = len(next(iter(inputs.values())))
+    runs = [
+        engine.run(model, {name: array[place : place + 1] for name, array in inputs.items()})
+        for place in range(count)
+    ]
+    return {name: np.concatenate([outputs[name] for outputs in runs]) for name in runs[0]}

@@ -1,0 +1,94 @@
+"""The record of a conversion: where the weights come from, and what was done to each."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weights_convert.checkpoints.checkpoint import Checkpoint
+from weights_convert.checkpoints.detect import Candidate
+from weights_convert.files.integrity import Fingerprint
+from weights_convert.files.tensors import Tensor
+
+KEY = "weights_convert"
+"""The manifest's key in the metadata of a safetensors file."""
+
+SUFFIX = ".manifest.json"
+"""Added to the name of a file of another format; the manifest lies there."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """A tensor on its way: the name it had in the file, what it is, and what was done to it."""
+
+    old: str
+    tensor: Tensor
+    rules: tuple[str, ...] = ()
+
+
+def build(
+    source: Checkpoint,
+    fingerprint: Fingerprint,
+    candidate: Candidate | None,
+    *,
+    names: str,
+    moves: Mapping[str, Move],
+) -> dict[str, Any]:
+    """The manifest as plain data.
+
+    names: whose names the result has, "ours", "published" or "kept". moves: by the new name.
+    """
+    return {
+        "source": {
+            "file": source.path.name,
+            "format": source.format.name,
+            "bytes": source.file.size,
+            "crc32": fingerprint.crc32,
+            "sha256": fingerprint.sha256,
+            "place": ".".join(map(str, source.place)),
+            "prefix": source.prefix,
+        },
+        "model": candidate and candidate.model,
+        "score": candidate and candidate.score,
+        "spec": candidate and candidate.spec.to_dict(),
+        "names": names,
+        "tensors": {
+            name: {"from": source.prefix + move.old, "rule": ", ".join(move.rules)}
+            for name, move in moves.items()
+        },
+        "versions": versions(),
+    }
+
+
+def model_of(metadata_texts: Mapping[str, str]) -> str | None:
+    """The model that the manifest in a file's metadata names, None if there is none."""
+    with contextlib.suppress(ValueError, RecursionError, AttributeError):
+        model = json.loads(metadata_texts.get(KEY, "{}")).get("model")
+        return model if isinstance(model, str) else None
+    return None
+
+
+def path_beside(path: Path) -> Path:
+    """Where the manifest of a file lies that cannot hold one."""
+    return path.with_name(path.name + SUFFIX)
+
+
+def versions() -> dict[str, str]:
+    """What wrote the file."""
+    try:
+        own = metadata.version("restoration-suite")
+    except metadata.PackageNotFoundError:
+        own = "unknown"
+    return {
+        "restoration-suite": own,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }

@@ -1,0 +1,145 @@
+"""The entries of networks: names, element types and shapes, known without any framework.
+
+`entries.json` lists them for every catalogued spec; `python -m weights_convert.write_entries`
+writes it, and a test compares it with the real networks. For other hyper-parameters an installed
+framework is asked, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from restoration.models.registry import spec_from_dict
+from restoration.models.spec import Spec
+
+FRAMEWORKS = ("torch", "jittor", "mindspore")
+"""Any of them knows the entries; they are the same in all."""
+
+FILE = Path(__file__).with_name("entries.json")
+"""Specs and folded entries by model and name of spec."""
+
+_RANGE = re.compile(r"\[(\d+)-(\d+)\]")
+_ANSWER_WITHIN_S = 120.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Element type and shape."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+Entries = dict[str, Entry]
+"""By the suite's names."""
+
+
+def catalogued_specs(model: str) -> list[Spec]:
+    """The specs of a model whose entries are listed."""
+    return [spec for spec, _ in _table().get(model, {}).values()]
+
+
+def entries_of_catalogued(spec: Spec) -> Entries | None:
+    """The entries of a network, None if they are not listed."""
+    for listed in _table().values():
+        for known, folded in listed.values():
+            if known == spec:
+                return unfold(folded)
+    return None
+
+
+def entries_asked(specs: Sequence[Spec], *, may_take_bytes: int) -> list[Entries | None]:
+    """The entries as the first framework that is installed builds them; None for what it cannot.
+
+    may_take_bytes: memory that it may take.
+    """
+    installed = [name for name in FRAMEWORKS if importlib.util.find_spec(name)]
+    if not specs or not installed:
+        return [None] * len(specs)
+    question = json.dumps([spec.to_dict() for spec in specs])
+    answers = _answers(installed[0], question, may_take_bytes)
+    if answers is None:
+        return [None] * len(specs)
+    return [answer and _entries(answer) for answer in answers]
+
+
+@lru_cache(maxsize=32)
+def _answers(framework: str, question: str, may_take_bytes: int) -> list[Any] | None:
+    """What a process of a framework answers; None if it fails."""
+    try:
+        finished = subprocess.run(
+            [sys.executable, "-m", "weights_convert.ask", framework, str(may_take_bytes)],
+            input=question.encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_ANSWER_WITHIN_S,
+            check=True,
+        )
+    except (subprocess.SubprocessError, OSError):
+        return None
+    return list(json.loads(finished.stdout))
+
+
+def fold(entries: Mapping[str, Entry]) -> dict[str, list[Any]]:
+    """Entries with numbered names in a line each: "stage.[0-7].conv.weight"."""
+    folded = {tuple(name.split(".")): entry for name, entry in entries.items()}
+    for place in range(max(map(len, folded), default=0)):
+        groups: dict[tuple, list[int]] = {}
+        for parts, entry in folded.items():
+            if len(parts) > place and parts[place].isdecimal():
+                rest = (parts[:place], parts[place + 1 :], entry)
+                groups.setdefault(rest, []).append(int(parts[place]))
+        for (before, after, entry), numbers in groups.items():
+            if len(numbers) > 1 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+                for number in numbers:
+                    del folded[(*before, str(number), *after)]
+                folded[(*before, f"[{numbers[0]}-{numbers[-1]}]", *after)] = entry
+    return {".".join(parts): [entry.dtype, *entry.shape] for parts, entry in folded.items()}
+
+
+def unfold(folded: Mapping[str, Sequence[Any]]) -> Entries:
+    """The inverse of `fold`."""
+    result = {}
+    for pattern, (dtype, *shape) in folded.items():
+        texts = _RANGE.sub("\0", pattern).split("\0")
+        ranges = [range(int(first), int(last) + 1) for first, last in _RANGE.findall(pattern)]
+        for numbers in product(*ranges):
+            name = "".join(
+                text + str(number) for text, number in zip(texts, (*numbers, ""), strict=True)
+            )
+            result[name] = Entry(dtype, tuple(shape))
+    return result
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, dict[str, tuple[Spec, dict[str, Any]]]]:
+    """Specs and their folded entries, by model and name of spec."""
+    read = json.loads(FILE.read_text()) if FILE.exists() else {}
+    return {
+        model: {
+            name: (spec_from_dict(with_tuples(one["spec"])), one["entries"])
+            for name, one in listed.items()
+        }
+        for model, listed in read.items()
+    }
+
+
+def with_tuples(value: Any) -> Any:
+    """Values from JSON with the sequences as specs have them."""
+    if isinstance(value, dict):
+        return {key: with_tuples(item) for key, item in value.items()}
+    return tuple(map(with_tuples, value)) if isinstance(value, list) else value
+
+
+def _entries(answer: Iterable[tuple[str, str, list[int]]]) -> Entries:
+    return {name: Entry(dtype, tuple(shape)) for name, dtype, shape in answer}

@@ -1,0 +1,297 @@
+"""Converts a checkpoint: another format, another layout of names, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from restoration.errors import InputError, unknown_name
+from weights_convert import limits
+from weights_convert.checkpoints import manifest
+from weights_convert.checkpoints.checkpoint import Checkpoint, open_checkpoint
+from weights_convert.checkpoints.detect import Candidate, detect
+from weights_convert.checkpoints.manifest import Move
+from weights_convert.checkpoints.writing import NonFinite, Report, write_verified
+from weights_convert.errors import MismatchError, quoted
+from weights_convert.files.integrity import Fingerprint
+from weights_convert.files.tensors import Tensor, from_numpy
+from weights_convert.formats import Format, format_to_write
+from weights_convert.naming.suffixes import to_mindspore, to_torch
+from weights_convert.pickles.writer import is_plain
+from weights_convert.published import layouts
+
+NAMES = ("ours", "published", "kept")
+SUFFIXES = ("torch", "mindspore")
+
+Moves = dict[str, Move]
+"""Tensors by the name that they get."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion did.
+
+    names: whose names the result has, "ours", "published" or "kept". missing, unexpected,
+    misshapen: what did not fit and was left out, with `partial` only. kept, left_out: keys of what
+    stood beside the weights. nonfinite: NaN and infinite elements by name. manifest_file: where the
+    manifest lies if not in the file itself.
+    """
+
+    source: Path
+    target: Path
+    source_format: str
+    target_format: str
+    names: str
+    tensors: int
+    nbytes: int
+    fingerprint: Fingerprint
+    model: str | None = None
+    score: float | None = None
+    spec: Mapping[str, Any] | None = None
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    misshapen: Mapping[str, str] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    nonfinite: Mapping[str, NonFinite] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    manifest_file: Path | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain values."""
+        files = {"source": self.source, "target": self.target, "manifest_file": self.manifest_file}
+        return asdict(self) | {name: path and str(path) for name, path in files.items()}
+
+
+def convert(
+    source: Path,
+    target: Path,
+    *,
+    to: str | None = None,
+    suffixes: str | None = None,
+    embeddings: Collection[str] = (),
+    model: str | None = None,
+    target_format: str | None = None,
+    key: str | None = None,
+    allowed: Collection[str] = (),
+    partial: bool = False,
+    keep_rest: bool = False,
+    with_sha256: bool | None = None,
+    report: Report = lambda done, total: None,
+) -> Conversion:
+    """Convert a checkpoint. Nothing is lost, and the target is replaced only by a proven file.
+
+    to: whose names the result gets, "ours", "published" or "kept"; by default ours if the file is
+    of a known model. suffixes: whose layers the last part of the names follows, "torch" or
+    "mindspore" (see `suffixes.py`). embeddings: entries that belong to embeddings. model: take this
+    one instead of detecting it. target_format: of the result, if the target's suffix does not tell.
+    key: where the weights are, if the file holds several. allowed: modules whose classes a pickle
+    may name. partial: convert what fits. keep_rest: keep what stands beside the weights, as
+    optimizer state. with_sha256: take the source's SHA-256 for the manifest; by default if it is
+    small enough to cost little.
+
+    Raises:
+        InputError: the source cannot be read, or does not fit: `MismatchError` lists the entries.
+        OutputError: the result could not be written.
+    """
+    _check_choice("to", to, NAMES)
+    _check_choice("suffixes", suffixes, SUFFIXES)
+    written_format = format_to_write(target, target_format)
+    checkpoint = open_checkpoint(source, key=key, allowed=allowed)
+    candidate = None if to == "kept" else _fitting(checkpoint, model, to, partial=partial)
+    names = (to or "ours") if candidate else "kept"
+    moves = _renamed(checkpoint, candidate, names)
+    if suffixes:
+        moves = _with_suffixes(moves, suffixes, embeddings)
+    _check_format(written_format, moves, target)
+    kept = _kept(checkpoint, written_format) if keep_rest else ()
+    tensors = {name: move.tensor for name, move in moves.items()}
+    document: object = tensors
+    if kept:
+        document = checkpoint.with_weights(tensors, kept)
+    elif candidate and names == "published" and written_format.nests:
+        document = layouts()[candidate.model].container(candidate.spec, tensors)
+    if with_sha256 is None:
+        with_sha256 = checkpoint.file.size <= limits.SHA256_UP_TO_BYTES
+    written = write_verified(
+        checkpoint,
+        target,
+        written_format,
+        document,
+        make_manifest=lambda fingerprint: manifest.build(
+            checkpoint, fingerprint, candidate, names=names, moves=moves
+        ),
+        with_sha256=with_sha256,
+        report=report,
+    )
+    result = Conversion(
+        source=source,
+        target=target,
+        source_format=checkpoint.format.name,
+        target_format=written_format.name,
+        names=names,
+        tensors=len(moves),
+        nbytes=target.stat().st_size,
+        fingerprint=written.fingerprint,
+        kept=kept,
+        left_out=tuple(name for name in checkpoint.beside if name not in kept),
+        nonfinite=written.nonfinite,
+        notes=_notes(candidate, names, to, kept),
+        manifest_file=written.manifest_file,
+    )
+    return _with_model(result, candidate) if candidate else result
+
+
+def _check_choice(argument: str, value: str | None, choices: Collection[str]) -> None:
+    if value is not None and value not in choices:
+        raise unknown_name(argument, value, choices, where="weights_convert.convert(...)")
+
+
+def _fitting(
+    checkpoint: Checkpoint, model: str | None, to: str | None, *, partial: bool
+) -> Candidate | None:
+    """The model that the weights belong to; None if there is none and none is needed."""
+    candidate = detect(
+        checkpoint.tensors,
+        checkpoint.config,
+        model=model,
+        hint=manifest.model_of(checkpoint.metadata),
+        where=str(checkpoint.path),
+    )
+    if candidate is None and to is not None:
+        raise InputError(
+            "model",
+            expected="weights of " + ", ".join(layouts()),
+            got="weights of none of them",
+            where=str(checkpoint.path),
+            next_step="--to kept keeps the names and checks no model, --model NAME takes one",
+        )
+    if candidate and not candidate.fits and not partial:
+        raise MismatchError(
+            f"{candidate.model} (score {candidate.score:.3f})",
+            missing=candidate.missing,
+            unexpected=candidate.unexpected,
+            misshapen=candidate.misshapen,
+            where=str(checkpoint.path),
+        )
+    return candidate
+
+
+def _renamed(checkpoint: Checkpoint, candidate: Candidate | None, names: str) -> Moves:
+    """The tensors to write. One to one: `detect` lists a name once, and the table leads back."""
+    if candidate is None:
+        return {
+            name: Move(name, tensor, ("name kept", tensor.moved))
+            for name, tensor in checkpoint.tensors.items()
+        }
+    layout = layouts()[candidate.model]
+    table = layout.table
+    moves: Moves = {}
+    for name, ours in candidate.ours.items():
+        if name in candidate.misshapen:
+            continue
+        new = ours if names == "ours" else table.theirs(ours)
+        if new is None or new in moves or (names == "published" and table.ours(new) != ours):
+            raise InputError(
+                f"names of {candidate.model}",
+                expected="a published name for each entry, each once, that leads back",
+                got=f"{new} for {ours}",
+                where="weights_convert/published",
+                next_step="correct the table",
+            )
+        tensor = checkpoint.tensors[name]
+        rule = "name kept" if new == name else f"table of {candidate.model}"
+        move = Move(name, tensor, (rule, tensor.moved))
+        shape = candidate.shapes.get(name, tensor.shape)
+        if names == "published" and layout.is_flat(ours, shape, 2):
+            shape = (*shape, 1, 1)
+        moves[new] = _reshaped(move, shape)
+    if names == "published":
+        for name, array in layout.constants(candidate.spec).items():
+            moves[name] = Move(name, from_numpy(array), ("constant of the published layout",))
+    if not moves:
+        raise checkpoint.file.error(expected="entries that fit", got="none", where="names")
+    return moves
+
+
+def _with_suffixes(moves: Moves, suffixes: str, embeddings: Collection[str]) -> Moves:
+    """The tensors as the layers of a framework call and shape them."""
+    shapes = {name: move.tensor.shape for name, move in moves.items()}
+    is_there = suffixes == "mindspore"
+    new = to_mindspore(shapes, embeddings=embeddings) if is_there else to_torch(shapes)
+    result: Moves = {}
+    for name, move in moves.items():
+        rules = move.rules if new[name].name == name else (*move.rules, f"suffix of {suffixes}")
+        result[new[name].name] = _reshaped(replace(move, rules=rules), new[name].shape)
+    return result
+
+
+def _reshaped(move: Move, shape: tuple[int, ...]) -> Move:
+    """The same elements in the same order, in another shape."""
+    if move.tensor.shape == shape:
+        return move
+    rule = f"shape {move.tensor.shape} to {shape}"
+    return Move(move.old, move.tensor.reshaped(shape), (*move.rules, rule))
+
+
+def _check_format(written_format: Format, moves: Moves, target: Path) -> None:
+    for name, move in moves.items():
+        objection = written_format.objection(name, move.tensor)
+        if objection:
+            raise InputError(
+                f"tensor {quoted(name)}",
+                expected=f"one that {written_format.title} can hold",
+                got=f"{move.tensor.dtype.name} {move.tensor.shape}: {objection}",
+                where=str(target),
+                next_step="write another format",
+            )
+
+
+def _kept(checkpoint: Checkpoint, written_format: Format) -> tuple[str, ...]:
+    """Keys of what stands beside the weights and can be written."""
+    plain = {name: value for name, value in checkpoint.beside.items() if is_plain(value)}
+    is_flat = not checkpoint.place and all(isinstance(value, Tensor) for value in plain.values())
+    if plain and not written_format.nests and not is_flat:
+        raise InputError(
+            "--keep-rest",
+            expected="a format that holds more than tensors by name",
+            got=f"{written_format.title} for {quoted(', '.join(plain))}",
+            where=str(checkpoint.path),
+            next_step="write a .pth or .pkl file, or leave --keep-rest out",
+        )
+    return tuple(plain)
+
+
+def _notes(
+    candidate: Candidate | None, names: str, to: str | None, kept: Collection[str]
+) -> tuple[str, ...]:
+    notes = []
+    if candidate and candidate.constants and names == "ours":
+        notes.append(
+            f"{len(candidate.constants)} constants were left out, as {candidate.constants[0]}; "
+            "--to published writes them again"
+        )
+    if candidate is None and to is None:
+        notes.append("the weights are of no known model: their names were kept")
+    if candidate and not candidate.is_known:
+        notes.append(
+            f"nobody here knows the entries of {candidate.model} of this size (no framework could "
+            "build it): names were checked, shapes were not"
+        )
+    if any("optim" in name for name in kept):
+        notes.append("optimizer state was kept as it is, in the order of the source's parameters")
+    return tuple(notes)
+
+
+def _with_model(result: Conversion, candidate: Candidate) -> Conversion:
+    return replace(
+        result,
+        model=candidate.model,
+        score=candidate.score,
+        spec=candidate.spec.to_dict(),
+        missing=candidate.missing,
+        unexpected=candidate.unexpected,
+        misshapen=candidate.misshapen,
+    )

@@ -1,0 +1,177 @@
+"""What a file holds: format, model, tensors, and whatever is odd about them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from restoration.errors import InputError
+from weights_convert import limits
+from weights_convert.checkpoints import manifest
+from weights_convert.checkpoints.checkpoint import Checkpoint, open_checkpoint
+from weights_convert.checkpoints.detect import Candidate, candidates, choose, describe
+from weights_convert.checkpoints.writing import Report
+from weights_convert.errors import listed, quoted
+from weights_convert.files.integrity import Fingerprint, check
+from weights_convert.files.tensors import Extents, Tensor, count_nonfinite
+
+_UNUSED_SHARE = 0.1  # of a file's bytes, beyond which they are worth a word
+_UNUSED_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """A tensor; nan and infinite count its elements that are no ordinary numbers."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    nbytes: int
+    nan: int
+    infinite: int
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a file holds.
+
+    place: the keys that lead to the weights, with dots. prefix: what all names began with. beside:
+    keys of what else there is. model: that fits best, None if none or several do. scores: by model.
+    differences: what keeps the weights from being exactly that model's, as `MismatchError` lists
+    it. content: SHA-256 of names, types, shapes and elements, the same in every format.
+    """
+
+    path: Path
+    format: str
+    nbytes: int
+    fingerprint: Fingerprint
+    content: str
+    place: str
+    prefix: str
+    beside: tuple[str, ...]
+    model: str | None
+    spec: Mapping[str, Any] | None
+    scores: Mapping[str, float]
+    differences: tuple[str, ...]
+    tensors: tuple[TensorInfo, ...]
+    anomalies: tuple[str, ...]
+
+    @property
+    def dtypes(self) -> dict[str, int]:
+        """How many tensors there are of each type."""
+        return dict(Counter(tensor.dtype for tensor in self.tensors))
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain values."""
+        return asdict(self) | {"path": str(self.path), "dtypes": self.dtypes}
+
+
+def inspect(
+    path: Path,
+    *,
+    key: str | None = None,
+    allowed: Collection[str] = (),
+    report: Report = lambda done, total: None,
+) -> Inspection:
+    """Read all of a file and say what it holds; see `convert` for the arguments.
+
+    Raises:
+        InputError: it is damaged, hostile or no checkpoint.
+    """
+    checkpoint = open_checkpoint(path, key=key, allowed=allowed)
+    with_sha256 = checkpoint.file.size <= limits.SHA256_UP_TO_BYTES
+    fingerprint = check(checkpoint.file, checkpoint.checksums, with_sha256=with_sha256)
+    tensors, content = _examine(checkpoint, report)
+    found = candidates(checkpoint.tensors, checkpoint.config)
+    best, anomalies = _chosen(found, checkpoint)
+    return Inspection(
+        path=path,
+        format=checkpoint.format.name,
+        nbytes=checkpoint.file.size,
+        fingerprint=fingerprint,
+        content=content,
+        place=".".join(map(str, checkpoint.place)),
+        prefix=checkpoint.prefix,
+        beside=tuple(checkpoint.beside),
+        model=best.model if best else None,
+        spec=best.spec.to_dict() if best else None,
+        scores={one.model: one.score for one in found},
+        differences=tuple(listed(best.missing, best.unexpected, best.misshapen)) if best else (),
+        tensors=tensors,
+        anomalies=(*anomalies, *_anomalies(checkpoint, tensors)),
+    )
+
+
+def content_hash(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, types, shapes and elements in order of names, whatever the format."""
+    return _hashed(tensors, lambda name, block: None)
+
+
+def _examine(checkpoint: Checkpoint, report: Report) -> tuple[tuple[TensorInfo, ...], str]:
+    total = sum(tensor.nbytes for tensor in checkpoint.tensors.values())
+    counts = {name: [0, 0] for name in checkpoint.tensors}
+    done = 0
+
+    def see(name: str, block: memoryview) -> None:
+        nonlocal done
+        nan, infinite = count_nonfinite(block, checkpoint.tensors[name].dtype)
+        counts[name][0] += nan
+        counts[name][1] += infinite
+        done += len(block)
+        report(done, total)
+
+    content = _hashed(checkpoint.tensors, see)
+    infos = (
+        TensorInfo(name, tensor.dtype.name, tensor.shape, tensor.nbytes, *counts[name])
+        for name, tensor in checkpoint.tensors.items()
+    )
+    return tuple(infos), content
+
+
+def _hashed(tensors: Mapping[str, Tensor], see: Callable[[str, memoryview], None]) -> str:
+    content = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        described = f"{len(name)} {name} {tensor.dtype.name} {tensor.shape}\n"
+        content.update(described.encode("utf-8", "surrogatepass"))
+        for block in tensor.blocks():
+            content.update(block)
+            see(name, block)
+    return content.hexdigest()
+
+
+def _chosen(found: list[Candidate], checkpoint: Checkpoint) -> tuple[Candidate | None, list[str]]:
+    hint = manifest.model_of(checkpoint.metadata)
+    try:
+        return choose(found, hint=hint, where=str(checkpoint.path)), []
+    except InputError:
+        return None, [f"several models fit: {describe(found)}"]
+
+
+def _anomalies(checkpoint: Checkpoint, tensors: Collection[TensorInfo]) -> Iterator[str]:
+    for tensor in tensors:
+        if tensor.nan or tensor.infinite:
+            yield f"{quoted(tensor.name)}: {tensor.nan} NaN, {tensor.infinite} infinite"
+        if 0 in tensor.shape:
+            yield f"{quoted(tensor.name)}: empty, shape {tensor.shape}"
+    floats = sorted({tensor.dtype for tensor in tensors if "float" in tensor.dtype})
+    if len(floats) > 1:
+        yield f"floating-point numbers of several precisions: {', '.join(floats)}"
+    at: dict[object, str] = {}
+    used = 0
+    for name, one in checkpoint.tensors.items():
+        if not isinstance(one.source, Extents) or not one.nbytes:
+            continue
+        first = at.setdefault(one.source.ranges, name)
+        if first != name:
+            yield f"{quoted(name)}: the same bytes as {quoted(first)}"
+        else:
+            used += one.nbytes
+    unused = checkpoint.file.size - used
+    is_compact = all(isinstance(one.source, Extents) for one in checkpoint.tensors.values())
+    is_much = unused > max(_UNUSED_BYTES, _UNUSED_SHARE * checkpoint.file.size)
+    if is_compact and is_much and not checkpoint.beside:
+        yield f"{unused} bytes of the file belong to no tensor"
