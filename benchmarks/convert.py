@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from restoration.process import memory
+from restoration.process import memory  # noqa: E402
 
 TENSORS, SHAPE = 110, (512, 512, 3, 3)
 TENSOR_MB = 512 * 512 * 9 * 4 / 2**20

@@ -25,8 +25,8 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from restoration.models import continuous
-from restoration.models.registry import MODELS
+from restoration.models import continuous  # noqa: E402
+from restoration.models.registry import MODELS  # noqa: E402
 from torch_impl.engine import TorchEngine  # noqa: E402
 
 PAIRS = (("liif", "lm_liif"), ("lte", "lm_lte"), ("ciaosr", "lm_ciaosr"))

@@ -28,12 +28,13 @@ import numpy as np  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from restoration.engine.execution import LOW_MEMORY, PLAIN, Execution
-from restoration.models import continuous
-from restoration.models.lmd_vit import LMDViTSpec
-from restoration.models.registry import MODELS
-from restoration.models.spec import Spec
-from restoration.process import memory
+from restoration.data import sample_inputs  # noqa: E402
+from restoration.engine.execution import LOW_MEMORY, PLAIN, Execution  # noqa: E402
+from restoration.models import continuous  # noqa: E402
+from restoration.models.lmd_vit import LMDViTSpec  # noqa: E402
+from restoration.models.registry import MODELS  # noqa: E402
+from restoration.models.spec import Spec  # noqa: E402
+from restoration.process import memory  # noqa: E402
 
 FRAMEWORKS = ("torch", "jittor", "mindspore")
 UNIT = "unit"
@@ -227,7 +228,9 @@ def measure(framework: str, job_name: str) -> None:
     if job.scale:
         inputs = enlarging(spec, height, width, job.scale)
     else:
-        inputs = model.example(spec, height_px=height, width_px=width, names=("astronaut",), seed=0)
+        inputs = sample_inputs.build(
+            model, spec, height_px=height, width_px=width, names=("astronaut",), seed=0
+        )
     inputs = job.change(spec, inputs)
     memory.reset_peak()
     outputs = engine.run(network, inputs)

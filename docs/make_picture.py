@@ -160,10 +160,10 @@ def _shown() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _heat(error: np.ndarray, top: float) -> np.ndarray:
-    """Errors (h, w) as colours (3, h, w), black at 0 and white from `top` on."""
+    """Errors (h, w) as colors (3, h, w), black at 0 and white from `top` on."""
     levels = np.rint(np.clip(error / top, 0, 1) * 255).astype(np.uint8)
-    colours = cv2.applyColorMap(levels, cv2.COLORMAP_HOT)
-    return np.ascontiguousarray(colours[..., ::-1].transpose(2, 0, 1), np.float32) / 255
+    colors = cv2.applyColorMap(levels, cv2.COLORMAP_HOT)
+    return np.ascontiguousarray(colors[..., ::-1].transpose(2, 0, 1), np.float32) / 255
 
 
 def _panel(image: np.ndarray, caption: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Jittor behind the suite's engine contract (`restoration/engine.py`)."""
+"""Jittor behind the suite's engine contract (`restoration/engine/contract.py`)."""
 
 from __future__ import annotations
 

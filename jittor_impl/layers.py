@@ -128,9 +128,9 @@ class LayerNorm(nn.Module):
         self.bias = jt.zeros(channels)
 
     def execute(self, x: Var) -> Var:
-        centred = x - x.mean(dim=-1, keepdims=True)
-        variance = (centred * centred).mean(dim=-1, keepdims=True)
-        return centred / jt.sqrt(variance + self.eps) * self.weight + self.bias
+        centered = x - x.mean(dim=-1, keepdims=True)
+        variance = (centered * centered).mean(dim=-1, keepdims=True)
+        return centered / jt.sqrt(variance + self.eps) * self.weight + self.bias
 
 
 class Table(nn.Module):
@@ -223,7 +223,7 @@ def stop_gradient(x: Var) -> Var:
 
 def kept_rows(policy: Var) -> Var:
     """The places where a vector is not 0, in order, (n,) -> (kept,)."""
-    # Native: a result of a size that is known only after a synchronisation, so NumPy does it.
+    # Native: a result of a size that is known only after a synchronization, so NumPy does it.
     return jt.array(np.flatnonzero(policy.numpy()).astype(np.int32))
 
 
@@ -351,7 +351,7 @@ def softplus(x: Var) -> Var:
 
 
 def rfft2(x: Var) -> tuple[Var, Var]:
-    """Half of the unnormalised 2-D spectrum of a real map, (n, c, h, w) -> 2 x (n, c, h, w/2 + 1).
+    """Half of the unnormalized 2-D spectrum of a real map, (n, c, h, w) -> 2 x (n, c, h, w/2 + 1).
 
     Real and imaginary part.
     """
@@ -421,8 +421,8 @@ def downsample_nearest(x: Var, factor: int) -> Var:
 def upsample(x: Var, factor: int, *, mode: str) -> Var:
     """Enlarge by a whole factor, (n, c, h, w) -> (n, c, h*factor, w*factor).
 
-    mode "nearest" repeats pixels. "corners" is bilinear with the corner pixels' centres aligned.
-    "asymmetric" is bilinear without half-pixel centres: pixel i of the input lies at factor*i of
+    mode "nearest" repeats pixels. "corners" is bilinear with the corner pixels' centers aligned.
+    "asymmetric" is bilinear without half-pixel centers: pixel i of the input lies at factor*i of
     the output, the last pixel is repeated.
     """
     # Native: "bilinear" is the default of interpolate; tf_mode is the asymmetric grid.
@@ -437,7 +437,7 @@ def upsample(x: Var, factor: int, *, mode: str) -> Var:
 
 
 def downsample_bilinear(x: Var, factor: int) -> Var:
-    """Bilinear with half-pixel centres, no antialiasing, (n, c, h, w) -> (n, c, h/f, w/f).
+    """Bilinear with half-pixel centers, no antialiasing, (n, c, h, w) -> (n, c, h/f, w/f).
 
     For an even factor: the mean of the central 2x2 pixels of each factor x factor block.
     """
@@ -447,7 +447,7 @@ def downsample_bilinear(x: Var, factor: int) -> Var:
 
 
 def dft2(x: Var) -> tuple[Var, Var]:
-    """Real and imaginary part of the unnormalised 2-D Fourier transform, each (n, c, h, w)."""
+    """Real and imaginary part of the unnormalized 2-D Fourier transform, each (n, c, h, w)."""
     # Native: no FFT and no complex numbers on CPU. Products with the matrices cos and -sin.
     n, c, h, w = x.shape
     cos_w, sin_w = _dft_matrices(w)
@@ -608,7 +608,7 @@ def adaptive_avg_pool(x: Var, size: int) -> Var:
 
 
 def resize_bilinear(x: Var, height: int, width: int) -> Var:
-    """Bilinear with half-pixel centres, no antialiasing, (n, c, h, w) -> (n, c, height, width)."""
+    """Bilinear with half-pixel centers, no antialiasing, (n, c, h, w) -> (n, c, height, width)."""
 
     # Native: wrong by whole pixels where size x scale is not whole. Products with two matrices.
     def weights(new: int, old: int) -> np.ndarray:
@@ -623,7 +623,7 @@ def resize_bilinear(x: Var, height: int, width: int) -> Var:
 def grid_sample(x: Var, grid: Var, *, padding: str, align_corners: bool) -> Var:
     """Bilinear samples, maps (n, c, h, w) and places (n, h', w', 2), x first -> (n, c, h', w').
 
-    -1 and 1 are the centres of the outermost pixels if the corners are aligned, else their outer
+    -1 and 1 are the centers of the outermost pixels if the corners are aligned, else their outer
     edges. padding: outside is 0 ("zeros") or the nearest pixel ("border").
     """
     # Native: zeros, and corners that are not aligned, by default.

@@ -130,7 +130,7 @@ class Decoder(nn.Module):
 
 
 class Refiner(nn.Module):
-    """What to add to the finest flow, from a wide neighbourhood, (n, 565, h, w) -> (n, 2, h, w)."""
+    """What to add to the finest flow, from a wide neighborhood, (n, 565, h, w) -> (n, 2, h, w)."""
 
     def __init__(self):
         super().__init__()

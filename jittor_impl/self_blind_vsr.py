@@ -143,22 +143,22 @@ class SelfBlindVSR(nn.Module):
         n, middle = frames.shape[0], self.count // 2
         before, after = middle * n, (middle + 1) * n
         images = jt.concat([frames[:, i] for i in range(self.count)], dim=0)
-        centre = images[before:after]
+        center = images[before:after]
         x = self.features(self.stem(images))
-        flow = self.flow(centre, jt.concat([images[:before], images[after:]], dim=0))
+        flow = self.flow(center, jt.concat([images[:before], images[after:]], dim=0))
         moved = jt.concat([x[:before], x[after:]], dim=0)
         moved = warp(moved, flow, padding="border", align_corners=self.align_corners)
         x = jt.concat([moved[:before], x[before:after], moved[before:]], dim=0)
         x = jt.concat(jt.chunk(x, self.count, dim=0), dim=1)
         x = self.body(self.fusion(x))
         if not self.enlarges:
-            return self.colours(x) + centre
+            return self.colors(x) + center
         for conv in self.enlarge:
             x = pixel_shuffle(conv(x), 2)
-        height, width = self.scale * centre.shape[2], self.scale * centre.shape[3]
-        return self.colours(x) + resize_bilinear(centre, height, width)
+        height, width = self.scale * center.shape[2], self.scale * center.shape[3]
+        return self.colors(x) + resize_bilinear(center, height, width)
 
-    def colours(self, x: Var) -> Var:
+    def colors(self, x: Var) -> Var:
         """What head1 and head2 make of a map, (n, c, h, w) -> (n, 3, h, w).
 
         Nothing parts them, so they are one 5x5 convolution, a tenth of the work; but not along the

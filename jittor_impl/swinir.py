@@ -81,7 +81,7 @@ class WindowAttention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and a perceptron, each after a normalisation, (n, h, w, c) -> (n, h, w, c)."""
+    """Attention and a perceptron, each after a normalization, (n, h, w, c) -> (n, h, w, c)."""
 
     def __init__(
         self, channels: int, heads: int, *, window: int, shift: int, hidden: int, drop_path: float

@@ -1,4 +1,4 @@
-"""EDSR: residual blocks without normalisation, an encoder for continuous super-resolution.
+"""EDSR: residual blocks without normalization, an encoder for continuous super-resolution.
 
 Source: Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", CVPR
 Workshops 2017, arXiv 1707.02921.

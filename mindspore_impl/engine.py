@@ -1,4 +1,4 @@
-"""MindSpore behind the suite's engine contract (`restoration/engine.py`)."""
+"""MindSpore behind the suite's engine contract (`restoration/engine/contract.py`)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class MindSporeEngine:
         if self._config["amp_level"] != "O0":
             model = ms.amp.auto_mixed_precision(model, self._config["amp_level"])
         if execution.precision != "float32":
-            _lower_precision(model, spec.precise, getattr(ms, execution.precision))
+            _lower_precision(model, spec.float32_block, getattr(ms, execution.precision))
         return model.set_train(False)
 
     def state(self, model: nn.Cell) -> Arrays:

@@ -1,4 +1,4 @@
-"""LIIF, LTE, CiaoSR: the colour at any place of an image, by a network that runs for each place.
+"""LIIF, LTE, CiaoSR: the color at any place of an image, by a network that runs for each place.
 
 Sources: LIIF: Chen et al., "Learning Continuous Image Representation with Local Implicit Image
 Function", CVPR 2021, arXiv 2012.09161. LTE: Lee and Jin, "Local Texture Estimator for Implicit
@@ -6,8 +6,8 @@ Representation Function", CVPR 2022, arXiv 2111.08918. CiaoSR: Cao et al., "Cont
 Attention-in-Attention Network for Arbitrary-Scale Image Super-Resolution", CVPR 2023, arXiv
 2212.04362.
 
-Input: image (n, 3, h, w) in [-1, 1], and where to look for each query as `restoration/queries.py`
-says. Output: colours (n, q, 3) in [-1, 1], not clamped.
+Input: image (n, 3, h, w) in [-1, 1], and where to look for each query, as
+`restoration/models/continuous.py` says. Output: colors (n, q, 3) in [-1, 1], not clamped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mindspore_impl.lmf import (
     axes_apart,
     blend,
     fourier,
-    neighbourhoods,
+    neighborhoods,
     tiled,
     to_rows,
     weigh,
@@ -46,12 +46,12 @@ class LIIF(Continuous):
         """The first layer's result on the features."""
         features = self.encoder(image)
         if self.unfold:
-            known = self.render_network.over_neighbourhoods(features)
+            known = self.render_network.over_neighborhoods(features)
         else:
             known = self.render_network.over_pixels(features, 0)
         return [known, to_rows(image)]
 
-    def colours(
+    def colors(
         self, latents: list[Tensor], index: Tensor, offset: Tensor, weight: Tensor, cell: Tensor
     ) -> Tensor:
         """The local ensemble of what is rendered from each pixel near a query."""
@@ -86,7 +86,7 @@ class LTE(Continuous):
         along_y, along_x = columns(frequencies, 2)
         return [to_rows(self.coefficients(features)), along_y, along_x, to_rows(image)]
 
-    def colours(
+    def colors(
         self, latents: list[Tensor], index: Tensor, offset: Tensor, weight: Tensor, cell: Tensor
     ) -> Tensor:
         """The local ensemble of what is rendered from each pixel near a query."""
@@ -119,11 +119,11 @@ class CiaoSR(Continuous):
             self.attention = CrossScaleAttention(channels, spec.scales)
 
     def latents(self, image: Tensor, cell: Tensor) -> list[Tensor]:
-        """Neighbourhoods, with what is distant too, and the first layers' results on them."""
+        """Neighborhoods, with what is distant too, and the first layers' results on them."""
         features = self.encoder(image)
-        near = neighbourhoods(features)
-        key = self.key.over_neighbourhoods(features)
-        value = self.value.over_neighbourhoods(features)
+        near = neighborhoods(features)
+        key = self.key.over_neighborhoods(features)
+        value = self.value.over_neighborhoods(features)
         if not self.has_distant:
             return [near, near, key, value, to_rows(image)]
         distant = tiled(self.attention, features)
@@ -131,7 +131,7 @@ class CiaoSR(Continuous):
         whole = ops.cat([near, to_rows(distant)], axis=1)
         return [near, whole, key, value, to_rows(image)]
 
-    def colours(
+    def colors(
         self, latents: list[Tensor], index: Tensor, offset: Tensor, weight: Tensor, cell: Tensor
     ) -> Tensor:
         """What is rendered from the attention of a query's own pixel to those around."""

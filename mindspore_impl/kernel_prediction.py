@@ -3,7 +3,7 @@
 Source: Carbajal, Vitoria, Lezama, Muse, "Blind Motion Deblurring with Pixel-Wise Kernel Estimation
 via Kernel Prediction Networks", IEEE TCI 2023, arXiv 2308.02947 (their "two heads" network).
 
-Input: RGB (n, 3, h, w) or grey (n, 1, h, w), intensities raised to 2.2, minus 0.5; h and w at
+Input: RGB (n, 3, h, w) or gray (n, 1, h, w), intensities raised to 2.2, minus 0.5; h and w at
 least 32. Output: kernels (n, K, k, k), each summing to one, and masks (n, K, h, w), summing to one
 over K. The blur of a pixel is the sum over i of masks[i] * kernels[i], applied by correlation.
 """

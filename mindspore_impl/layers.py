@@ -110,10 +110,10 @@ class LayerNorm(nn.Cell):
         super().__init__()
         self.weight = Parameter(np.ones(channels, np.float32))
         self.bias = Parameter(np.zeros(channels, np.float32))
-        self.normalise = ops.LayerNorm(-1, -1, eps)
+        self.normalize = ops.LayerNorm(-1, -1, eps)
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.normalise(x, self.weight, self.bias)[0]
+        return self.normalize(x, self.weight, self.bias)[0]
 
 
 class Table(nn.Cell):
@@ -359,7 +359,7 @@ def softplus(x: Tensor) -> Tensor:
 
 
 def rfft2(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Half of the unnormalised 2-D spectrum of a real map, (n, c, h, w) -> 2 x (n, c, h, w/2 + 1).
+    """Half of the unnormalized 2-D spectrum of a real map, (n, c, h, w) -> 2 x (n, c, h, w/2 + 1).
 
     Real and imaginary part.
     """
@@ -403,8 +403,8 @@ def downsample_nearest(x: Tensor, factor: int) -> Tensor:
 def upsample(x: Tensor, factor: int, *, mode: str) -> Tensor:
     """Enlarge by a whole factor, (n, c, h, w) -> (n, c, h*factor, w*factor).
 
-    mode "nearest" repeats pixels. "corners" is bilinear with the corner pixels' centres aligned.
-    "asymmetric" is bilinear without half-pixel centres: pixel i of the input lies at factor*i of
+    mode "nearest" repeats pixels. "corners" is bilinear with the corner pixels' centers aligned.
+    "asymmetric" is bilinear without half-pixel centers: pixel i of the input lies at factor*i of
     the output, the last pixel is repeated.
     """
     # Native: scale_factor is refused in most modes; the primitive has the asymmetric grid.
@@ -419,7 +419,7 @@ def upsample(x: Tensor, factor: int, *, mode: str) -> Tensor:
 
 
 def downsample_bilinear(x: Tensor, factor: int) -> Tensor:
-    """Bilinear with half-pixel centres, no antialiasing, (n, c, h, w) -> (n, c, h/f, w/f).
+    """Bilinear with half-pixel centers, no antialiasing, (n, c, h, w) -> (n, c, h/f, w/f).
 
     For an even factor: the mean of the central 2x2 pixels of each factor x factor block.
     """
@@ -429,7 +429,7 @@ def downsample_bilinear(x: Tensor, factor: int) -> Tensor:
 
 
 def dft2(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Real and imaginary part of the unnormalised 2-D Fourier transform, each (n, c, h, w)."""
+    """Real and imaginary part of the unnormalized 2-D Fourier transform, each (n, c, h, w)."""
     # Native: complex numbers, with gradients through real and imag only.
     spectrum = ops.fft2(x, norm="backward")
     return ops.real(spectrum), ops.imag(spectrum)
@@ -532,7 +532,7 @@ def adaptive_avg_pool(x: Tensor, size: int) -> Tensor:
 
 
 def resize_bilinear(x: Tensor, height: int, width: int) -> Tensor:
-    """Bilinear with half-pixel centres, no antialiasing, (n, c, h, w) -> (n, c, height, width)."""
+    """Bilinear with half-pixel centers, no antialiasing, (n, c, h, w) -> (n, c, height, width)."""
     # Native: align_corners defaults to False.
     return ops.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
 
@@ -540,7 +540,7 @@ def resize_bilinear(x: Tensor, height: int, width: int) -> Tensor:
 def grid_sample(x: Tensor, grid: Tensor, *, padding: str, align_corners: bool) -> Tensor:
     """Bilinear samples, maps (n, c, h, w) and places (n, h', w', 2), x first -> (n, c, h', w').
 
-    -1 and 1 are the centres of the outermost pixels if the corners are aligned, else their outer
+    -1 and 1 are the centers of the outermost pixels if the corners are aligned, else their outer
     edges. padding: outside is 0 ("zeros") or the nearest pixel ("border").
     """
     # Native: zeros, and corners that are not aligned, by default. Where w' is a multiple of 8 its

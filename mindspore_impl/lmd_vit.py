@@ -270,7 +270,7 @@ class Block(nn.Cell):
         return x + self.cross_attention(query, learned).reshape(x.shape)
 
     def attend(self, z: Tensor, offsets: Tensor) -> Tensor:
-        """The branch of attention on normalised windows."""
+        """The branch of attention on normalized windows."""
         if self.has_modulator:
             z = z + self.modulator.weight
         return self.attention(z, z, offsets)

@@ -1,4 +1,4 @@
-"""What the models are trained to minimise. Images are (n, 3, h, w) in [0, 1]; losses are (1,).
+"""What the models are trained to minimize. Images are (n, 3, h, w) in [0, 1]; losses are (1,).
 
 Terms of LMD-ViT's loss are (n,), one number per image.
 """

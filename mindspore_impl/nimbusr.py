@@ -1,4 +1,4 @@
-"""NIMBUSR: restoration from spatially varying blur that is known, an unrolled linearised ADMM.
+"""NIMBUSR: restoration from spatially varying blur that is known, an unrolled linearized ADMM.
 
 Source: Laroche, Almansa, Tassano, "Deep Model-Based Super-Resolution with Non-uniform Blur", WACV
 2023, arXiv 2204.10109; with saturation: Carbajal et al., IEEE TCI 2023, arXiv 2308.02947. The prior
@@ -37,7 +37,7 @@ OVERSHOOT = 0.5
 
 
 def kernel_spectra(kernels: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Half spectra of kernels centred on the origin, (n, P, k, k) -> 2 x (n, P, h, w/2 + 1).
+    """Half spectra of kernels centered on the origin, (n, P, k, k) -> 2 x (n, P, h, w/2 + 1).
 
     A kernel that is larger than the image wraps around.
     """

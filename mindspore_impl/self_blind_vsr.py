@@ -144,22 +144,22 @@ class SelfBlindVSR(nn.Cell):
         n, middle = frames.shape[0], self.count // 2
         before, after = middle * n, (middle + 1) * n
         images = ops.cat([frames[:, i] for i in range(self.count)], axis=0)
-        centre = images[before:after]
+        center = images[before:after]
         x = self.features(self.stem(images))
-        flow = self.flow(centre, ops.cat([images[:before], images[after:]], axis=0))
+        flow = self.flow(center, ops.cat([images[:before], images[after:]], axis=0))
         moved = ops.cat([x[:before], x[after:]], axis=0)
         moved = warp(moved, flow, padding="border", align_corners=self.align_corners)
         x = ops.cat([moved[:before], x[before:after], moved[before:]], axis=0)
         x = ops.cat(ops.chunk(x, self.count, axis=0), axis=1)
         x = self.body(self.fusion(x))
         if not self.enlarges:
-            return self.colours(x) + centre
+            return self.colors(x) + center
         for conv in self.enlarge:
             x = pixel_shuffle(conv(x), 2)
-        height, width = self.scale * centre.shape[2], self.scale * centre.shape[3]
-        return self.colours(x) + resize_bilinear(centre, height, width)
+        height, width = self.scale * center.shape[2], self.scale * center.shape[3]
+        return self.colors(x) + resize_bilinear(center, height, width)
 
-    def colours(self, x: Tensor) -> Tensor:
+    def colors(self, x: Tensor) -> Tensor:
         """What head1 and head2 make of a map, (n, c, h, w) -> (n, 3, h, w).
 
         Nothing parts them, so they are one 5x5 convolution, a tenth of the work; but not along the

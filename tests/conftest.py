@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from restoration.data import sample_inputs
 from restoration.images.tiling import rounded_up
 from restoration.models.model import Model
 from restoration.models.spec import Spec
@@ -17,7 +18,8 @@ FRAMEWORKS = ("torch", "jittor", "mindspore")
 
 def example(model: Model, spec: Spec) -> dict[str, np.ndarray]:
     """Small inputs of a network from a photograph."""
-    return model.example(
+    return sample_inputs.build(
+        model,
         spec,
         height_px=rounded_up(32, spec.size_multiple),
         width_px=rounded_up(48, spec.size_multiple),

@@ -356,13 +356,13 @@ def cost_volumes_on_gpus(arrays: list[np.ndarray], probe: np.ndarray) -> list[li
     return found
 
 
-def self_blind_vsr_colours(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def self_blind_vsr_colors(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """x through the two last convolutions of Self-Blind-VSR, joined, and one after the other."""
     spec = SelfBlindVSRSpec(width=x.shape[1], feature_blocks=1, blocks=1)
     network = _module("self_blind_vsr").SelfBlindVSR(spec)
     features = _tensor(x)
     apart = network.head2(network.head1(features))
-    return _to_numpy(network.colours(features)), _to_numpy(apart)
+    return _to_numpy(network.colors(features)), _to_numpy(apart)
 
 
 def part(

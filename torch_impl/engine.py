@@ -1,4 +1,4 @@
-"""PyTorch behind the suite's engine contract (`restoration/engine.py`)."""
+"""PyTorch behind the suite's engine contract (`restoration/engine/contract.py`)."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def _checkpoint(model: nn.Module, spec: Spec) -> None:
 
     Random numbers, as of dropped paths, are drawn alike both times.
     """
-    for part in _parts(model, spec.repeated):
+    for part in _parts(model, spec.checkpointed_block):
         forward = part.forward
 
         def again(*values: Any, forward: Any = forward) -> Any:
@@ -218,7 +218,7 @@ def _checkpoint(model: nn.Module, spec: Spec) -> None:
 
 def _keep_precise(model: nn.Module, spec: Spec) -> None:
     """Leave the spec's precise parts in float32 under autocast: decisions must not flip."""
-    for part in _parts(model, spec.precise):
+    for part in _parts(model, spec.float32_block):
         forward = part.forward
 
         def exactly(*values: Tensor, forward: Any = forward) -> Any:

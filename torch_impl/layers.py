@@ -305,7 +305,7 @@ def softplus(x: Tensor) -> Tensor:
 
 
 def rfft2(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Half of the unnormalised 2-D spectrum of a real map, (n, c, h, w) -> 2 x (n, c, h, w/2 + 1).
+    """Half of the unnormalized 2-D spectrum of a real map, (n, c, h, w) -> 2 x (n, c, h, w/2 + 1).
 
     Real and imaginary part.
     """
@@ -347,8 +347,8 @@ def downsample_nearest(x: Tensor, factor: int) -> Tensor:
 def upsample(x: Tensor, factor: int, *, mode: str) -> Tensor:
     """Enlarge by a whole factor, (n, c, h, w) -> (n, c, h*factor, w*factor).
 
-    mode "nearest" repeats pixels. "corners" is bilinear with the corner pixels' centres aligned.
-    "asymmetric" is bilinear without half-pixel centres: pixel i of the input lies at factor*i of
+    mode "nearest" repeats pixels. "corners" is bilinear with the corner pixels' centers aligned.
+    "asymmetric" is bilinear without half-pixel centers: pixel i of the input lies at factor*i of
     the output, the last pixel is repeated.
     """
     # Native: "nearest" is the default; there is no "asymmetric", but aligning the corners of the
@@ -367,7 +367,7 @@ def upsample(x: Tensor, factor: int, *, mode: str) -> Tensor:
 
 
 def downsample_bilinear(x: Tensor, factor: int) -> Tensor:
-    """Bilinear with half-pixel centres, no antialiasing, (n, c, h, w) -> (n, c, h/f, w/f).
+    """Bilinear with half-pixel centers, no antialiasing, (n, c, h, w) -> (n, c, h/f, w/f).
 
     For an even factor: the mean of the central 2x2 pixels of each factor x factor block.
     """
@@ -377,7 +377,7 @@ def downsample_bilinear(x: Tensor, factor: int) -> Tensor:
 
 
 def dft2(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Real and imaginary part of the unnormalised 2-D Fourier transform, each (n, c, h, w)."""
+    """Real and imaginary part of the unnormalized 2-D Fourier transform, each (n, c, h, w)."""
     # Native: complex numbers.
     spectrum = torch.fft.fft2(x, norm="backward")
     return spectrum.real, spectrum.imag
@@ -473,7 +473,7 @@ def adaptive_avg_pool(x: Tensor, size: int) -> Tensor:
 
 
 def resize_bilinear(x: Tensor, height: int, width: int) -> Tensor:
-    """Bilinear with half-pixel centres, no antialiasing, (n, c, h, w) -> (n, c, height, width)."""
+    """Bilinear with half-pixel centers, no antialiasing, (n, c, h, w) -> (n, c, height, width)."""
     # Native: align_corners defaults to False; the antialiasing switch is off by default.
     return F.interpolate(
         x, size=(height, width), mode="bilinear", align_corners=False, antialias=False
@@ -483,7 +483,7 @@ def resize_bilinear(x: Tensor, height: int, width: int) -> Tensor:
 def grid_sample(x: Tensor, grid: Tensor, *, padding: str, align_corners: bool) -> Tensor:
     """Bilinear samples, maps (n, c, h, w) and places (n, h', w', 2), x first -> (n, c, h', w').
 
-    -1 and 1 are the centres of the outermost pixels if the corners are aligned, else their outer
+    -1 and 1 are the centers of the outermost pixels if the corners are aligned, else their outer
     edges. padding: outside is 0 ("zeros") or the nearest pixel ("border").
     """
     # Native: zeros by default; corners are not aligned by default since PyTorch 1.3, before they

@@ -1,12 +1,12 @@
-"""LM-LIIF, LM-LTE, LM-CiaoSR: the colour at any place of an image, at little cost per place.
+"""LM-LIIF, LM-LTE, LM-CiaoSR: the color at any place of an image, at little cost per place.
 
 Source: He and Jin, "Latent Modulated Function for Computational Optimal Continuous Image
 Representation", CVPR 2024, arXiv 2404.16451. A network per pixel of the image gives a code and the
 modulations of a small network, which renders each query. Attention across scales: Mei et al., CVPR
 2020, arXiv 2006.01424, as in CiaoSR (Cao et al., CVPR 2023, arXiv 2212.04362).
 
-Input: image (n, 3, h, w) in [-1, 1], and where to look for each query as `restoration/queries.py`
-says. Output: colours (n, q, 3) in [-1, 1], not clamped.
+Input: image (n, 3, h, w) in [-1, 1], and where to look for each query, as
+`restoration/models/continuous.py` says. Output: colors (n, q, 3) in [-1, 1], not clamped.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def to_rows(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).reshape(n * h * w, c)
 
 
-def neighbourhoods(x: Tensor) -> Tensor:
-    """Each pixel's 3x3 neighbours, zeros outside, (n, c, h, w) -> (n h w, 9 c), 9 per channel."""
+def neighborhoods(x: Tensor) -> Tensor:
+    """Each pixel's 3x3 neighbors, zeros outside, (n, c, h, w) -> (n h w, 9 c), 9 per channel."""
     n, c, h, w = x.shape
     return patches(x, 3, stride=1, padding=1).permute(0, 2, 1).reshape(n * h * w, 9 * c)
 
@@ -101,7 +101,7 @@ class Mlp(nn.Module):
     """Perceptron with a ReLU after each hidden layer, (r, in) -> (r, out).
 
     Where many rows share their first columns, as queries share the features of a pixel, the first
-    layer's work on those is done once: `over_neighbourhoods` or `over_pixels`, `start`, `finish`.
+    layer's work on those is done once: `over_neighborhoods` or `over_pixels`, `start`, `finish`.
     """
 
     def __init__(self, in_channels: int, hidden: tuple[int, ...], out_channels: int):
@@ -114,8 +114,8 @@ class Mlp(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.finish(self.layers[0](x))
 
-    def over_neighbourhoods(self, x: Tensor) -> Tensor:
-        """The first layer's first columns on `neighbourhoods`, (n, c, h, w) -> (n h w, hidden)."""
+    def over_neighborhoods(self, x: Tensor) -> Tensor:
+        """The first layer's first columns on `neighborhoods`, (n, c, h, w) -> (n h w, hidden)."""
         channels = x.shape[1]
         weight = self.layers[0].weight[:, : 9 * channels]
         return to_rows(convolve(x, weight.reshape(weight.shape[0], channels, 3, 3), padding=1))
@@ -251,13 +251,13 @@ def tiled(attention: CrossScaleAttention, x: Tensor) -> Tensor:
 class Continuous(nn.Module):
     """Base of the networks: what depends on the image is worked out once, queries in chunks.
 
-    `latents` gives arrays with a row per pixel, the image last; `colours` (n, q, 3) of queries.
+    `latents` gives arrays with a row per pixel, the image last; `colors` (n, q, 3) of queries.
     """
 
     def __init__(self, spec: ContinuousSpec):
         super().__init__()
         self.chunk = spec.chunk
-        self.neighbours = spec.neighbours
+        self.neighbors = spec.neighbors
         self.encoder = make_encoder(spec.encoder)
 
     def forward(
@@ -268,14 +268,14 @@ class Continuous(nn.Module):
     def render(
         self, latents: list[Tensor], index: Tensor, offset: Tensor, weight: Tensor, cell: Tensor
     ) -> Tensor:
-        """Colours of queries, whatever their number, (n, q, 3)."""
+        """Colors of queries, whatever their number, (n, q, 3)."""
         q = index.shape[2]
         if q <= self.chunk:
-            return self.colours(latents, index, offset, weight, cell)
+            return self.colors(latents, index, offset, weight, cell)
         chunks = []
         for start in range(0, q, self.chunk):
             stop = min(start + self.chunk, q)
-            chunk = self.colours(
+            chunk = self.colors(
                 latents,
                 index[:, :, start:stop],
                 offset[:, :, start:stop],
@@ -321,7 +321,7 @@ class Modulated(Continuous):
             total = total + latents[i].abs().mean(dim=1)
         return total / (self.maps - self.maps // 2)
 
-    def colours(
+    def colors(
         self, latents: list[Tensor], index: Tensor, offset: Tensor, weight: Tensor, cell: Tensor
     ) -> Tensor:
         """The local ensemble of what is rendered from each pixel near a query."""
@@ -356,7 +356,7 @@ class LMLIIF(Modulated):
         features = self.encoder(image)
         pixels = features.shape[2] * features.shape[3]
         if self.unfold:
-            x = self.modulator.over_neighbourhoods(features)
+            x = self.modulator.over_neighborhoods(features)
         else:
             x = self.modulator.over_pixels(features, 0)
         x = self.modulator.start(x, repeat_rows(cell, pixels) if self.cell else None)
@@ -464,7 +464,7 @@ class LMCiaoSR(Modulated):
         """Attention of each pixel over its four quarters, (n, c, h, w), (n, 2) -> (n h w, 5 c)."""
         height, width = features.shape[2], features.shape[3]
         distant = to_rows(tiled(self.attention, features))
-        near = neighbourhoods(features)
+        near = neighborhoods(features)
         queries = self.query(near)
         if not self.as_published:
             pixels, length = near.shape

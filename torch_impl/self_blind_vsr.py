@@ -144,22 +144,22 @@ class SelfBlindVSR(nn.Module):
         n, middle = frames.shape[0], self.count // 2
         before, after = middle * n, (middle + 1) * n
         images = torch.cat([frames[:, i] for i in range(self.count)], dim=0)
-        centre = images[before:after]
+        center = images[before:after]
         x = self.features(self.stem(images))
-        flow = self.flow(centre, torch.cat([images[:before], images[after:]], dim=0))
+        flow = self.flow(center, torch.cat([images[:before], images[after:]], dim=0))
         moved = torch.cat([x[:before], x[after:]], dim=0)
         moved = warp(moved, flow, padding="border", align_corners=self.align_corners)
         x = torch.cat([moved[:before], x[before:after], moved[before:]], dim=0)
         x = torch.cat(torch.chunk(x, self.count, dim=0), dim=1)
         x = self.body(self.fusion(x))
         if not self.enlarges:
-            return self.colours(x) + centre
+            return self.colors(x) + center
         for conv in self.enlarge:
             x = pixel_shuffle(conv(x), 2)
-        height, width = self.scale * centre.shape[2], self.scale * centre.shape[3]
-        return self.colours(x) + resize_bilinear(centre, height, width)
+        height, width = self.scale * center.shape[2], self.scale * center.shape[3]
+        return self.colors(x) + resize_bilinear(center, height, width)
 
-    def colours(self, x: Tensor) -> Tensor:
+    def colors(self, x: Tensor) -> Tensor:
         """What head1 and head2 make of a map, (n, c, h, w) -> (n, 3, h, w).
 
         Nothing parts them, so they are one 5x5 convolution, a tenth of the work; but not along the

@@ -14,11 +14,13 @@ from safetensors import SafetensorError, safe_open
 
 from parity.cases import continuous_goldens
 from restoration import images
+from restoration.data import sample_inputs
 from restoration.errors import InputError
 from restoration.images import tiling
-from restoration.models import continuous, registry
+from restoration.models import registry
 from restoration.models.continuous import ContinuousSpec
 from restoration.models.encoder import EncoderSpec
+from restoration.models.model import Model
 from restoration.models.spec import Spec
 from restoration.process import arrays
 from weights_convert.published import layout_of_class, layouts
@@ -103,7 +105,7 @@ def photograph_case(
     seed: int,
     weights_file: Path | None = None,
 ) -> Case:
-    """A model of the catalogue on photographs that scikit-image ships, of sizes (height, width).
+    """A model of the registry on photographs that scikit-image ships, of sizes (height, width).
 
     Sizes are rounded up to what the network takes.
 
@@ -114,11 +116,12 @@ def photograph_case(
     model = registry.find(model_name)
     spec, weights = _spec_and_weights(model, spec_name, weights_file)
     inputs, gradient_inputs = (
-        model.example(
+        sample_inputs.build(
+            model,
             spec,
             height_px=tiling.rounded_up(height, spec.size_multiple),
             width_px=tiling.rounded_up(width, spec.size_multiple),
-            names=tuple(names),
+            names=names,
             seed=seed,
         )
         for (height, width), names in ((size_px, photographs), (gradient_size_px, photographs[:1]))
@@ -130,19 +133,17 @@ def photograph_case(
 def image_case(
     model_name: str, image: Path, *, spec_name: str, seed: int, weights_file: Path | None = None
 ) -> Case:
-    """A model of the catalogue on a user's image, mirrored to a size the network takes.
+    """A model of the registry on a user's image, extended to a size the network takes.
 
-    A continuous network enlarges it `_ENLARGEMENT` times.
+    A network that enlarges by any factor does so `_ENLARGEMENT` times. What a network needs beside
+    the image is made up, by the seed.
     """
     model = registry.find(model_name)
     spec, weights = _spec_and_weights(model, spec_name, weights_file)
-    pixels = tiling.pad_to_multiple(images.read_image(image).pixels, spec.size_multiple)
-    inputs = {"image": pixels}
-    if isinstance(spec, ContinuousSpec | EncoderSpec):
-        inputs = {"image": 2 * pixels - 1}
-    if isinstance(spec, ContinuousSpec):
-        height, width = (round(_ENLARGEMENT * size) for size in pixels.shape[2:])
-        inputs = continuous.enlarge(spec, inputs["image"], height=height, width=width)
+    pixels = images.read_image(image).pixels
+    scale = _ENLARGEMENT if spec.magnification is None else None
+    given = sample_inputs.beside(model, spec, pixels, seed=seed)
+    inputs = model.to_inputs(spec, pixels, scale=scale, given=given)
     name = f"{model_name}-{spec_name}-{image.stem}"
     return Case(name, model_name, spec, inputs, seed, weights=weights)
 
@@ -244,7 +245,7 @@ def _white_noise(seed: int, shape: Sequence[int]) -> np.ndarray:
 
 
 def _spec_and_weights(
-    model: registry.Model, spec_name: str, weights_file: Path | None
+    model: Model, spec_name: str, weights_file: Path | None
 ) -> tuple[Spec, Arrays]:
     """A named spec with weights to be drawn, or what a file of weights tells."""
     if weights_file is None:

@@ -93,7 +93,9 @@ def _read_call(spec: ContinuousSpec, content: Mapping[str, np.ndarray], call: st
     coord = coord.reshape(len(coord), -1, 2)
     cell = cell.reshape(len(cell), -1, 2)
     assert (cell == cell[:, :1]).all(), "a cell per image"
-    return _Call(name, image, continuous.place(spec, coord, cell[:, 0], height=height, width=width))
+    return _Call(
+        name, image, continuous.lookup(spec, coord, cell[:, 0], height=height, width=width)
+    )
 
 
 def _as_list(pixels: np.ndarray) -> np.ndarray:
@@ -158,7 +160,7 @@ class _Skip:
 
     def __init__(self, spec: ContinuousSpec, call: _Call):
         self._image = call.image.astype(np.float64)
-        first = spec.neighbours if spec.has_skip else 0
+        first = spec.neighbors if spec.has_skip else 0
         self._index = call.place["index"][:, first:]
         self._weight = call.place["weight"][:, first:]
 

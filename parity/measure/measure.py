@@ -170,7 +170,7 @@ def measure_port(
     answers |= _prefixed("parameter", engine.state(model))
     refusals = {}
     for mode in engine.modes[1:]:
-        reason = spec.uncompiled.get(engine.name)
+        reason = spec.graph_unsupported.get(engine.name)
         if reason:
             refusals[mode] = reason
             continue

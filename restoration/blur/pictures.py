@@ -1,4 +1,4 @@
-"""Pictures of a blur that changes from pixel to pixel: `python -m restoration.kernel_pictures`.
+"""Pictures of a blur that changes from pixel to pixel: `python -m restoration.blur.pictures`.
 
 Every kernel is drawn as the trace that a point of light leaves: as a convolution kernel, which is
 the correlation kernel of a field turned by half a turn. Pictures are (n, 3, h, w) float64.
@@ -43,7 +43,7 @@ def draw_masks(field: KernelField) -> np.ndarray:
 def draw_grid(image: np.ndarray, field: KernelField, *, style: str = "red") -> np.ndarray:
     """Kernels drawn over an image, each where it acts, (n, 3, h, w) -> (n, 3, h, w).
 
-    style: "red" on a pale grey image, "green" over a darkened part of the image, or "plain", the
+    style: "red" on a pale gray image, "green" over a darkened part of the image, or "plain", the
     kernels alone, at every other place. Each kernel goes from its smallest to its largest value; a
     constant one is drawn as if empty.
 
@@ -52,14 +52,14 @@ def draw_grid(image: np.ndarray, field: KernelField, *, style: str = "red") -> n
             a single kernel.
     """
     if style not in STYLES:
-        raise unknown_name("style", style, STYLES, where="restoration.kernel_pictures.draw_grid")
+        raise unknown_name("style", style, STYLES, where="restoration.blur.pictures.draw_grid")
     n, _, height, width = field.masks.shape
     if image.shape != (n, 3, height, width):
         raise InputError(
             "image",
             expected=f"shape {(n, 3, height, width)}, the size of the masks",
             got=str(image.shape),
-            where="restoration.kernel_pictures.draw_grid",
+            where="restoration.blur.pictures.draw_grid",
             next_step="give the image that the kernels were predicted from",
         )
     size = field.size_px
@@ -69,13 +69,13 @@ def draw_grid(image: np.ndarray, field: KernelField, *, style: str = "red") -> n
             "image",
             expected=f"sides of at least {size + reach + 1}, to draw one kernel of {size}x{size}",
             got=f"{height}x{width}",
-            where="restoration.kernel_pictures.draw_grid",
+            where="restoration.blur.pictures.draw_grid",
             next_step="take a larger image, or `draw_kernels`, which draws them in a row",
         )
     canvas = image.astype(np.float64)
     if style == "red":
-        grey = np.einsum("c,nchw->nhw", _LUMA, canvas)[:, None]
-        canvas = np.repeat(0.4 + 0.6 * grey, 3, axis=1)
+        gray = np.einsum("c,nchw->nhw", _LUMA, canvas)[:, None]
+        canvas = np.repeat(0.4 + 0.6 * gray, 3, axis=1)
     step = 2 * size if style == "plain" else size
     rows, columns = np.meshgrid(
         np.arange(size, height - reach, step), np.arange(size, width - reach, step), indexing="ij"
@@ -185,7 +185,7 @@ def _strip(tiles: np.ndarray) -> np.ndarray:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m restoration.kernel_pictures",
+        prog="python -m restoration.blur.pictures",
         description="Draw predicted blur kernels: all of them in a row, their masks in a row, and "
         "the kernels over the image where they act.",
         epilog="Prints the names of the files. Exit codes: 0 written, 3 bad input.",

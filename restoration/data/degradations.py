@@ -86,7 +86,7 @@ def add_noise(image: np.ndarray, *, sigma: float, rng: np.random.Generator) -> n
 
 
 def _draw(points: np.ndarray, size_px: int) -> np.ndarray:
-    """Spread points (n, 2) in pixels over their four neighbours, normalised to sum one."""
+    """Spread points (n, 2) in pixels over their four neighbors, normalized to sum one."""
     kernel = np.zeros((size_px, size_px))
     corner = np.floor(points).astype(int)
     fraction = points - corner

@@ -21,7 +21,7 @@ def photograph(name: str, *, height_px: int, width_px: int) -> np.ndarray:
         InputError: an unknown name, or a size larger than the photograph.
     """
     if name not in PHOTOGRAPHS:
-        raise unknown_name("photograph", name, PHOTOGRAPHS, where="restoration/examples.py")
+        raise unknown_name("photograph", name, PHOTOGRAPHS, where="restoration/data/photographs.py")
     pixels = images.from_array(getattr(skimage.data, name)()).pixels
     height, width = pixels.shape[2:]
     if height_px > height or width_px > width:
@@ -48,6 +48,8 @@ def sharp_and_blurred(
     blurred = []
     for image in sharp:
         moved = degradations.blur(image, degradations.motion_kernel(_KERNEL_PX, rng))
-        soft = degradations.blur(moved, degradations.gaussian_kernel(5, sigma_px=(0.8, 0.6), angle_rad=0.5))
+        soft = degradations.blur(
+            moved, degradations.gaussian_kernel(5, sigma_px=(0.8, 0.6), angle_rad=0.5)
+        )
         blurred.append(degradations.add_noise(soft, sigma=_NOISE, rng=rng).clip(0, 1))
     return np.concatenate(sharp), np.concatenate(blurred)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.ndimage import gaussian_filter, shift
 
@@ -9,26 +12,44 @@ from restoration.data import degradations
 from restoration.data.photographs import photograph, sharp_and_blurred
 from restoration.models import continuous
 from restoration.models.continuous import ContinuousSpec
+from restoration.models.kernel_prediction import GAMMA
+from restoration.models.model import Model
 from restoration.models.nimbusr import NIMBUSRSpec
 from restoration.models.self_blind_vsr import SelfBlindVSRSpec
 from restoration.models.spec import Spec
 
+Arrays = dict[str, np.ndarray]
 _VARYING_KERNELS = 4
 _VARYING_KERNEL_PX = 9
 _FASTEST_PX = 3.0  # of a moving picture, from frame to frame
 _REDUCTION = 3.7
 
 
+def build(
+    model: Model, spec: Spec, *, height_px: int, width_px: int, names: Sequence[str], seed: int
+) -> Arrays:
+    """The inputs of a network from photographs, as its model says."""
+    make = getattr(sys.modules[__name__], model.sample_inputs)
+    inputs: Arrays = make(
+        spec, height_px=height_px, width_px=width_px, names=tuple(names), seed=seed
+    )
+    return inputs
 
 
+def beside(model: Model, spec: Spec, image: np.ndarray, *, seed: int) -> Arrays:
+    """What a network needs beside pictures (n, 3, h, w), made up; empty for most."""
+    if not model.needs:
+        return {}
+    height, width = model.result_size(spec, *image.shape[2:])
+    return varying_kernels(len(image), height, width, seed=seed)
 
 
-def linearised_photographs(
+def linearized_photographs(
     spec: Spec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
 ) -> dict[str, np.ndarray]:
     """The input of kernel prediction: {"image": (n, 3, h, w) raised to 2.2, minus 0.5}."""
     _, blurred = sharp_and_blurred(names, height_px=height_px, width_px=width_px, seed=seed)
-    return {"image": blurred**2.2 - np.float32(0.5)}
+    return {"image": blurred**GAMMA - np.float32(0.5)}
 
 
 def varying_blur(
@@ -39,27 +60,33 @@ def varying_blur(
     The masks are soft and sum to one, the kernels are motion kernels. The photographs are blurred
     by one of them each, and reduced by leaving out pixels.
     """
+    wide = spec.scale * height_px, spec.scale * width_px
+    blur = varying_kernels(len(names), *wide, seed=seed)
+    images = [
+        degradations.blur(photograph(name, height_px=wide[0], width_px=wide[1]), kernels[0])
+        for name, kernels in zip(names, blur["kernels"].astype(np.float64), strict=True)
+    ]
+    image = np.concatenate(images)[..., :: spec.scale, :: spec.scale].clip(0, 1)
+    return {"image": image, **blur}
+
+
+def varying_kernels(count: int, height: int, width: int, *, seed: int) -> Arrays:
+    """A blur that changes smoothly over images of a size: masks, kernels and the noise `sigma`."""
     rng = np.random.default_rng(seed)
-    size_px = min(_VARYING_KERNEL_PX, 2 * min(height_px, width_px) - 1)
+    size_px = min(_VARYING_KERNEL_PX, 2 * min(height, width) - 1)
     kernels = np.stack(
         [
             [degradations.motion_kernel(size_px, rng) for _ in range(_VARYING_KERNELS)]
-            for _ in range(len(names))
+            for _ in range(count)
         ]
     )
-    wide = spec.scale * height_px, spec.scale * width_px
-    heights = rng.standard_normal((len(names), _VARYING_KERNELS, *wide))
-    smooth = gaussian_filter(heights, sigma=(0, 0, wide[0] / 8, wide[1] / 8))
+    heights = rng.standard_normal((count, _VARYING_KERNELS, height, width))
+    smooth = gaussian_filter(heights, sigma=(0, 0, height / 8, width / 8))
     masks = np.exp(smooth * 4 / smooth.std())
-    images = [
-        degradations.blur(photograph(name, height_px=wide[0], width_px=wide[1]), kernel[0])
-        for name, kernel in zip(names, kernels, strict=True)
-    ]
     return {
-        "image": np.concatenate(images)[..., :: spec.scale, :: spec.scale].clip(0, 1),
         "masks": (masks / masks.sum(1, keepdims=True)).astype(np.float32),
         "kernels": kernels.astype(np.float32),
-        "sigma": np.full((len(names), 1, 1, 1), 0.01, np.float32),
+        "sigma": np.full((count, 1, 1, 1), 0.01, np.float32),
     }
 
 
@@ -102,7 +129,7 @@ def blurred_photographs(
     return {"image": blurred}
 
 
-def normalised_photographs(
+def normalized_photographs(
     spec: Spec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
 ) -> dict[str, np.ndarray]:
     """The input of an encoder: {"image": (n, 3, h, w) in [-1, 1]}."""

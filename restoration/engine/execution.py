@@ -62,9 +62,7 @@ LOW_MEMORY: Mapping[str, Execution] = {
 """What saves memory, as far as each framework can on CPU; LMD-ViT has a smaller spec beside it."""
 
 
-def run(
-    engine: Any, model: Any, inputs: Mapping[str, np.ndarray], execution: Execution
-) -> Arrays:
+def run(engine: Any, model: Any, inputs: Mapping[str, np.ndarray], execution: Execution) -> Arrays:
     """The network's outputs, of one image at a time where the mode says so."""
     if not execution.per_sample:
         return engine.run(model, inputs)

@@ -6,20 +6,20 @@ import os
 
 from restoration.errors import InputError
 
-METHODS = ("auto", "compiled", "composed")
+KERNEL_BACKENDS = ("auto", "compiled", "composed")
 
 
-def chosen_method(method: str | None, variable: str) -> str:
-    """One of `METHODS`: the argument, else what the environment variable says, else "auto".
+def kernel_backend(method: str | None, variable: str) -> str:
+    """One of `KERNEL_BACKENDS`: the argument, else what the environment variable says, else "auto".
 
     Raises:
-        InputError: neither names a method.
+        InputError: neither names one.
     """
     chosen = method or os.environ.get(variable) or "auto"
-    if chosen not in METHODS:
+    if chosen not in KERNEL_BACKENDS:
         raise InputError(
             "kernels",
-            expected="one of " + ", ".join(METHODS),
+            expected="one of " + ", ".join(KERNEL_BACKENDS),
             got=repr(chosen),
             where=f"argument, or environment variable {variable}",
             next_step='"auto" compiles where it can',

@@ -40,7 +40,7 @@ def weighted_psnr_db(truth: np.ndarray, image: np.ndarray, weight: np.ndarray) -
             "weights of a PSNR",
             expected=f"shape (1, {truth.shape[1]}, {truth.shape[2]}), not all 0",
             got=f"{weight.shape}, sum {weight.sum():g}",
-            where="restoration.metrics.weighted_psnr_db",
+            where="restoration.evaluation.metrics.weighted_psnr_db",
             next_step="give the mask at the size of the images",
         )
     weight = weight.reshape(truth.shape[-2:]).astype(np.float64)
@@ -62,7 +62,7 @@ def ssim(truth: np.ndarray, image: np.ndarray) -> float:
             "SSIM",
             expected=f"images of at least {_SSIM_WINDOW_PX} pixels on each side",
             got=f"{truth.shape[1]}x{truth.shape[2]}",
-            where="restoration.metrics.ssim",
+            where="restoration.evaluation.metrics.ssim",
             next_step="quote only the PSNR of images as small as this",
         )
     return float(
@@ -85,7 +85,7 @@ def _pair(truth: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]
             "images to compare",
             expected="two images of one shape, (3, h, w) or (1, 3, h, w)",
             got=f"{truth.shape} and {image.shape}",
-            where="restoration.metrics",
+            where="restoration.evaluation.metrics",
             next_step="compare the images of a batch one by one",
         )
     shape = truth.shape[-3:]

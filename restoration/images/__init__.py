@@ -1,0 +1,5 @@
+"""Pictures: files, tiles, borders, sizes. Decoders are imported when a file is read or written."""
+
+from restoration.images.files import Image, from_array, read_image, to_array, write_image
+
+__all__ = ["Image", "from_array", "read_image", "to_array", "write_image"]

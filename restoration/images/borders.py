@@ -1,8 +1,8 @@
 """What lies beyond the border of a picture.
 
-Five words, everywhere in the suite: "zeros"; "reflect", about the centers of the outer pixels, which
-are not repeated; "symmetric", about their outer edges, so that they are; "replicate", the outer
-pixel again and again; "wrap", around to the opposite border.
+Five words, everywhere in the suite: "zeros"; "reflect", about the centers of the outer pixels,
+which occur once; "symmetric", about their outer edges, so that they occur twice; "replicate", the
+outer pixel again and again; "wrap", around to the opposite border.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reading and writing image files, without losing what they hold.
 
-Pixels are float32 RGB in [0, 1] with shape (1, 3, h, w), whatever the file holds: grey images are
-repeated to three channels, alpha is kept beside the colours, and the bit depth is remembered so
+Pixels are float32 RGB in [0, 1] with shape (1, 3, h, w), whatever the file holds: gray images are
+repeated to three channels, alpha is kept beside the colors, and the bit depth is remembered so
 that a restored image can be written as deep as its source.
 """
 
@@ -12,8 +12,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import imageio.v3 as iio
 import numpy as np
 
 from restoration.errors import InputError
@@ -38,7 +36,7 @@ class Image:
 
 
 def read_image(path: str | os.PathLike[str]) -> Image:
-    """Read an 8- or 16-bit grey, colour or palette image, with or without alpha.
+    """Read an 8- or 16-bit gray, color or palette image, with or without alpha.
 
     An orientation written by a camera is applied. Of an animation the first frame is read.
 
@@ -83,7 +81,7 @@ def from_array(raw: np.ndarray, *, where: str = "array") -> Image:
             expected="(h, w) or (h, w, 1..4) samples",
             got=str(raw.shape),
             where=where,
-            next_step="give a single grey or colour image",
+            next_step="give a single gray or color image",
         )
     if raw.dtype == np.bool_:
         samples, bits = raw.astype(np.float32), 8
@@ -101,9 +99,9 @@ def from_array(raw: np.ndarray, *, where: str = "array") -> Image:
             next_step="convert it to PNG",
         )
     has_alpha = samples.shape[2] in (2, 4)
-    colours = samples[..., :-1] if has_alpha else samples
-    colours = np.repeat(colours, 3, axis=2) if colours.shape[2] == 1 else colours
-    pixels = np.ascontiguousarray(colours.transpose(2, 0, 1))[None]
+    colors = samples[..., :-1] if has_alpha else samples
+    colors = np.repeat(colors, 3, axis=2) if colors.shape[2] == 1 else colors
+    pixels = np.ascontiguousarray(colors.transpose(2, 0, 1))[None]
     return Image(pixels, samples[..., -1].copy() if has_alpha else None, bits)
 
 
@@ -140,6 +138,9 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
     if suffix in (".jpg", ".jpeg", ".bmp"):
         image = Image(image.pixels, None, image.bits)
     samples = to_array(image)
+    import cv2
+    import imageio.v3 as iio
+
     try:
         if suffix == ".png" and samples.dtype == np.uint16:
             content = cv2.imencode(".png", _swap_red_and_blue(samples))[1].tobytes()
@@ -177,8 +178,11 @@ def _umask() -> int:
 
 def _decode(path: Path) -> np.ndarray:
     """File content as (h, w) or (h, w, c) samples."""
+    import cv2
+    import imageio.v3 as iio
+
     if _is_deep_png(path):
-        # Pillow hands 16-bit colour out as 8 bits without a word.
+        # Pillow hands 16-bit color out as 8 bits without a word.
         content = np.fromfile(path, dtype=np.uint8)
         flags = cv2.IMREAD_UNCHANGED
         samples = cv2.imdecode(content, flags)

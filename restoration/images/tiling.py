@@ -25,9 +25,7 @@ def pad_to_multiple(image: np.ndarray, multiple: int, smallest_side_px: int = 1)
     Its sides become multiples of `multiple` and at least `smallest_side_px`. Crop the result with
     `[..., :h, :w]`, times the network's scale.
     """
-    height, width = (
-        rounded_up(max(size, smallest_side_px), multiple) for size in image.shape[-2:]
-    )
+    height, width = (rounded_up(max(size, smallest_side_px), multiple) for size in image.shape[-2:])
     return extend(image, height, width)
 
 
@@ -53,8 +51,8 @@ def restore_tiled(
 
     restore: takes a tile (n, c, t, t), gives (n, c', t*scale, t*scale). Tiles are cut so that each
     one is whole and its sides are multiples of `multiple`; an image smaller than a tile is one
-    padded tile. tiling_caveat: the spec's reason why a tile is not restored as the whole image is; with
-    more than one tile a UserWarning states it. progress: called with (tiles done, tiles in all).
+    padded tile. tiling_caveat: the spec's reason why a tile is not restored as the whole image is;
+    with more than one tile a UserWarning states it. progress: called with (tiles done, in all).
 
     Raises:
         InputError: `tile_px` is no multiple of `multiple`, or not larger than twice the overlap.
@@ -71,7 +69,9 @@ def restore_tiled(
     padded = pad_to_multiple(image, multiple)
     places = list(_places(padded.shape[-2], padded.shape[-1], tile_px, overlap_px))
     if tiling_caveat and len(places) > 1:
-        warnings.warn(f"{len(places)} tiles differ from the whole image: {tiling_caveat}", stacklevel=2)
+        warnings.warn(
+            f"{len(places)} tiles differ from the whole image: {tiling_caveat}", stacklevel=2
+        )
     blended: np.ndarray | None = None
     weights = np.zeros((padded.shape[-2] * scale, padded.shape[-1] * scale), np.float32)
     for done, (rows, columns) in enumerate(places, start=1):

@@ -8,7 +8,7 @@ through its engine; what is said here stands once for all of them, in NumPy.
 
 Differs from the authors' code where that fails: batches, sizes that no one scale gives, levels at
 which nothing is rendered. Two of its ways have a switch: `is_clamped`, levels ask for no place
-beyond the centres of the outer pixels, where rounding decides the local ensemble; `keeps_unfit`, a
+beyond the centers of the outer pixels, where rounding decides the local ensemble; `keeps_unfit`, a
 scale at which even the weakest pixels suffer keeps its bound, though that lets all pixels through.
 """
 
@@ -26,7 +26,7 @@ import yaml
 from restoration.engine.contract import Engine
 from restoration.errors import InputError
 from restoration.models import continuous
-from restoration.models.lmf import LMLIIFSpec, ModulatedSpec
+from restoration.models.lmf import ModulatedSpec
 
 Table = Mapping[float, float]
 Tables = Mapping[float, Table]
@@ -60,7 +60,7 @@ def read_tables(path: Path) -> dict[float, dict[float, float]]:
             expected="YAML as {4: {1: 0.33, 2: 0.44, 4: 1}}",
             got=f"{type(problem).__name__}: {str(problem).splitlines()[0]}",
             where=str(path),
-            next_step="build one with restoration.rendering.build_table",
+            next_step="build one with restoration.inference.cmsr.build_table",
         ) from problem
 
 
@@ -104,7 +104,7 @@ class Renderer:
                 "LMF model",
                 expected="one whose render network is modulated",
                 got="modulation 'none'",
-                where="restoration.rendering",
+                where="restoration.inference.cmsr",
                 next_step="render it without tables",
             )
         self.image = image
@@ -122,9 +122,9 @@ class Renderer:
         rows, columns = np.rint(((coord + 1) * size - 1) / 2).clip(0, size - 1).astype(int).T
         return self._strength[rows, columns]
 
-    def colours(self, coord: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    def colors(self, coord: np.ndarray, cell: np.ndarray) -> np.ndarray:
         """What the network gives at places (q, 2) for a cell (2,), (q, 3)."""
-        found = continuous.place(
+        found = continuous.lookup(
             self._spec, coord[None], cell[None], height=self.height, width=self.width
         )
         rgb = self._engine.call(self._model, "render", self._latents, *found.values())
@@ -142,7 +142,7 @@ def render(
     tables: Tables,
     is_clamped: bool = False,
 ) -> np.ndarray:
-    """Colours of images (n, 3, h, w) in [-1, 1] at places (q, 2) for a cell (2,), (n, q, 3).
+    """Colors of images (n, 3, h, w) in [-1, 1] at places (q, 2) for a cell (2,), (n, q, 3).
 
     Up to four times the size every pixel is rendered at the full scale.
     """
@@ -162,13 +162,13 @@ def _render_one(
     height, width = renderer.height, renderer.width
     scale = math.sqrt(len(coord) / (height * width))
     if scale <= continuous.LARGEST_TRAINED_SCALE:
-        return renderer.colours(coord, cell)
+        return renderer.colors(coord, cell)
     chosen = levels(tables, scale)
     canvas = renderer.image[0].transpose(1, 2, 0).astype(np.float64)
     is_complete = False
     for level in chosen:
         rows, columns = int(height * level.scale), int(width * level.scale)
-        places = continuous.grid(rows, columns)
+        places = continuous.make_coord(rows, columns)
         level_cell = continuous.output_cell(rows, columns, scale=level.scale)
         is_complete = level.scale == scale
         if is_clamped:
@@ -185,7 +185,7 @@ def _render_one(
             is_complete = False
             continue
         pixels = _sample(canvas, places)
-        pixels[is_chosen] = renderer.colours(places[is_chosen], level_cell)
+        pixels[is_chosen] = renderer.colors(places[is_chosen], level_cell)
         if is_complete:
             return pixels
         canvas = pixels.reshape(rows, columns, 3)
@@ -213,9 +213,10 @@ def build_tables(
         height, width = (round(size * scale) for size in image.shape[2:])
         cell = continuous.output_cell(height, width, scale=scale)
         renderer = Renderer(engine, model, spec, image, cell)
-        reference = renderer.colours(continuous.grid(height, width), cell).reshape(height, width, 3)
-        finest = 100 if isinstance(spec, LMLIIFSpec) else 200
-        untried = [k / finest for k in range(101)]
+        reference = renderer.colors(continuous.make_coord(height, width), cell).reshape(
+            height, width, 3
+        )
+        untried = [k / spec.strength_steps for k in range(101)]
         reached = 0.0
         for small in [small for small in current if small < scale]:
             best = _strongest(renderer, reference, small, untried, largest_error)
@@ -238,11 +239,11 @@ def _strongest(
     largest_error: float,
 ) -> float | None:
     """The strongest pixels that a scale suits, None if there are none; takes them off the list."""
-    coord = continuous.grid(*reference.shape[:2])
+    coord = continuous.make_coord(*reference.shape[:2])
     strength = renderer.strength(coord)
     rows, columns = int(renderer.height * scale), int(renderer.width * scale)
     cell = continuous.output_cell(rows, columns, scale=scale)
-    rendered = renderer.colours(continuous.grid(rows, columns), cell).reshape(rows, columns, 3)
+    rendered = renderer.colors(continuous.make_coord(rows, columns), cell).reshape(rows, columns, 3)
     error = (_sample(rendered, coord) - reference.reshape(-1, 3)) ** 2
     best = None
     for candidate in list(untried):
@@ -263,12 +264,12 @@ def _lower(table: dict[float, float], scale: float, bound: float) -> None:
 
 
 def _clamp(places: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Places no further out than the centres of an image's outer pixels."""
+    """Places no further out than the centers of an image's outer pixels."""
     edge = 1 - 1 / np.array([height, width])
     return places.clip(-edge, edge)
 
 
 def _sample(canvas: np.ndarray, coord: np.ndarray) -> np.ndarray:
-    """Bilinear interpolation of a canvas (h, w, 3) at places (q, 2), the border repeated."""
+    """Bilinear interpolation of a canvas (h, w, 3) at places (q, 2), the border replicated."""
     index, weight = continuous.bilinear(coord[None], np.array(canvas.shape[:2]))
     return np.einsum("kqc,kq->qc", canvas.reshape(-1, 3)[index[0]], weight[0])

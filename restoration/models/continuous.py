@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -187,7 +187,7 @@ class ContinuousSpec(Spec):
     required_inputs: ClassVar[int] = 5
     has_skip: ClassVar[bool] = False
 
-    encoder: EncoderSpec = EDSRSpec()
+    encoder: EncoderSpec = field(default_factory=EDSRSpec)
     chunk: int = 16384
 
     @property
@@ -256,11 +256,9 @@ class ContinuousSpec(Spec):
 
 
 class ContinuousModel(Model):
-    """A picture goes in as [-1, 1], with all places of the result; its colors come out as a list."""
+    """A picture goes in as [-1, 1], with all places of the result; a list of colors comes out."""
 
-    def _inputs(
-        self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays
-    ) -> Arrays:
+    def _inputs(self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays) -> Arrays:
         assert isinstance(spec, ContinuousSpec)
         size = image.shape[2], image.shape[3]
         height, width = self.result_size(spec, *size, scale=scale)

@@ -54,9 +54,7 @@ class UpsamplingEncoderSpec(EncoderSpec):
 class EncoderModel(Model):
     """A picture goes in as [-1, 1]; an enlarged one comes out so."""
 
-    def _inputs(
-        self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays
-    ) -> Arrays:
+    def _inputs(self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays) -> Arrays:
         extended = tiling.pad_to_multiple(image, spec.size_multiple, spec.smallest_side_px)
         return {"image": 2 * extended - 1}
 

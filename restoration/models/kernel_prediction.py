@@ -65,9 +65,7 @@ GAMMA = 2.2
 class _KernelPrediction(Model):
     """A picture goes in as light, minus one half."""
 
-    def _inputs(
-        self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays
-    ) -> Arrays:
+    def _inputs(self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays) -> Arrays:
         light = image**GAMMA - np.float32(0.5)
         return super()._inputs(spec, light.astype(np.float32), scale, given)
 

@@ -21,7 +21,7 @@ class LMDViTStageSpec(Spec):
     feed_forward: "leff" (a convolution over the map), "lefflocal" (within each window) or "mlp"
     (none). projection: "linear" or "conv", of queries, keys and values. modulator: a learned window
     is added before attention; cross_modulator: all pixels attend to another one, after a
-    normalisation if cross_norm (the authors' code computes and then forgets it). pruned: windows
+    normalization if cross_norm (the authors' code computes and then forgets it). pruned: windows
     are skipped. shift: every second block works on windows shifted by half. drop_path: the rate of
     each block.
     """
@@ -267,9 +267,7 @@ def _check_pruning(spec: Spec, inputs: Mapping[str, np.ndarray], images: int, wi
 class _LMDViT(Model):
     """A picture goes in with zeros all around, as the authors extend it."""
 
-    def _inputs(
-        self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays
-    ) -> Arrays:
+    def _inputs(self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays) -> Arrays:
         return {"image": tiling.pad_centered(image, spec.size_multiple)} | given
 
     def _image(

@@ -19,8 +19,8 @@ class ModulatedSpec(ContinuousSpec):
     modulation: one of MODULATIONS. compress: the modulating network also gives the code that the
     render network starts from, instead of the features.
 
-    Class variable `strength_steps`: in how many steps the authors try strengths of modulation from 0
-    to 1 for the tables of multi-scale rendering.
+    Class variable `strength_steps`: in how many steps the authors try strengths of modulation
+    from 0 to 1 for the tables of multi-scale rendering.
     """
 
     strength_steps: ClassVar[int] = 200
@@ -57,7 +57,7 @@ class ModulatedSpec(ContinuousSpec):
 class LMLIIFSpec(ModulatedSpec):
     """LM-LIIF; see `ModulatedSpec`.
 
-    unfold: the modulating network sees each pixel's 3x3 neighbourhood. cell: both networks are told
+    unfold: the modulating network sees each pixel's 3x3 neighborhood. cell: both networks are told
     the size of an output pixel.
     """
 
@@ -104,7 +104,7 @@ class LMCiaoSRSpec(ModulatedSpec):
     hidden: hidden layer of the networks for queries, keys and values. scale: of the attention
     across scales, 2, 3 or 4. temperature: what the logits of the attention over neighbors are
     divided by. as_published: keep two faults that the published weights were trained with, the 3x3
-    neighbourhood's channels cut as if they came place by place, and the neighbors' offset divided
+    neighborhood's channels cut as if they came place by place, and the neighbors' offset divided
     by the size twice, which leaves nearly nothing of it; False mends both, for training anew.
     """
 

@@ -21,7 +21,7 @@ class MIMOUNetSpec(Spec):
     blocks: residual blocks per stage.
     skip_dropout: probability that a channel of a fused skip is dropped in training (MIMO-UNet+).
     resize: how features are enlarged, "nearest" (the paper) or "asymmetric" (bilinear without
-        half-pixel centres, for weights trained by the MindSpore model zoo's port).
+        half-pixel centers, for weights trained by the MindSpore model zoo's port).
     """
 
     module: ClassVar[str] = "mimo_unet"

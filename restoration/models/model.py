@@ -155,9 +155,7 @@ class Model:
                 next_step="restoration.images.read_image gives (1, 3, h, w)",
             )
 
-    def _inputs(
-        self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays
-    ) -> Arrays:
+    def _inputs(self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays) -> Arrays:
         """What the network's subclass makes of a checked picture."""
         return {"image": tiling.pad_to_multiple(image, spec.size_multiple, spec.smallest_side_px)}
 

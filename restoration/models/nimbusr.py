@@ -92,9 +92,7 @@ class NIMBUSRSpec(Spec):
 class _NIMBUSR(Model):
     """A picture goes in with its masks, which are extended as it is."""
 
-    def _inputs(
-        self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays
-    ) -> Arrays:
+    def _inputs(self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays) -> Arrays:
         assert isinstance(spec, NIMBUSRSpec)
         reach = -(-(given["kernels"].shape[-1] // 2) // spec.scale)
         extended = tiling.pad_to_multiple(image, 1, reach)

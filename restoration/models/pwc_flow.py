@@ -47,9 +47,7 @@ class PWCFlowSpec(Spec):
 class _PWCFlow(Model):
     """A picture alone is both frames, the second of them one pixel further down and right."""
 
-    def _inputs(
-        self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays
-    ) -> Arrays:
+    def _inputs(self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays) -> Arrays:
         moved = np.pad(image, ((0, 0), (0, 0), (1, 0), (1, 0)), mode="edge")[..., :-1, :-1]
         return {"first": image, "second": moved} | given
 

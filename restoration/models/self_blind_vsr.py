@@ -84,9 +84,7 @@ class SelfBlindVSRSpec(Spec):
 class _SelfBlindVSR(Model):
     """A picture alone is a clip in which nothing moves."""
 
-    def _inputs(
-        self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays
-    ) -> Arrays:
+    def _inputs(self, spec: Spec, image: np.ndarray, scale: float | None, given: Arrays) -> Arrays:
         assert isinstance(spec, SelfBlindVSRSpec)
         return {"frames": np.repeat(image[:, None], spec.frames, axis=1)} | given
 

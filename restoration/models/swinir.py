@@ -18,8 +18,8 @@ class SwinIRSpec(EncoderSpec):
     """SwinIR.
 
     width: channels of the tokens. depths, heads: blocks and attention heads of each group. window:
-    side of the attention's windows. mlp_ratio: how much wider the hidden layer of an MLP is. merge: "1conv"
-    or "3conv", what ends a group. drop_path: probability that the last block is left out in
+    side of the attention's windows. mlp_ratio: how much wider an MLP's hidden layer is. merge:
+    "1conv" or "3conv", what ends a group. drop_path: probability that the last block is left out in
     training; those before it less. keep_padding: give features as large as the image extended to
     multiples of the window, as the authors' code does, which then places them wrongly; only to
     reproduce it.

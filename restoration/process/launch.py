@@ -21,7 +21,7 @@ from typing import Any
 
 from restoration.process.messages import Message, parse
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 _KILLED_NOTE = "the system kills a process so when memory runs out"
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.convert.test_lossless import _published
+from weights_convert.checkpoints import schemas
 from weights_convert.cli import main
 
 
@@ -151,7 +152,7 @@ def test_the_command_needs_no_framework(published: Path, tmp_path: Path) -> None
     for target in ("x.pth", "x.ckpt"):
         finished = subprocess.run(
             [sys.executable, "-c", program, str(published), str(tmp_path / target)],
-            cwd=Path(__file__).resolve().parent.parent,
+            cwd=Path(__file__).resolve().parents[2],
             capture_output=True,
             text=True,
             check=False,

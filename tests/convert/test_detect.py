@@ -22,7 +22,7 @@ from weights_convert.files.tensors import DTYPES, Held, Tensor, from_numpy
 from weights_convert.naming.tables import NameTable
 from weights_convert.published import Layout, layouts
 
-FULL = Path(__file__).parent / "golden" / "full"
+FULL = Path(__file__).parents[1] / "golden" / "full"
 CONTENTS = {path.stem: json.loads(path.read_text()) for path in sorted(FULL.glob("*.json"))}
 OWNERS = {
     weights.layout: model.name for model in registry.MODELS.values() for weights in model.published
@@ -79,7 +79,7 @@ def test_every_table_is_recognised_without_a_framework(model: str, layout: str) 
     forced = said(model) if model in layouts() else None
     found = detect.detect(tensors, TABLES[model, layout]["config"], model=forced, where="x")
     if (model, layout) in PUBLISHED:
-        assert found, "python -m weights_convert.write_entries"
+        assert found, "python -m weights_convert.build_schemas"
         assert (found.model, found.score, found.fits) == (model, 1.0, True)
         assert found.spec == PUBLISHED[model, layout]
         assert len(found.ours) + len(found.constants) == len(tensors)
@@ -133,7 +133,7 @@ def test_one_missing_entry_never_makes_it_another_model(model: str, layout: str)
 
 
 def test_other_sizes_are_asked_of_a_framework(backends: Callable[[str], Backend]) -> None:
-    """Width 12 is in no catalogue, and only the depth tells MIMO-UNet from MIMO-UNet+."""
+    """Width 12 is in no registry, and only the depth tells MIMO-UNet from MIMO-UNet+."""
     spec = MIMOUNetSpec(width=12, blocks=3)
     shapes = backends("torch").call("shapes", spec)
     tensors = {name: _tensor(shape) for name, shape in shapes.items()}
@@ -250,12 +250,12 @@ def test_the_catalogues_entries_are_those_of_the_networks(
             assert spec in schemas.catalogued_specs(model.name)
             listed = schemas.entries_of_catalogued(spec)
             assert listed is not None, (
-                f"{model.name} {name}: python -m weights_convert.write_entries"
+                f"{model.name} {name}: python -m weights_convert.build_schemas"
             )
             real = backends("torch").call("state", spec)
             assert listed == {
                 entry: Entry(str(array.dtype), array.shape) for entry, array in real.items()
-            }, f"{model.name} {name} has changed: python -m weights_convert.write_entries"
+            }, f"{model.name} {name} has changed: python -m weights_convert.build_schemas"
 
 
 @pytest.mark.usefixtures("_no_framework")

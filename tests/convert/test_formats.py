@@ -40,7 +40,7 @@ def read(path: Path, **options: str) -> Payload:
 
 def call_torch_save(backends: Backends, path: Path, kind: str, *, legacy: bool) -> Payload:
     name = "torch_save_legacy" if legacy else "torch_save"
-    return backends("torch").call(f"convert_work.{name}", str(path), kind)
+    return backends("torch").call(f"convert.work.{name}", str(path), kind)
 
 
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
@@ -59,7 +59,7 @@ def test_every_pickle_protocol_of_torch_is_read(
     backends: Backends, tmp_path: Path, protocol: int
 ) -> None:
     path = tmp_path / "x.pth"
-    expected = backends("torch").call("convert_work.torch_save_protocol", str(path), protocol)
+    expected = backends("torch").call("convert.work.torch_save_protocol", str(path), protocol)
     assert read(path) == expected
 
 
@@ -67,27 +67,27 @@ def test_every_pickle_protocol_of_torch_is_read(
 def test_what_jittor_writes_is_read(backends: Backends, tmp_path: Path, kind: str) -> None:
     for suffix in (".pkl", ".anything"):
         path = tmp_path / f"x{suffix}"
-        expected = backends("jittor").call("convert_work.jittor_save", str(path), kind)
+        expected = backends("jittor").call("convert.work.jittor_save", str(path), kind)
         assert read(path) == expected
         assert open_checkpoint(path).format.name == "jittor"
 
 
 def test_what_jittor_writes_for_torch_is_read(backends: Backends, tmp_path: Path) -> None:
     path = tmp_path / "x.pth"
-    expected = backends("jittor").call("convert_work.jittor_save", str(path), "vars")
+    expected = backends("jittor").call("convert.work.jittor_save", str(path), "vars")
     assert read(path) == expected
 
 
 @pytest.mark.parametrize("crc_check", [False, True])
 def test_what_mindspore_writes_is_read(backends: Backends, tmp_path: Path, crc_check: bool) -> None:
     path = tmp_path / "x.ckpt"
-    expected = backends("mindspore").call("convert_work.mindspore_save", str(path), crc_check)
+    expected = backends("mindspore").call("convert.work.mindspore_save", str(path), crc_check)
     assert read(path) == expected
 
 
 def test_what_mindspores_optimizers_keep_is_no_weight(backends: Backends, tmp_path: Path) -> None:
     path = tmp_path / "x.ckpt"
-    names = backends("mindspore").call("convert_work.mindspore_train", str(path))
+    names = backends("mindspore").call("convert.work.mindspore_train", str(path))
     checkpoint = open_checkpoint(path)
     assert list(checkpoint.tensors) == names
     assert {"moment1.0.weight", "learning_rate", "beta1_power"} <= checkpoint.beside.keys()
@@ -95,7 +95,7 @@ def test_what_mindspores_optimizers_keep_is_no_weight(backends: Backends, tmp_pa
 
 def test_what_safetensors_writes_is_read(backends: Backends, tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
-    expected = backends("torch").call("convert_work.torch_save_safetensors", str(path))
+    expected = backends("torch").call("convert.work.torch_save_safetensors", str(path))
     assert read(path) == expected
 
 
@@ -144,30 +144,30 @@ def written(backends: Backends, folder: Path, name: str) -> tuple[Path, Payload]
 def test_torch_reads_what_is_written(backends: Backends, tmp_path: Path) -> None:
     target, expected = written(backends, tmp_path, "torch")
     # weights_only: PyTorch's own list of harmless names accepts the file.
-    assert backends("torch").call("convert_work.torch_load", str(target)) == expected
+    assert backends("torch").call("convert.work.torch_load", str(target)) == expected
 
 
 def test_safetensors_reads_what_is_written(backends: Backends, tmp_path: Path) -> None:
     target, expected = written(backends, tmp_path, "safetensors")
-    assert backends("torch").call("convert_work.torch_load_safetensors", str(target)) == expected
+    assert backends("torch").call("convert.work.torch_load_safetensors", str(target)) == expected
 
 
 def test_jittor_reads_what_is_written(backends: Backends, tmp_path: Path) -> None:
     target, expected = written(backends, tmp_path, "jittor")
     target = target.rename(tmp_path / "target.pkl")
-    assert backends("jittor").call("convert_work.jittor_load", str(target)) == expected
+    assert backends("jittor").call("convert.work.jittor_load", str(target)) == expected
 
 
 def test_mindspore_reads_what_is_written(backends: Backends, tmp_path: Path) -> None:
     target, expected = written(backends, tmp_path, "mindspore")
     target = target.rename(tmp_path / "target.ckpt")
-    assert backends("mindspore").call("convert_work.mindspore_load", str(target)) == expected
+    assert backends("mindspore").call("convert.work.mindspore_load", str(target)) == expected
 
 
 def test_mindspore_files_are_the_same_bytes(backends: Backends, tmp_path: Path) -> None:
     """What MindSpore writes and what we write from it are one file."""
     source, target = tmp_path / "x.ckpt", tmp_path / "y.ckpt"
-    backends("mindspore").call("convert_work.mindspore_save", str(source), False)
+    backends("mindspore").call("convert.work.mindspore_save", str(source), False)
     convert(source, target, to="kept")
     assert target.read_bytes() == source.read_bytes()
 
@@ -181,7 +181,7 @@ def test_large_tensors_are_sliced_as_mindspore_does(
     np.savez(tmp_path / "x.npz", a=array, b=array[:3])
     convert(tmp_path / "x.npz", tmp_path / "y.ckpt", to="kept")
     assert (tmp_path / "y.ckpt").read_bytes().count(b"\x0a\x01a") == 3
-    found = backends("mindspore").call("convert_work.mindspore_load", str(tmp_path / "y.ckpt"))
+    found = backends("mindspore").call("convert.work.mindspore_load", str(tmp_path / "y.ckpt"))
     assert found == read(tmp_path / "y.ckpt") == read(tmp_path / "x.npz")
 
 
@@ -216,7 +216,7 @@ def test_every_format_gives_the_same_content(backends: Backends, tmp_path: Path)
 def test_optimizer_state_is_kept_on_request(backends: Backends, tmp_path: Path) -> None:
     source = tmp_path / "source.pth"
     call_torch_save(backends, source, "model", legacy=False)
-    original = backends("torch").call("convert_work.torch_load", str(source))
+    original = backends("torch").call("convert.work.torch_load", str(source))
     plain = convert(source, tmp_path / "plain.pth", to="kept")
     assert plain.kept == ()
     assert set(plain.left_out) == {
@@ -230,6 +230,6 @@ def test_optimizer_state_is_kept_on_request(backends: Backends, tmp_path: Path) 
     result = convert(source, tmp_path / "kept.pth", to="kept", keep_rest=True)
     assert set(result.kept) == {"optimizer", "scheduler", "epoch", "options", "size"}
     assert result.left_out == ("stamp",)
-    again = backends("torch").call("convert_work.torch_load", str(tmp_path / "kept.pth"))
+    again = backends("torch").call("convert.work.torch_load", str(tmp_path / "kept.pth"))
     for key in ("model", "optimizer", "epoch", "options"):
         assert again[key] == original[key]

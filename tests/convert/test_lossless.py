@@ -35,7 +35,7 @@ from weights_convert.formats import WRITABLE
 from weights_convert.naming.tables import NameTable
 from weights_convert.published import Layout, layouts
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 Arrays = dict[str, np.ndarray]
 
 
@@ -49,7 +49,7 @@ def _weights(model: str) -> Arrays:
     """Weights of the tiny model under the suite's names."""
     random = np.random.default_rng(0)
     listed = schemas.entries_of_catalogued(registry.find(model).spec("tiny"))
-    assert listed, f"{model}: python -m weights_convert.write_entries"
+    assert listed, f"{model}: python -m weights_convert.build_schemas"
     return {
         name: random.standard_normal(entry.shape).astype(entry.dtype)
         for name, entry in listed.items()
@@ -105,7 +105,7 @@ def test_authors_names_and_back(
         }
         assert diff(tmp_path / "ours.safetensors", target).is_equal
         assert diff(tmp_path / "ours.safetensors", target).model == model
-    plain = backends("torch").call("convert_work.torch_load", str(tmp_path / "back.torch"))
+    plain = backends("torch").call("convert.work.torch_load", str(tmp_path / "back.torch"))
     container = layouts()[model].container(registry.find(model).spec("tiny"), again)
     assert plain.keys() == container.keys()
 
@@ -117,7 +117,7 @@ def test_what_one_framework_saves_another_loads(
     spec = registry.find(model).spec("tiny")
     for first, second in (("torch", "jittor"), ("jittor", "mindspore"), ("mindspore", "torch")):
         source, target = tmp_path / f"{first}.ckpt", tmp_path / f"{first}.safetensors"
-        saved = backends(first).call("convert_work.save_network", str(source), spec)
+        saved = backends(first).call("convert.work.save_network", str(source), spec)
         result = convert(source, target, model=said(model))
         assert (result.model, result.source_format) == (model, first)
         loaded = backends(second).call("round_trip", spec, load_file(target))

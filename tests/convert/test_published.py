@@ -14,7 +14,7 @@ from restoration.models import registry
 from tests.backends import Backend
 from weights_convert.published import layout_of_class, layouts
 
-FULL = Path(__file__).parent / "golden" / "full"
+FULL = Path(__file__).parents[1] / "golden" / "full"
 CASES = [(model.name, weights) for model in registry.MODELS.values() for weights in model.published]
 
 

@@ -20,10 +20,10 @@ def test_mindspores_own_layers_take_pytorchs_weights(
     backends: Callable[[str], Backend], tmp_path: Path
 ) -> None:
     source, target, back = (tmp_path / name for name in ("x.pth", "x.ckpt", "back.safetensors"))
-    expected = backends("torch").call("convert_work.torch_layers", str(source))
+    expected = backends("torch").call("convert.work.torch_layers", str(source))
     convert(source, target, to="kept", suffixes="mindspore", embeddings=["words.weight"])
     # Strict: nothing missing, nothing unexpected.
-    state, left_over = backends("mindspore").call("convert_work.mindspore_layers", str(target))
+    state, left_over = backends("mindspore").call("convert.work.mindspore_layers", str(target))
     assert left_over == ([], [])
     assert state == read(target)
     assert sorted(content for _, _, content in state.values()) == sorted(

@@ -18,8 +18,8 @@ def test_motion_kernels_are_kernels(size: int, seed: int) -> None:
     assert kernel.shape == (size, size)
     assert kernel.min() >= 0
     assert kernel.sum() == pytest.approx(1)
-    centre = [(kernel.sum(1 - axis) * np.arange(size)).sum() for axis in (0, 1)]
-    assert centre == pytest.approx([size // 2, size // 2], abs=1e-6)
+    center = [(kernel.sum(1 - axis) * np.arange(size)).sum() for axis in (0, 1)]
+    assert center == pytest.approx([size // 2, size // 2], abs=1e-6)
 
 
 def test_motion_kernels_move() -> None:
@@ -53,7 +53,9 @@ def test_blur_is_a_convolution_with_mirrored_borders() -> None:
 
 def test_blur_takes_images_smaller_than_the_kernel() -> None:
     image = np.full((1, 3, 1, 1), 0.25, np.float32)
-    assert degradations.blur(image, degradations.gaussian_kernel(9, sigma_px=2.0)) == pytest.approx(0.25)
+    assert degradations.blur(image, degradations.gaussian_kernel(9, sigma_px=2.0)) == pytest.approx(
+        0.25
+    )
 
 
 def test_noise_has_its_standard_deviation() -> None:

@@ -51,8 +51,8 @@ def test_png_of_every_kind(
     assert image.pixels.dtype == np.float32
     assert image.bits == 8 * samples.dtype.itemsize
     has_alpha = channels in (2, 4)
-    colours = samples[..., :-1] if has_alpha else samples
-    expected = np.broadcast_to(colours, (*size, 3)).transpose(2, 0, 1)[None] / top
+    colors = samples[..., :-1] if has_alpha else samples
+    expected = np.broadcast_to(colors, (*size, 3)).transpose(2, 0, 1)[None] / top
     np.testing.assert_allclose(image.pixels, expected, rtol=1e-6)
     assert (image.alpha is not None) == has_alpha
 
@@ -86,11 +86,11 @@ def test_orientation_of_a_camera_is_applied(tmp_path: Path) -> None:
 
 
 def test_palette_becomes_colour(tmp_path: Path) -> None:
-    colours = np.zeros((2, 2, 3), np.uint8)
-    colours[0, 0], colours[1, 1] = (255, 0, 0), (0, 0, 255)
-    PillowImage.fromarray(colours).convert("P", palette=1).save(tmp_path / "in.png")
+    colors = np.zeros((2, 2, 3), np.uint8)
+    colors[0, 0], colors[1, 1] = (255, 0, 0), (0, 0, 255)
+    PillowImage.fromarray(colors).convert("P", palette=1).save(tmp_path / "in.png")
     found = images.to_array(images.read_image(tmp_path / "in.png"))
-    assert np.array_equal(found, colours)
+    assert np.array_equal(found, colors)
 
 
 def test_writing_rounds_and_clips() -> None:

@@ -16,7 +16,7 @@ from restoration.blur.pictures import draw_grid, draw_kernels, draw_masks, main,
 from restoration.data import sample_inputs
 from restoration.errors import ExitCode, InputError
 
-GOLDEN = Path(__file__).parent / "golden" / "kernel_prediction-grid.safetensors"
+GOLDEN = Path(__file__).parents[1] / "golden" / "kernel_prediction-grid.safetensors"
 
 
 def _softmax(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
@@ -181,7 +181,7 @@ def test_the_grid_is_the_authors(style: str, stored: str) -> None:
 
 
 def test_the_green_grid_darkens_and_lights_up() -> None:
-    """The remaining style, at a kernel of one tap: above the centre in the field, below drawn."""
+    """The remaining style, at a kernel of one tap: above the center in the field, below drawn."""
     kernel = np.zeros((1, 1, 5, 5))
     kernel[0, 0, 1, 2] = 1
     image = np.random.default_rng(7).random((1, 3, 9, 13))

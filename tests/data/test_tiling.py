@@ -92,10 +92,10 @@ def test_a_network_that_sees_the_whole_image_says_so() -> None:
     image = np.random.default_rng(0).random((1, 3, 40, 24), np.float32)
     with pytest.warns(UserWarning, match="2 tiles differ from the whole image: it sees the mean"):
         restore_tiled(
-            lambda tile: tile, image, tile_px=24, overlap_px=4, untiled="it sees the mean"
+            lambda tile: tile, image, tile_px=24, overlap_px=4, tiling_caveat="it sees the mean"
         )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         restore_tiled(
-            lambda tile: tile, image, tile_px=40, overlap_px=4, untiled="it sees the mean"
+            lambda tile: tile, image, tile_px=40, overlap_px=4, tiling_caveat="it sees the mean"
         )

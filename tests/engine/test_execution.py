@@ -13,12 +13,13 @@ from restoration.engine.execution import LOW_MEMORY, PLAIN, Execution, run
 from restoration.engine.state import load_partial
 from restoration.errors import InputError
 from restoration.images.resize import fit_within
-from restoration.images.tiling import pad_centered
+from restoration.images.tiling import crop_centered, pad_centered
 from restoration.inference.restorer import restore
 from restoration.models import registry
 from tests.backends import Backend, RaisedError
 
-SPEC = registry.find("lmd_vit").spec("tiny")
+MODEL = registry.find("lmd_vit")
+SPEC = MODEL.spec("tiny")
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((2, 3, 64, 128), np.float32)
 
@@ -44,18 +45,18 @@ def test_images_are_reduced_to_the_longest_side(
 
 
 def test_reduction_does_not_alias() -> None:
-    """Stripes finer than the result can show become grey, not other stripes."""
+    """Stripes finer than the result can show become gray, not other stripes."""
     stripes = np.tile(np.array([0.0, 1.0], np.float32), 128).reshape(1, 1, 1, 256)
     image = np.broadcast_to(stripes, (1, 3, 64, 256))
     assert np.abs(fit_within(image, 50)[..., 5:-5] - 0.5).max() < 0.05
 
 
-def test_padding_is_centred() -> None:
+def test_padding_is_centered() -> None:
     image = RNG.random((1, 3, 17, 33), np.float32)
-    padded, (rows, columns) = pad_centered(image, 16)
+    padded = pad_centered(image, 16)
     assert padded.shape == (1, 3, 32, 48)
-    assert (rows.start, columns.start) == (7, 7)
-    assert np.array_equal(padded[..., rows, columns], image)
+    assert np.array_equal(padded[..., 7:24, 7:40], image)
+    assert np.array_equal(crop_centered(padded, 17, 33), image)
     assert padded.sum() == pytest.approx(image.sum())
 
 
@@ -73,7 +74,7 @@ class _Doubling:
 def test_images_go_one_by_one() -> None:
     engine = _Doubling()
     mode = Execution(per_sample=True)
-    found = run(engine, None, {"image": IMAGES}, mode)  # type: ignore[arg-type]
+    found = run(engine, None, {"image": IMAGES}, mode)
     assert engine.batches == [1, 1]
     assert np.array_equal(found["restored"], 2 * IMAGES)
 
@@ -83,13 +84,13 @@ def test_restoring_says_what_it_reduced_and_gives_the_image_back() -> None:
     image = RNG.random((1, 3, 100, 60), np.float32)
     mode = Execution(max_side_px=50)
     engine = _Doubling()
-    found = restore(engine, None, SPEC, image, mode, report=told.append)  # type: ignore[arg-type]
+    found = restore(engine, None, MODEL, SPEC, image, execution=mode, report=told.append)  # type: ignore[arg-type]
     assert found.shape == (1, 3, 50, 30)
     assert found.max() <= 1
     assert told == ["reduced from 100x60 to 50x30: the longest side may have 50 pixels"]
     assert np.allclose(found, (2 * fit_within(image, 50)).clip(0, 1))
     told.clear()
-    restore(engine, None, SPEC, image, PLAIN, report=told.append)  # type: ignore[arg-type]
+    restore(engine, None, MODEL, SPEC, image, execution=PLAIN, report=told.append)  # type: ignore[arg-type]
     assert told == []
 
 

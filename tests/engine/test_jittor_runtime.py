@@ -18,7 +18,7 @@ from restoration.process import cache
 from tests.backends import Backend
 from tests.porting.native import Native
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def _silent(_text: str) -> None:

@@ -21,7 +21,7 @@ from restoration.models.registry import MODELS
 from tests.backends import Backend
 from weights_convert.published import layout_of_class
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = ["lm_liif-cmsr", "lm_liif-cmsr-ensemble", "lm_lte-cmsr", "lm_ciaosr-cmsr"]
 
 
@@ -116,7 +116,7 @@ def test_any_size_and_batch(backends: Callable[[str], Backend]) -> None:
     plain = continuous.enlarge(spec, images, height=31, width=43)
     expected = torch.call("run", spec, weights, plain)["rgb"]
     options: dict[str, Any] = {
-        "coord": continuous.grid(31, 43),
+        "coord": continuous.make_coord(31, 43),
         "cell": continuous.output_cell(31, 43, scale=np.sqrt(31 * 43 / 48)),
         "tables": {6: {6: 1}},
     }

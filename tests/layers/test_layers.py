@@ -759,9 +759,9 @@ def test_layer_norm(backend: Backend, mean: float) -> None:
     assert np.array_equal(initial["weight"], np.ones(16))
     assert np.array_equal(initial["bias"], np.zeros(16))
     exact = x.astype(np.float64)
-    centred = exact - exact.mean(axis=2, keepdims=True)
-    spread = np.sqrt((centred**2).mean(axis=2, keepdims=True) + 1e-5)
-    expected = centred / spread * weights["weight"] + weights["bias"]
+    centered = exact - exact.mean(axis=2, keepdims=True)
+    spread = np.sqrt((centered**2).mean(axis=2, keepdims=True) + 1e-5)
+    expected = centered / spread * weights["weight"] + weights["bias"]
     # Numbers near 1000, and their mean, are known to 3e-5, some of which the factors enlarge.
     np.testing.assert_allclose(found, expected, rtol=0, atol=5e-4 if mean else 5e-6)
 

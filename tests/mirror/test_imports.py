@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FRAMEWORKS = ("torch", "jittor", "mindspore")
 IMPLEMENTATIONS = tuple(f"{framework}_impl" for framework in FRAMEWORKS)
 NEUTRAL = ("restoration", "parity", "weights_convert")

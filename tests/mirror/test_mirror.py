@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("torch_impl", "jittor_impl", "mindspore_impl")
 SHIMS = ("layers", "correlation")
 SERVING_LAYERS = {"compiled"}  # what layers.py needs in one framework only

@@ -26,7 +26,7 @@ from restoration.models.swinir import SwinIRSpec
 from tests.backends import Backend
 from weights_convert.published import layouts
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 NETWORKS = [
     name for name, model in MODELS.items() if isinstance(model.spec("tiny"), ContinuousSpec)
 ]
@@ -113,7 +113,7 @@ def test_frameworks_agree_at_any_scale(
 
 @pytest.mark.parametrize("scale", [1, 3, 5])
 def test_places_at_odd_scales_are_decided_in_float64(scale: int) -> None:
-    """The last row of results lies on the last row's centre: all four of its pixels are that row,
+    """The last row of results lies on the last row's center: all four of its pixels are that row,
     none of the areas between is more than rounding, and so all four count alike."""
     spec = MODELS["lm_liif"].spec("tiny")
     inputs = continuous.enlarge(spec, _images(1, 3, 4, 5), height=4 * scale, width=5 * scale)
@@ -128,7 +128,7 @@ def test_places_of_a_query_from_the_definition() -> None:
     """Four pixels around, each weighted by the area opposite; bilinear interpolation's pixels."""
     spec = MODELS["lm_lte"].spec("tiny")
     coord = np.array([[[-0.3, 0.25], [0.99, -0.99]]])
-    found = continuous.place(spec, coord, np.array([[0.1, 0.2]]), height=5, width=8)
+    found = continuous.lookup(spec, coord, np.array([[0.1, 0.2]]), height=5, width=8)
     y, x = (-0.3 + 1) / 2 * 5 - 0.5, (0.25 + 1) / 2 * 8 - 0.5  # 1.25, 4.5 in pixels
     low_y, low_x = int(np.floor(y)), int(np.floor(x))
     part_y, part_x = y - low_y, x - low_x
@@ -144,13 +144,13 @@ def test_places_of_a_query_from_the_definition() -> None:
     offsets = [(2 * (y - row), 2 * (x - column)) for row, column in corners]
     np.testing.assert_allclose(found["offset"][0, :, 0], offsets, atol=1e-12)
     np.testing.assert_allclose(found["cell"], [[0.5, 1.6]])
-    # Beyond the centres of the outer pixels these are repeated.
+    # Beyond the centers of the outer pixels these are repeated.
     assert found["index"][0, :4, 1].tolist() == [32, 32, 32, 32]
 
 
 def test_grid_is_what_the_authors_build() -> None:
     expected = load_file(GOLDEN / "lmf_metrics.safetensors")["outputs/make_coord_7x9"]
-    np.testing.assert_allclose(continuous.grid(7, 9), expected, rtol=0, atol=2e-7)
+    np.testing.assert_allclose(continuous.make_coord(7, 9), expected, rtol=0, atol=2e-7)
 
 
 def test_reducing_an_image_is_refused() -> None:
@@ -170,8 +170,8 @@ def test_reducing_an_image_is_refused() -> None:
 )
 def test_bad_queries_are_explained(change: dict[str, np.ndarray], words: str) -> None:
     spec = MODELS["lm_liif"].spec("tiny")
-    coord = continuous.grid(2, 3)[None]
-    inputs = continuous.place(spec, coord, np.ones((1, 2)), height=6, width=7)
+    coord = continuous.make_coord(2, 3)[None]
+    inputs = continuous.lookup(spec, coord, np.ones((1, 2)), height=6, width=7)
     with pytest.raises(InputError, match=words):
         spec.check_inputs({"image": _images(1, 3, 6, 7)} | inputs | change)
 

@@ -21,7 +21,7 @@ from tests.backends import Backend
 from tests.parity.judging import Arrays, distance, moved_by_an_ulp, worst_ratio
 from weights_convert.published import layouts
 
-GOLDEN = Path(__file__).parent / "golden" / "kernel_prediction-pipeline.safetensors"
+GOLDEN = Path(__file__).parents[1] / "golden" / "kernel_prediction-pipeline.safetensors"
 PORTS = ("jittor", "mindspore")
 GAMMA = 2.2
 SIGMA = 0.01

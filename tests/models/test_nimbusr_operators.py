@@ -19,7 +19,7 @@ from restoration.models.nimbusr import NIMBUSRSpec
 from tests.backends import Backend, RaisedError
 from tests.parity.judging import Arrays, distance, moved_by_an_ulp, worst_ratio
 
-GOLDEN = Path(__file__).parent / "golden" / "nimbusr-operators.safetensors"
+GOLDEN = Path(__file__).parents[1] / "golden" / "nimbusr-operators.safetensors"
 PORTS = ("jittor", "mindspore")
 INPUTS = ("image", "masks", "kernels")
 RESULTS = (
@@ -69,7 +69,7 @@ def test_the_operators_are_the_authors_in_every_framework(
 
 @pytest.mark.parametrize(("size", "height", "width"), [(5, 7, 6), (9, 5, 6)])
 def test_kernel_spectra(backend: Backend, size: int, height: int, width: int) -> None:
-    """Centred on the origin; a kernel larger than the image wraps around."""
+    """Centerd on the origin; a kernel larger than the image wraps around."""
     kernels = np.random.default_rng(1).random((2, 3, size, size)).astype(np.float32)
     wrapped = np.zeros((2, 3, height, width))
     offsets = np.arange(size) - size // 2

@@ -18,7 +18,7 @@ from restoration.models import registry
 from tests.backends import Backend
 from weights_convert.published import layouts
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 PARTS: dict[str, tuple[str, str, dict[str, Any], str, str]] = {
     # golden's name: file, class, arguments, the published name it stands for, and ours
     "eca16": ("phaseformer", "ChannelGate", {}, "attention.2.", "gate1."),

@@ -1,4 +1,4 @@
-"""Specs check themselves; the catalogue finds models and suggests names."""
+"""Specs check themselves; the registry finds models and suggests names."""
 
 from __future__ import annotations
 
@@ -129,10 +129,12 @@ def test_photographs_are_blurred_but_recognisable() -> None:
     )
     assert sharp.shape == blurred.shape == (2, 3, 96, 128)
     for one, other in zip(sharp, blurred, strict=True):
-        # Less contrast between neighbours, the same picture.
+        # Less contrast between neighbors, the same picture.
         assert np.abs(np.diff(other)).mean() < 0.9 * np.abs(np.diff(one)).mean()
         assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.8
-    _, again = sample_inputs.sharp_and_blurred(("astronaut", "cat"), height_px=96, width_px=128, seed=0)
+    _, again = sample_inputs.sharp_and_blurred(
+        ("astronaut", "cat"), height_px=96, width_px=128, seed=0
+    )
     assert np.array_equal(blurred, again)
 
 

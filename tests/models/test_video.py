@@ -20,9 +20,13 @@ from restoration.engine.kernel_backend import KERNEL_BACKENDS, kernel_backend
 from restoration.errors import InputError
 from tests.backends import Backend, RaisedError
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 OPERATORS = GOLDEN / "self_blind_vsr-ops.safetensors"
-HAVE = {"torch": ["auto", "composed"], "jittor": list(KERNEL_BACKENDS), "mindspore": ["auto", "composed"]}
+HAVE = {
+    "torch": ["auto", "composed"],
+    "jittor": list(KERNEL_BACKENDS),
+    "mindspore": ["auto", "composed"],
+}
 
 Results = tuple[list[np.ndarray], list[np.ndarray]]
 
@@ -293,6 +297,6 @@ def test_two_convolutions_as_one(backend: Backend, size: tuple[int, int]) -> Non
     """Joined they are what they are one after the other, along the edges too."""
     rng = np.random.default_rng(8)
     x = rng.standard_normal((2, 4, *size)).astype(np.float32)
-    joined, apart = backend.call("self_blind_vsr_colours", x)
+    joined, apart = backend.call("self_blind_vsr_colors", x)
     assert joined.shape == (2, 3, *size)
     np.testing.assert_allclose(joined, apart, rtol=0, atol=2e-6)

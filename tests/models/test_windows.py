@@ -21,7 +21,7 @@ def test_relative_positions(window: int) -> None:
 def test_masks_part_what_the_roll_brought_together(
     window: int, shift: int, rows: int, columns: int
 ) -> None:
-    """Pixels that were not neighbours before the roll must not see each other."""
+    """Pixels that were not neighbors before the roll must not see each other."""
     height, width = rows * window, columns * window
     down, right = np.indices((height, width))
     regions = 3 * _region(down, height, window, shift) + _region(right, width, window, shift)

@@ -11,11 +11,11 @@ from parity.cases import case
 from parity.commands.run import Row, Run, run
 from parity.judge.verdicts import BOUND, Verdict
 from parity.report.progress import Progress
-from parity.selftest import faults
 from restoration.errors import ExitCode
 from restoration.process.launch import Worker
+from tests.parity import faults
 
-GOLDEN = Path(__file__).parent / "golden" / "mimo_unet.safetensors"
+GOLDEN = Path(__file__).parents[1] / "golden" / "mimo_unet.safetensors"
 REFERENCE = Worker("torch", "torch_impl", "reference", "cpu")
 
 

@@ -19,7 +19,7 @@ from parity.report.table import readable
 from restoration.errors import ExitCode
 from tests.conftest import FRAMEWORKS
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 NO_NETWORKS = {
     "mimo_unet-loss",
     "lmd_vit-losses",

@@ -13,7 +13,7 @@ import pytest
 from tests.backends import Backend
 from tests.porting.native import Native, differs
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PORTS = ("jittor", "mindspore")
 COLUMNS = 4
 

@@ -43,8 +43,8 @@ def test_sums(native: Native) -> None:
 def test_layer_norm(native: Native) -> None:
     x = _draw(4, 64) + np.float32(1000)
     exact = x.astype(np.float64)
-    centred = exact - exact.mean(1, keepdims=True)
-    expected = centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5)
+    centered = exact - exact.mean(1, keepdims=True)
+    expected = centered / np.sqrt((centered**2).mean(1, keepdims=True) + 1e-5)
     error = np.abs(native("nn.LayerNorm(64)(x)", x=x) - expected).max()
     differs(error > 1e-2, "LayerNorm", "layers.LayerNorm")
     assert np.abs(native("layers.LayerNorm(64, eps=1e-5)(x)", x=x) - expected).max() < 1e-3
@@ -209,14 +209,14 @@ counts = []
 jt.sync_all(True)
 for _ in range(5):
     x = x - 0.1 * x * x
-    {synchronise}
+    {synchronize}
     counts.append(jt.number_of_lived_ops())
 result = counts
 """
     x = _draw(5)
-    counts = native(program.format(synchronise="pass"), x=x)
+    counts = native(program.format(synchronize="pass"), x=x)
     differs(counts[4] >= counts[0] + 16, "laziness", "sync_all in JittorTrainer.step")
-    counts = native(program.format(synchronise="jt.sync_all(True)"), x=x)
+    counts = native(program.format(synchronize="jt.sync_all(True)"), x=x)
     assert len(set(counts)) == 1
 
 

@@ -69,8 +69,8 @@ result = [layer.epsilon, [name for name, _ in layer.parameters_and_names()]]
     differs(names == ["gamma", "beta"], "names of LayerNorm", "layers.LayerNorm")
     small = 1e-3 * x
     exact = small.astype(np.float64)
-    centred = exact - exact.mean(1, keepdims=True)
-    expected = centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5)
+    centered = exact - exact.mean(1, keepdims=True)
+    expected = centered / np.sqrt((centered**2).mean(1, keepdims=True) + 1e-5)
     found = native("layers.LayerNorm(8, eps=1e-5)(x)", x=small)
     assert np.abs(found - expected).max() < 1e-6
 
@@ -130,8 +130,8 @@ def test_stride_of_pooling(native: Native) -> None:
 
 
 def _cpu_s(native: Native, work: str, **arrays: np.ndarray) -> float:
-    """The least CPU time of many runs of an expression: MindSpore's threads spin while they wait for
-    a busy processor, which a few runs may all have met."""
+    """The least CPU time of many runs of an expression: MindSpore's threads spin while they wait
+    for a busy processor, which a few runs may all have met."""
     program = f"""
 from time import process_time
 seconds = []
@@ -373,7 +373,7 @@ def _bare(settings: str) -> list[str]:
     finished = subprocess.run(
         [sys.executable, "-c", _BARE.format(settings=settings)],
         env=environment | {"ONEDNN_VERBOSE": "1", "GLOG_v": "4"},
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from restoration.evaluation.metrics import psnr_db, weighted_psnr_db
 from tests.backends import Backend
 
-GOLDEN = Path(__file__).parent / "golden" / "mimo_unet-loss.safetensors"
+GOLDEN = Path(__file__).parents[1] / "golden" / "mimo_unet-loss.safetensors"
 SCALES = ("quarter", "half", "full")
 
 

@@ -1,7 +1,7 @@
 """A process of its own that has a framework build networks, and tells their entries.
 
-`python -m weights_convert.ask FRAMEWORK BYTES`: specs as a JSON list in, and for each a list of
-[name, dtype, shape] out, or null. BYTES is the memory that it may take.
+`python -m weights_convert.checkpoints.ask FRAMEWORK BYTES`: specs as a JSON list in, and for each
+a list of [name, dtype, shape] out, or null. BYTES is the memory that it may take.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def _read(
 
 
 def _judged(readings: Sequence[_Reading], tensors: Mapping[str, Tensor]) -> list[Candidate]:
-    """The best that each reading can be: of the spec that its shapes tell, and of the catalogued
+    """The best that each reading can be: of the spec that its shapes tell, and of the registered
     ones, which serve where an entry that tells the size is missing or damaged."""
     found = [
         _judge(reading, spec, tensors, entries_of_catalogued(spec))
@@ -210,7 +210,7 @@ def _judged(readings: Sequence[_Reading], tensors: Mapping[str, Tensor]) -> list
     best: dict[str, Candidate] = {}
     for one in sorted(found, key=lambda one: (-one.score, not one.is_known)):
         best.setdefault(one.model, one)
-    # Shapes do not tell a catalogued spec from one that differs in what has no shape; the reading
+    # Shapes do not tell a registered spec from one that differs in what has no shape; the reading
     # does, because it also knows what else the file says of the configuration.
     return [
         replace(one, spec=told[one.model] or one.spec) if one.fits else one for one in best.values()
@@ -284,5 +284,5 @@ def _by_hint(rivals: Sequence[Candidate], hint: str | None) -> list[Candidate]:
 
 
 def _by_catalogue(rivals: Sequence[Candidate]) -> list[Candidate]:
-    """Those whose hyper-parameters are exactly a catalogued configuration of the model."""
+    """Those whose hyper-parameters are exactly a registered configuration of the model."""
     return [rival for rival in rivals if rival.spec in catalogued_specs(rival.model)]

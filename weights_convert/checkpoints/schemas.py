@@ -1,6 +1,6 @@
 """The entries of networks: names, element types and shapes, known without any framework.
 
-`entries.json` lists them for every catalogued spec; `python -m weights_convert.write_entries`
+`schemas.json` lists them for every registered spec; `python -m weights_convert.build_schemas`
 writes it, and a test compares it with the real networks. For other hyper-parameters an installed
 framework is asked, in a process of its own.
 """
@@ -25,7 +25,7 @@ from restoration.models.spec import Spec
 FRAMEWORKS = ("torch", "jittor", "mindspore")
 """Any of them knows the entries; they are the same in all."""
 
-FILE = Path(__file__).with_name("entries.json")
+FILE = Path(__file__).with_name("schemas.json")
 """Specs and folded entries by model and name of spec."""
 
 _RANGE = re.compile(r"\[(\d+)-(\d+)\]")
@@ -78,7 +78,13 @@ def _answers(framework: str, question: str, may_take_bytes: int) -> list[Any] | 
     """What a process of a framework answers; None if it fails."""
     try:
         finished = subprocess.run(
-            [sys.executable, "-m", "weights_convert.ask", framework, str(may_take_bytes)],
+            [
+                sys.executable,
+                "-m",
+                "weights_convert.checkpoints.ask",
+                framework,
+                str(may_take_bytes),
+            ],
             input=question.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

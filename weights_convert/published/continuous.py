@@ -184,7 +184,7 @@ def _modulated(shapes: Shapes, config: Mapping[str, Any], *, codes: int) -> dict
 
 
 def _known(columns: int, channels: int) -> dict[str, Any]:
-    """Whether a first layer sees neighbourhoods, and the cell, from its columns."""
+    """Whether a first layer sees neighborhoods, and the cell, from its columns."""
     unfold = columns >= 9 * channels
     return {"unfold": unfold, "cell": columns > (9 if unfold else 1) * channels}
 

@@ -1,4 +1,4 @@
-"""`python -m weights_convert.write_entries` writes `entries.json` from the networks themselves."""
+"""`python -m weights_convert.build_schemas` writes `schemas.json` from the networks themselves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAY_TAKE_BYTES = 16 << 30
 
 
 def main() -> None:
-    """Ask a framework for the entries of every catalogued spec, and write them.
+    """Ask a framework for the entries of every registered spec, and write them.
 
     Raises:
         UnavailableError: no framework is installed, or it could not build the networks.
