@@ -42,7 +42,7 @@ def shaken_camera() -> KernelField:
     masks = np.einsum("ay,bx->abyx", hats, hats).reshape(1, -1, SIZE_PX, SIZE_PX)
     kernels = np.stack([_trace(row, column) for row in places for column in places])
     # A trace of light is a convolution kernel; a field is applied by correlation.
-    return KernelField(kernels[None], masks).turned()
+    return KernelField(kernels[None], masks).flipped()
 
 
 def _trace(row: float, column: float) -> np.ndarray:

@@ -13,7 +13,8 @@ from parity.measure.measure import seeded_weights
 from restoration.engine.contract import Gradients
 from restoration.engine.execution import PLAIN, Execution
 from restoration.engine.taps import Tap
-from restoration.inference import cmsr
+from restoration.inference import cmsr, restorer
+from restoration.models import registry
 from restoration.models.self_blind_vsr import SelfBlindVSRSpec
 from restoration.models.spec import Spec
 
@@ -119,6 +120,16 @@ def run(
     model = engine.build(spec, execution)
     engine.load(model, weights)
     return engine.run(model, inputs, mode=mode)
+
+
+def restore(
+    model_name: str, spec: Spec, weights: Arrays, image: np.ndarray, options: dict[str, Any]
+) -> np.ndarray:
+    """A picture restored by a network."""
+    engine = _engine()
+    network = engine.build(spec)
+    engine.load(network, weights)
+    return restorer.restore(engine, network, registry.find(model_name), spec, image, **options)
 
 
 def run_exactly(spec: Spec, weights: Arrays, inputs: Arrays) -> Arrays:

@@ -4,8 +4,8 @@ The kernel of a pixel is the sum over i of masks[i, pixel] * kernels[i]. A field
 and never all kernels of all pixels: for 25 kernels of 33 x 33 on 256 x 256 pixels the tensor
 [n, K, k, k, h, w] takes 7.1 GB.
 
-Kernels are applied by correlation, as kernel prediction gives them, unless a field was turned; who
-convolves (as NIMBUSR does) turns them by half a turn first.
+Kernels are applied by correlation, as kernel prediction gives them, unless a field was flipped; who
+convolves (as NIMBUSR does) flips them along both axes first.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ import numpy as np
 from scipy.signal import oaconvolve
 
 from restoration.errors import InputError
+from restoration.images import borders
 
 LIMIT_MB = 1024
 """Largest array that `per_pixel` and `tensor` build unless told otherwise."""
 
 SUM_TOLERANCE = 1e-4
 """How far a sum may be from one; float32 softmaxes over 4225 taps are 5e-6 off at most."""
-
-_PADDING = {"mirror": "symmetric", "wrap": "wrap", "zeros": "constant"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,17 +142,17 @@ class KernelField:
         self._require_memory("kernel tensor (n, K, k, k, h, w)", shape, limit_mb)
         return self.kernels[..., None, None] * self.masks[:, :, None, None]
 
-    def turned(self) -> KernelField:
-        """The field with its kernels turned by half a turn: for convolution what was correlation.
+    def flipped(self) -> KernelField:
+        """The field with its kernels flipped along both axes: for convolution what was correlation.
 
         And the other way round.
         """
         return KernelField(np.ascontiguousarray(self.kernels[:, :, ::-1, ::-1]), self.masks)
 
-    def blur(self, image: np.ndarray, *, border: str = "mirror") -> np.ndarray:
+    def blur(self, image: np.ndarray, *, border: str = "symmetric") -> np.ndarray:
         """Blur an image by correlation with each pixel's kernel, (n, c, h, w) -> the same.
 
-        border: "mirror", "wrap" (as NIMBUSR sees it) or "zeros". Takes one filtered image at a
+        border: see `restoration.images.borders`; NIMBUSR sees "wrap". Takes one filtered image at a
         time, whatever K is. The dtype is kept.
 
         Raises:
@@ -162,22 +161,12 @@ class KernelField:
         n, count, height, width = self.masks.shape
         if image.ndim != 4 or image.shape[::2] != (n, height) or image.shape[3] != width:
             raise _shape_error("image", f"({n}, c, {height}, {width})", image.shape)
-        if border not in _PADDING:
-            raise InputError(
-                "border",
-                expected=", ".join(_PADDING),
-                got=repr(border),
-                where="KernelField.blur",
-                next_step="choose how the image goes on outside",
-            )
-        reach = self.size_px // 2
-        amounts = [(0, 0), (0, 0), (reach, reach), (reach, reach)]
-        padded = np.pad(image.astype(np.float64), amounts, mode=_PADDING[border])  # type: ignore[call-overload]
-        turned = self.turned().kernels.astype(np.float64)
+        padded = borders.pad(image.astype(np.float64), self.size_px // 2, border=border)
+        flipped = self.flipped().kernels.astype(np.float64)
         blurred = np.zeros(image.shape)
         for sample in range(n):
             for i in range(count):
-                kernel = turned[sample, i][None]
+                kernel = flipped[sample, i][None]
                 filtered = oaconvolve(padded[sample], kernel, mode="valid", axes=(1, 2))
                 blurred[sample] += self.masks[sample, i] * filtered
         return blurred.astype(image.dtype)

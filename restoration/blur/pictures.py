@@ -1,7 +1,7 @@
 """Pictures of a blur that changes from pixel to pixel: `python -m restoration.blur.pictures`.
 
 Every kernel is drawn as the trace that a point of light leaves: as a convolution kernel, which is
-the correlation kernel of a field turned by half a turn. Pictures are (n, 3, h, w) float64.
+the flipped correlation kernel of a field. Pictures are (n, 3, h, w) float64.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SMALLEST_RANGE = 1e-5
 
 def draw_kernels(field: KernelField) -> np.ndarray:
     """The basis kernels in a row, each from its smallest (black) to its largest value (white)."""
-    kernels = field.turned().kernels.astype(np.float64)
+    kernels = field.flipped().kernels.astype(np.float64)
     lowest = kernels.min((2, 3), keepdims=True)
     span = kernels.max((2, 3), keepdims=True) - lowest
     return _strip((kernels - lowest) / np.maximum(span, _SMALLEST_RANGE))
@@ -80,7 +80,7 @@ def draw_grid(image: np.ndarray, field: KernelField, *, style: str = "red") -> n
     rows, columns = np.meshgrid(
         np.arange(size, height - reach, step), np.arange(size, width - reach, step), indexing="ij"
     )
-    traces = _stretched(field.turned().at(rows.ravel(), columns.ravel()))
+    traces = _stretched(field.flipped().at(rows.ravel(), columns.ravel()))
     for place, (row, column) in enumerate(zip(rows.ravel(), columns.ravel(), strict=True)):
         tile = canvas[:, :, row - reach : row + reach + 1, column - reach : column + reach + 1]
         trace = traces[:, place]
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _write_pictures(options)
     except RestorationError as problem:
-        print(f"kernel_pictures: {problem}", file=sys.stderr)
+        print(f"restoration.blur.pictures: {problem}", file=sys.stderr)
         return problem.exit_code
     return ExitCode.AGREE
 
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _write_pictures(options: argparse.Namespace) -> None:
     image = npy.read_blurred(options.image)
     field = read_field(options.kernels)
-    field = field.turned() if options.convolution else field
+    field = field.flipped() if options.convolution else field
     field.require_sums()
     pictures = {
         "kernels": draw_kernels(field),

@@ -1,7 +1,7 @@
 """Degradations that give sharp photographs something to be restored from.
 
 A kernel is (k, k) float64, odd k, non-negative, sums to one. Blurring is a convolution (the kernel
-is flipped), with the image mirrored at its border.
+is flipped), with a symmetric border.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numpy as np
 from scipy.signal import oaconvolve
 
 from restoration.errors import InputError
+from restoration.images import borders
 
 _INERTIA = 0.85  # how much of its velocity a shaken camera keeps from one step to the next
 _STEPS_PER_PX = 8
@@ -71,11 +72,9 @@ def motion_kernel(size_px: int, rng: np.random.Generator) -> np.ndarray:
 
 def blur(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Convolve each channel with a kernel, (..., h, w) -> (..., h, w), dtype kept."""
-    margin = kernel.shape[0] // 2
-    padding = [(0, 0)] * (image.ndim - 2) + [(margin, margin)] * 2
-    mirrored = np.pad(image.astype(np.float64), padding, mode="symmetric")
+    padded = borders.pad(image.astype(np.float64), kernel.shape[0] // 2, border="symmetric")
     shape = (1,) * (image.ndim - 2) + kernel.shape
-    blurred = oaconvolve(mirrored, kernel.reshape(shape), mode="valid", axes=(-2, -1))
+    blurred = oaconvolve(padded, kernel.reshape(shape), mode="valid", axes=(-2, -1))
     return blurred.astype(image.dtype)
 
 

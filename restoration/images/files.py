@@ -1,7 +1,7 @@
 """Reading and writing image files, without losing what they hold.
 
-Pixels are float32 RGB in [0, 1] with shape (1, 3, h, w), whatever the file holds: gray images are
-repeated to three channels, alpha is kept beside the colors, and the bit depth is remembered so
+Pixels are float32 RGB in [0, 1] with shape (1, 3, h, w), whatever the file holds: gray images get
+three equal channels, alpha is kept beside the colors, and the bit depth is remembered so
 that a restored image can be written as deep as its source.
 """
 

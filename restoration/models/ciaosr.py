@@ -44,6 +44,12 @@ class CiaoSRSpec(ContinuousSpec):
         self._require("temperature", self.temperature > 0, "a number above 0")
 
     @property
+    def smallest_side_px(self) -> int:
+        # Neighbors lie in steps of the distance between the centers of the outer pixels.
+        attended = max(self.scales, default=1) // 2 + 1
+        return max(self.encoder.smallest_side_px, attended, 2)
+
+    @property
     def neighbors(self) -> int:
         return self.reach**2
 

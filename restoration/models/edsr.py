@@ -58,5 +58,6 @@ MODELS = (
             PublishedWeights("(wide encoder)", "published-wide", "edsr", 38_362_392, 136),
         ),
         picture="features",
+        no_picture="features; its specs of a scale, as published-x2, give a picture",
     ),
 )

@@ -59,7 +59,7 @@ class EncoderModel(Model):
         return {"image": 2 * extended - 1}
 
     def no_picture_of(self, spec: Spec) -> str:
-        return "" if spec.magnification != 1 else "features; one of the specs of a scale gives one"
+        return "" if spec.magnification != 1 else self.no_picture
 
     def _image(
         self, spec: Spec, outputs: Mapping[str, np.ndarray], height: int, width: int

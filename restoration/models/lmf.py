@@ -123,6 +123,10 @@ class LMCiaoSRSpec(ModulatedSpec):
         self._require("scale", self.scale in (2, 3, 4), "2, 3 or 4")
         self._require("temperature", self.temperature > 0, "a number above 0")
 
+    @property
+    def smallest_side_px(self) -> int:
+        return max(self.encoder.smallest_side_px, self.scale // 2 + 1)
+
 
 _SOURCE = (
     "He, Jin: Latent Modulated Function for Computational Optimal Continuous Image "

@@ -56,5 +56,6 @@ MODELS = (
             PublishedWeights("(x4)", "published-x4", "rdn-x4", 22_271_107, 302),
         ),
         picture="features",
+        no_picture="features; its specs of a scale, as published-x2, give a picture",
     ),
 )

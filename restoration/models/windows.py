@@ -1,4 +1,4 @@
-"""Square windows: relative positions, the masks of circularly shifted maps, Gaussian weights.
+"""Square windows: relative positions, the masks of circularly shifted maps.
 
 As in Swin transformers (Liu et al., ICCV 2021). A shifted map is rolled up and to the left by
 `shift`; windows of its last row and column then hold pixels from opposite borders of the image,
@@ -53,13 +53,5 @@ def shift_mask(height: int, width: int, window: int, shift: int) -> np.ndarray:
 
     (windows, w^2, w^2) float32, for a map whose sides are multiples of the window.
     """
-    bands = (_bands(height, window, shift)[:, None] * 3 + _bands(width, window, shift)).astype(int)
-    split = bands.reshape(height // window, window, width // window, window)
-    groups = split.transpose(0, 2, 1, 3).reshape(-1, window * window)
-    return np.where(groups[:, :, None] == groups[:, None, :], 0, MASKED).astype(np.float32)
-
-
-def _bands(length: int, window: int, shift: int) -> np.ndarray:
-    """0 for pixels of whole windows, 1 and 2 for the two parts of the last one."""
-    places = np.arange(length)
-    return (places >= length - window).astype(int) + (places >= length - shift)
+    kinds = kinds_of_windows(1, height // window, width // window)
+    return masks_of_kinds(window, shift)[kinds, 0]

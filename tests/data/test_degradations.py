@@ -40,7 +40,7 @@ def test_gaussian_kernel_has_its_moments() -> None:
     np.testing.assert_allclose(covariance, turn @ np.diag([9, 2.25]) @ turn.T, atol=1e-3)
 
 
-def test_blur_is_a_convolution_with_mirrored_borders() -> None:
+def test_blur_is_a_convolution_with_symmetric_borders() -> None:
     rng = np.random.default_rng(1)
     image = rng.random((2, 3, 9, 14)).astype(np.float32)
     kernel = degradations.motion_kernel(7, rng)

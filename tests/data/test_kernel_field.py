@@ -89,7 +89,14 @@ def test_the_tensor_of_a_whole_image_is_refused_with_its_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("border", "mode"), [("mirror", "symmetric"), ("wrap", "wrap"), ("zeros", "constant")]
+    ("border", "mode"),
+    [
+        ("symmetric", "symmetric"),
+        ("reflect", "reflect"),
+        ("replicate", "edge"),
+        ("wrap", "wrap"),
+        ("zeros", "constant"),
+    ],
 )
 def test_blur_is_a_correlation_with_the_kernel_of_each_pixel(border: str, mode: str) -> None:
     field = _field(height=4, width=6)
@@ -102,14 +109,14 @@ def test_blur_is_a_correlation_with_the_kernel_of_each_pixel(border: str, mode: 
         assert found[sample, channel, row, column] == pytest.approx(expected, rel=1e-12)
 
 
-def test_turning_changes_between_correlation_and_convolution() -> None:
-    """A point of light leaves the turned kernel behind, and two turns are none."""
+def test_flipping_changes_between_correlation_and_convolution() -> None:
+    """A point of light leaves the flipped kernel behind, and two flips are none."""
     field = _field(n=1, count=1)
     point = np.zeros((1, 1, 9, 11))
     point[0, 0, 4, 5] = 1
     trace = field.blur(point)[0, 0, 2:7, 3:8]
-    np.testing.assert_allclose(trace, field.turned().kernels[0, 0], atol=1e-15)
-    assert np.array_equal(field.turned().turned().kernels, field.kernels)
+    np.testing.assert_allclose(trace, field.flipped().kernels[0, 0], atol=1e-15)
+    assert np.array_equal(field.flipped().flipped().kernels, field.kernels)
 
 
 def test_blur_takes_one_filtered_image_at_a_time() -> None:
@@ -166,7 +173,7 @@ def test_places_and_borders_that_do_not_exist() -> None:
         field.crop(top=6, left=0, height_px=4, width_px=6)
     with pytest.raises(InputError, match=r"expected shape \(2, c, 9, 11\), got \(1, 3, 9, 11\)"):
         field.blur(np.zeros((1, 3, 9, 11)))
-    with pytest.raises(InputError, match="expected mirror, wrap, zeros, got 'edge'"):
+    with pytest.raises(InputError, match=r"got 'edge'.*known: reflect, replicate, symm"):
         field.blur(np.zeros((2, 3, 9, 11)), border="edge")
 
 
@@ -263,7 +270,7 @@ def test_the_command_writes_three_pictures(
     np.testing.assert_allclose(grid, draw_grid(image, field), atol=0.5 / 255 + 1e-6)
     assert main([*command, "--convolution", "--style", "green"]) == ExitCode.AGREE
     turned = images.read_image(out / names[2]).pixels
-    expected = draw_grid(image, field.turned(), style="green")
+    expected = draw_grid(image, field.flipped(), style="green")
     np.testing.assert_allclose(turned, expected, atol=0.5 / 255 + 1e-6)
 
 
@@ -302,5 +309,5 @@ def test_bad_input_of_the_command_is_one_line(
     image, kernels, output = (str(files / name) for name in names.split())
     assert main([image, "--kernels", kernels, "--output", output]) == ExitCode.BAD_INPUT
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("kernel_pictures: ")
+    assert line.startswith("restoration.blur.pictures: ")
     assert text in line

@@ -72,7 +72,7 @@ def _deblur(
     """The whole recipe; only the network of kernels sees the gamma."""
     linear = {"image": image**GAMMA - image.dtype.type(0.5)}
     predicted = backend.call(function, predict.spec, predict.weights, linear)
-    field = KernelField(predicted["kernels"], predicted["masks"]).turned()
+    field = KernelField(predicted["kernels"], predicted["masks"]).flipped()
     inputs = {
         "image": image,
         "masks": field.masks,
