@@ -1,25 +1,29 @@
 """Reading and writing image files, without losing what they hold.
 
-Pixels are float32 RGB in [0, 1] with shape (1, 3, h, w), whatever the file holds: gray images get
-three equal channels, alpha is kept beside the colors, and the bit depth is remembered so
-that a restored image can be written as deep as its source.
+Pixels are upright float32 RGB in [0, 1] with shape (1, 3, h, w), whatever the file holds: gray
+images get three equal channels, alpha is kept beside the colors, and what the file says of its
+pixels (depth, profile, resolution, EXIF, XMP) goes along, so that a restored image can be written
+as its source was.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from restoration.errors import InputError
+from restoration.images.metadata import Metadata
 
 READABLE = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+MAX_MEGAPIXELS = 1000.0
 _DEEP = (".png", ".tif", ".tiff")
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PNG_DEPTH_AT = 24  # byte offset of the bit depth in the first chunk
+_WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
 
 
 @dataclass(frozen=True)
@@ -27,21 +31,26 @@ class Image:
     """An image file's content.
 
     pixels: (1, 3, h, w) float32 in [0, 1]. alpha: (h, w) float32 in [0, 1], or None.
-    bits: bits per channel in the file, 8 or 16.
+    bits: bits per channel in the file, 8 or 16. is_gray: the file has no color, and one that is
+    written gets none. metadata: what else it says.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     bits: int = 8
+    is_gray: bool = False
+    metadata: Metadata = field(default_factory=Metadata)
 
 
-def read_image(path: str | os.PathLike[str]) -> Image:
+def read_image(path: str | os.PathLike[str], *, max_megapixels: float = MAX_MEGAPIXELS) -> Image:
     """Read an 8- or 16-bit gray, color or palette image, with or without alpha.
 
-    An orientation written by a camera is applied. Of an animation the first frame is read.
+    It is what a viewer shows: a camera's orientation is applied, CMYK, YCbCr and Lab become RGB. Of
+    an animation the first frame is read, of several pages the first.
 
     Raises:
-        InputError: the file is missing, is no image, is damaged, or holds no pixels.
+        InputError: the file is missing, is no image, is damaged, holds no pixels or more than
+            `max_megapixels`, or means what is not served.
     """
     path = Path(path)
     if not path.is_file():
@@ -53,16 +62,39 @@ def read_image(path: str | os.PathLike[str]) -> Image:
             next_step="check the path",
         )
     try:
-        raw = _decode(path)
+        from restoration.images import decode
+    except ModuleNotFoundError as missing:
+        raise needs_decoders(missing) from missing
+    try:
+        found = decode.decode(path, max_megapixels=max_megapixels)
+    except decode.UnsupportedError as problem:
+        raise InputError(
+            "image file",
+            expected=f"a picture in gray or RGB, of at most {max_megapixels:g} megapixels",
+            got=str(problem),
+            where=str(path),
+            next_step="save it as PNG in RGB with the program that made it, or raise the limit",
+        ) from problem
     except Exception as problem:  # every decoder raises its own types on damaged files
         raise InputError(
             "image file",
             expected=f"one of {', '.join(READABLE)}",
             got=f"{type(problem).__name__}: {str(problem).splitlines()[0] if str(problem) else ''}",
             where=str(path),
-            next_step="check that it opens in an image viewer, or convert it to PNG",
+            next_step="check that it is whole and opens in an image viewer, or convert it to PNG",
         ) from problem
-    return from_array(raw, where=str(path))
+    return replace(from_array(found.samples, where=str(path)), metadata=found.metadata)
+
+
+def needs_decoders(missing: ModuleNotFoundError) -> InputError:
+    """The error where a library that pictures need is not installed."""
+    return InputError(
+        "pictures",
+        expected=f"the library {missing.name}, which reads and writes them",
+        got="none",
+        where="this environment",
+        next_step="install one of the extras: pip install 'restoration-suite[torch]'",
+    )
 
 
 def from_array(raw: np.ndarray, *, where: str = "array") -> Image:
@@ -102,12 +134,18 @@ def from_array(raw: np.ndarray, *, where: str = "array") -> Image:
     colors = samples[..., :-1] if has_alpha else samples
     colors = np.repeat(colors, 3, axis=2) if colors.shape[2] == 1 else colors
     pixels = np.ascontiguousarray(colors.transpose(2, 0, 1))[None]
-    return Image(pixels, samples[..., -1].copy() if has_alpha else None, bits)
+    alpha = samples[..., -1].copy() if has_alpha else None
+    return Image(pixels, alpha, bits, is_gray=samples.shape[2] < 3)
 
 
 def to_array(image: Image) -> np.ndarray:
-    """Samples for a file: (h, w, 3 or 4), uint8 or uint16, clipped and rounded to nearest."""
+    """Samples for a file: (h, w, 1 to 4), uint8 or uint16, clipped and rounded to nearest.
+
+    A gray image has one channel, the mean of the three, and alpha.
+    """
     planes = image.pixels[0].transpose(1, 2, 0)
+    if image.is_gray:
+        planes = planes.mean(2, keepdims=True, dtype=np.float64)
     if image.alpha is not None:
         planes = np.concatenate([planes, image.alpha[..., None]], axis=2)
     top = 2**image.bits - 1
@@ -115,13 +153,16 @@ def to_array(image: Image) -> np.ndarray:
     return samples.astype(np.uint16 if image.bits == 16 else np.uint8)
 
 
-def write_image(path: str | os.PathLike[str], image: Image) -> None:
-    """Write an image; the target appears complete or not at all.
+def write_image(path: str | os.PathLike[str], image: Image, *, quality: int | None = None) -> None:
+    """Write an image with all that it says; the target appears complete or not at all.
 
-    Formats that hold only 8 bits or no alpha get what they can hold.
+    What a format cannot hold (16 bits, alpha, a profile) is left out, and a warning says so.
+    quality: 1 to 100, of JPEG and WebP; without, a JPEG that was read is written by its own tables
+    and others at 95.
 
     Raises:
-        InputError: the format is unknown, the folder is missing, or the disk is full.
+        InputError: the format is unknown, pixels are not finite, the folder is missing, or the disk
+            is full.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -133,19 +174,26 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
             where=str(path),
             next_step="choose another file name",
         )
-    if suffix not in _DEEP and image.bits != 8:
-        image = Image(image.pixels, image.alpha, 8)
-    if suffix in (".jpg", ".jpeg", ".bmp"):
-        image = Image(image.pixels, None, image.bits)
-    samples = to_array(image)
-    import cv2
-    import imageio.v3 as iio
-
+    _require_finite(image, path)
     try:
-        if suffix == ".png" and samples.dtype == np.uint16:
-            content = cv2.imencode(".png", _swap_red_and_blue(samples))[1].tobytes()
-        else:
-            content = iio.imwrite("<bytes>", samples, extension=suffix)
+        from restoration.images import encode
+    except ModuleNotFoundError as missing:
+        raise needs_decoders(missing) from missing
+    fitting = image
+    if suffix not in _DEEP and image.bits != 8:
+        fitting = replace(fitting, bits=8)
+    if suffix in _WITHOUT_ALPHA and image.alpha is not None:
+        fitting = replace(fitting, alpha=None)
+    lost = ["16 bits"] * (fitting.bits != image.bits)
+    lost += ["alpha"] * (fitting.alpha is not image.alpha)
+    lost += encode.lost(image.metadata, suffix, is_deep=fitting.bits == 16)
+    if lost:
+        warnings.warn(f"{path.name}: {suffix} cannot hold {', '.join(lost)}", stacklevel=2)
+    samples = to_array(fitting)
+    try:
+        content = encode.encode(
+            samples[..., 0] if samples.shape[2] == 1 else samples, image.metadata, suffix, quality
+        )
         _replace(path, content)
     except OSError as problem:
         raise InputError(
@@ -155,6 +203,20 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
             where=str(path),
             next_step="check the folder and the space left on the disk",
         ) from problem
+
+
+def _require_finite(image: Image, path: Path) -> None:
+    """Raise for a picture with NaN or infinity in it, which no file can show."""
+    planes: Iterable[np.ndarray | None] = (image.pixels, image.alpha)
+    wrong = sum(int(np.count_nonzero(~np.isfinite(p))) for p in planes if p is not None)
+    if wrong:
+        raise InputError(
+            "picture to write",
+            expected="finite numbers",
+            got=f"{wrong} that are NaN or infinite",
+            where=str(path),
+            next_step="look for NaN in the weights and the input, and for half precision",
+        )
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -174,35 +236,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _decode(path: Path) -> np.ndarray:
-    """File content as (h, w) or (h, w, c) samples."""
-    import cv2
-    import imageio.v3 as iio
-
-    if _is_deep_png(path):
-        # Pillow hands 16-bit color out as 8 bits without a word.
-        content = np.fromfile(path, dtype=np.uint8)
-        flags = cv2.IMREAD_UNCHANGED
-        samples = cv2.imdecode(content, flags)
-        if samples is None:
-            raise ValueError("the PNG data is damaged")
-        return _swap_red_and_blue(samples)
-    if path.suffix.lower() in (".tif", ".tiff"):
-        return np.asarray(iio.imread(path, index=0))
-    return np.asarray(iio.imread(path, plugin="pillow", index=0, rotate=True))
-
-
-def _is_deep_png(path: Path) -> bool:
-    with open(path, "rb") as file:
-        head = file.read(_PNG_DEPTH_AT + 1)
-    return head.startswith(_PNG_SIGNATURE) and len(head) > _PNG_DEPTH_AT and head[-1] == 16
-
-
-def _swap_red_and_blue(samples: np.ndarray) -> np.ndarray:
-    """Between OpenCV's blue-first order and red-first, (h, w) or (h, w, 3 or 4)."""
-    if samples.ndim == 2:
-        return samples
-    order = [2, 1, 0, 3][: samples.shape[2]]
-    return np.ascontiguousarray(samples[..., order])
