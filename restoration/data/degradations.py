@@ -21,7 +21,7 @@ def gaussian_kernel(
 ) -> np.ndarray:
     """A Gaussian blur, (size_px, size_px).
 
-    sigma_px: one standard deviation, or one along each of two axes turned by `angle_rad`.
+    sigma_px: one standard deviation, or one along each of two axes rotated by `angle_rad`.
 
     Raises:
         InputError: an even or non-positive size, or a standard deviation not above 0.

@@ -298,7 +298,7 @@ def test_a_fresh_cell_does_not_train(native: Native) -> None:
     differs(not native("nn.Dense(1, 1).training"), "Cell", "set_train in MindSporeTrainer")
     trains = native(
         """
-from restoration.specs import MIMOUNetSpec
+from restoration.models.mimo_unet import MIMOUNetSpec
 spec = MIMOUNetSpec(width=2, blocks=1)
 maker = engine.ENGINE()
 model = maker.build(spec)
