@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("torch_impl", "jittor_impl", "mindspore_impl")
 LAYERS = sorted(f"layers/{path.stem}" for path in (ROOT / "torch_impl/layers").glob("[!_]*.py"))
-SHIMS = [*LAYERS, "correlation"]
+SHIMS = [*LAYERS, "cost_volume"]
 SERVING_LAYERS = {"compiled", "layers/matrices"}  # what layers need in one framework only
 NOT_MODELS = {"__init__", "runtime", "engine", "losses", "train", "evaluate", "export", *SHIMS}
 
@@ -31,7 +31,13 @@ RENAMES = [
     (r"\bVar\b", "Tensor"),
     (r"\b(jt\.concat|ops\.cat)\b", "torch.cat"),
     (r"\b(jt\.stack|ops\.stack)\b", "torch.stack"),
-    (r"\b(jt|ops)\.(abs|chunk|clamp|cos|exp|log|minimum|sigmoid|sin|sqrt|where)\b", r"torch.\2"),
+    (
+        r"\b(jt|ops)\."
+        r"(abs|chunk|clamp|cos|exp|flip|full_like|log|minimum|sigmoid|sin|sqrt|where)\b",
+        r"torch.\2",
+    ),
+    (r"\b(jt\.detach|ops\.stop_gradient)\b", "torch.detach"),
+    (r"\b(nn|ops)\.(grid_sample|unfold)\b", r"F.\2"),
     (r"\b(nn|ops)\.relu\b", "F.relu_"),
     (r"\b(min|max)_v=", r"\1="),
     (r"\bkeep_?dims=", "keepdim="),
