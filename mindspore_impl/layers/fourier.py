@@ -45,8 +45,9 @@ def unit_spectrum(x: Tensor) -> tuple[Tensor, Tensor]:
 
     Where the modulus is 0 it is 1 + 0i, without gradient.
     """
-    # Native: products of complex numbers have no gradient. Here the modulus, 0 when below 1e-19,
-    # has none; the last factor, 1 but for rounding, takes away the gradient's radial part.
+    # Native: absent, and products of complex numbers have no gradient. Here the modulus, 0 when
+    # below 1e-19, has none; the last factor, 1 but for rounding, takes away the gradient's radial
+    # part.
     real, imaginary = rfft2(x)
     modulus = ops.stop_gradient(ops.sqrt(real * real + imaginary * imaginary))
     empty = (modulus == 0).astype(ms.float32)

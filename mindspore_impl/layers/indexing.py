@@ -54,7 +54,7 @@ def repeat_rows(x: Tensor, count: int) -> Tensor:
 
 def modulate_rows(x: Tensor, gains: Tensor, shifts: Tensor, rows: Tensor) -> Tensor:
     """x * gain + shift, of which each row has its own in tables, (r, c), 2 x (p, c), (r,)."""
-    # Native: two of mindspore.ops.gather, * and +: six times as long as a kernel.
+    # Native: mindspore.ops.gather twice, * and +: six times as long as a kernel.
     if compiled.enabled and x.dtype == ms.float32:
         return compiled.operators["modulate_rows"](x, gains, shifts, rows)
     return x * gather_rows(gains, rows) + gather_rows(shifts, rows)
