@@ -164,8 +164,7 @@ class Process:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=_LEAVES_WITHIN_S)
         _kill(self._process)
-        if not self._ended:
-            self._discard_folder()
+        self._discard_folder()
 
     def _listen(self, prefix: str = "") -> Message:
         """Pass on what it says until it is ready, done or has failed; whatever ends this, as an
@@ -178,7 +177,9 @@ class Process:
             return self._next_message(prefix)
         except BaseException as problem:
             _kill(self._process)
-            self._ended = str(problem)
+            self._ended = str(problem) or type(problem).__name__
+            if isinstance(problem, EndedError):
+                self._is_temporary = False
             raise
 
     def _next_message(self, prefix: str) -> Message:
