@@ -35,7 +35,7 @@ from parity.judge.verdicts import (
 from parity.report.progress import Progress
 from parity.worker import Outcome, Role, run_worker
 from restoration.errors import ExitCode, InputError
-from restoration.process import arrays
+from restoration.process import arrays, launch
 from restoration.process.launch import Worker
 
 AUTHORS_BOUND = 1e-11
@@ -167,13 +167,12 @@ def _measure(
         raise InputError.quoted(truth.bad_input)
     ready = [job for job in jobs if job["name"] in truth.results]
     with concurrent.futures.ThreadPoolExecutor(max_workers=parallel) as pool:
-        found = dict(
-            zip(
-                [port.framework for port in ports],
-                pool.map(lambda port: work(port, "port", ready), ports),
-                strict=True,
-            )
-        )
+        try:
+            outcomes = list(pool.map(lambda port: work(port, "port", ready), ports))
+        except KeyboardInterrupt:
+            launch.end_all()  # else leaving the pool waits for all that the ports still have to do
+            raise
+    found = dict(zip([port.framework for port in ports], outcomes, strict=True))
     for framework, outcome in {reference.framework: truth, **found}.items():
         result.engines[framework] = outcome.engine
         result.warnings += outcome.warnings

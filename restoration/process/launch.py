@@ -34,13 +34,17 @@ _LEAVES_WITHIN_S = 5.0  # how long a process may take to end after its last requ
 _KILLED_NOTE = "the system kills a process so when memory runs out"
 
 
+_running: set[Process] = set()
+_closing = threading.Event()
+
+
 @dataclass(frozen=True)
 class Worker:
     """How to run a framework.
 
     framework: its name in reports. package: that of its runtime and engine, as `jittor_impl`, or
     "" for a process without a framework. python: the interpreter. silence_s: how long it may say
-    nothing. path: further folders to import from. environment: variables to set.
+    nothing. path: folders to import from before this suite's. environment: variables to set.
     """
 
     framework: str
@@ -99,10 +103,13 @@ class Process:
         self._log = self._folder / "log.txt"
         show("starting")
         try:
+            if _closing.is_set():
+                raise UnavailableError("the program was interrupted")
             self._process = _start(worker, self._folder, self._log)
         except BaseException:
             self._discard_folder()
             raise
+        _running.add(self)
         self._lines = _read_lines(self._process)
         try:
             message = self._listen()
@@ -163,7 +170,7 @@ class Process:
             self._process.stdin.close()  # it then leaves by itself
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=_LEAVES_WITHIN_S)
-        _kill(self._process)
+        self._end()
         self._discard_folder()
 
     def _listen(self, prefix: str = "") -> Message:
@@ -176,7 +183,7 @@ class Process:
         try:
             return self._next_message(prefix)
         except BaseException as problem:
-            _kill(self._process)
+            self._end()
             self._ended = str(problem) or type(problem).__name__
             if isinstance(problem, EndedError):
                 self._is_temporary = False
@@ -204,9 +211,21 @@ class Process:
             else:
                 return message
 
+    def _end(self) -> None:
+        _kill(self._process)
+        _running.discard(self)
+
     def _discard_folder(self) -> None:
         if self._is_temporary:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def end_all() -> None:
+    """End every process at once, whichever threads use them, and start no more: the program is
+    being interrupted."""
+    _closing.set()
+    for process in list(_running):
+        _kill(process._process)
 
 
 def _scratch(worker: Worker, folder: Path | None) -> Path:
@@ -283,7 +302,7 @@ def _environment(worker: Worker) -> dict[str, str]:
     Threads that wait give way. By default they spin, and where other work keeps one of them off its
     core, two threads are then a hundred times slower than one.
     """
-    paths = [_import_folder(), *worker.path, os.environ.get("PYTHONPATH", "")]
+    paths = [*worker.path, _import_folder(), os.environ.get("PYTHONPATH", "")]
     waiting = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
     python_path = {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     return waiting | os.environ | dict(worker.environment) | python_path

@@ -259,7 +259,7 @@ def test_variables_and_the_interpreter_are_those_that_were_asked_for(
         assert ask(process, "WHICH") == "other"
         assert ask(process, "OMP_NUM_THREADS") == "1"
         assert ask(process, "OMP_WAIT_POLICY") == "PASSIVE"
-        assert ask(process, "PYTHONPATH").split(os.pathsep)[1] == toys
+        assert ask(process, "PYTHONPATH").split(os.pathsep)[0] == toys
 
 
 def test_a_process_without_a_framework(toys: str, tmp_path: Path) -> None:
