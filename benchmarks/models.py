@@ -10,10 +10,8 @@ slows all alike.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -35,8 +33,10 @@ from restoration.models.lmd_vit import LMDViTSpec  # noqa: E402
 from restoration.models.registry import MODELS  # noqa: E402
 from restoration.models.spec import Spec  # noqa: E402
 from restoration.process import memory  # noqa: E402
+from restoration.process.frameworks import FRAMEWORKS, REFERENCE  # noqa: E402
+from restoration.process.launch import Process, Worker  # noqa: E402
+from restoration.process.serve import Session  # noqa: E402
 
-FRAMEWORKS = ("torch", "jittor", "mindspore")
 UNIT = "unit"
 UNIT_GMAC = 38.65
 CONVOLUTION = {"jittor": 1.5, "mindspore": 2.0}
@@ -137,16 +137,12 @@ def main() -> int:
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"default: {', '.join(JOBS)}")
     parser.add_argument("--rounds", type=int, default=3, help="processes per figure (default: 3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument(
-        "--measure", nargs=2, metavar=("FRAMEWORK", "MODEL"), help=argparse.SUPPRESS
-    )
     options = parser.parse_args()
-    if options.measure:
-        measure(*options.measure)
-        return 0
     unknown = [model for model in options.models if model not in JOBS]
     if unknown:
         parser.error(f"no benchmark of {', '.join(unknown)}; there are {', '.join(JOBS)}")
+    if hasattr(os, "sched_setaffinity"):  # of the processes to come, too, with all their threads
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     figures = {model: collect(model, options.rounds) for model in (options.models or list(JOBS))}
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
@@ -159,12 +155,27 @@ def collect(model: str, rounds: int) -> dict[str, dict[str, float]]:
     for number in range(rounds):
         for framework in (UNIT, *FRAMEWORKS):
             print(f"{model}, {framework}, round {number + 1} of {rounds}", file=sys.stderr)
-            command = [sys.executable, __file__, "--measure", framework, model]
-            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            found = json.loads(output.splitlines()[-1])
+            found = unit_alone() if framework == UNIT else measured(framework, model)
             known = best.setdefault(framework, found)
             best[framework] = {key: min(known[key], found[key]) for key in found}
     return best
+
+
+def measured(framework: str, model: str) -> dict[str, float]:
+    """A model's figures in a framework, from a process of its own."""
+    with _process(framework, FRAMEWORKS[framework].package) as process:
+        return process.call("benchmarks.models:measure", {"job_name": model})
+
+
+def unit_alone() -> dict[str, float]:
+    """The unit's figures, from a process of its own that no runtime has set up."""
+    with _process(UNIT, package="") as process:
+        return process.call("benchmarks.models:measure_unit")
+
+
+def _process(name: str, package: str) -> Process:
+    worker = Worker(name, package, path=[str(ROOT)], environment={"OMP_NUM_THREADS": "1"})
+    return Process(worker, warn=lambda text: print(text, file=sys.stderr))
 
 
 def report(figures: dict[str, dict[str, dict[str, float]]]) -> int:
@@ -181,8 +192,8 @@ def report(figures: dict[str, dict[str, dict[str, float]]]) -> int:
         for framework in FRAMEWORKS:
             figure = by_framework[framework]
             forward = figure["forward_s"] / unit_s
-            times = figure["forward_s"] / by_framework["torch"]["forward_s"]
-            if framework == "torch":
+            times = figure["forward_s"] / by_framework[REFERENCE]["forward_s"]
+            if framework == REFERENCE:
                 is_met = forward <= job.at_most or not job.at_most
                 at_most = str(job.at_most or "")
             else:
@@ -207,23 +218,13 @@ def report(figures: dict[str, dict[str, dict[str, float]]]) -> int:
     return 1 if missed else 0
 
 
-def measure(framework: str, job_name: str) -> None:
-    """Measure one framework, or the unit, in this process and print the figures as JSON."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    if framework == UNIT:
-        print(json.dumps({"forward_s": unit_s()}))
-        return
+def measure(session: Session, *, job_name: str) -> dict[str, float]:
+    """Measure the framework of this process."""
     job = JOBS[job_name]
     model = MODELS[job.model]
-    stdout = os.dup(1)
-    os.dup2(2, 1)  # frameworks print
-    runtime = importlib.import_module(f"{framework}_impl.runtime")
-    runtime.prepare("cpu", report=lambda text: None, warn=lambda text: print(text, file=sys.stderr))
-    engine = importlib.import_module(f"{framework}_impl.engine").ENGINE()
+    engine = session.make_engine()
     spec = model.spec(job.spec)
-    network = engine.build(spec, job.executions.get(framework, PLAIN))
+    network = engine.build(spec, job.executions.get(engine.name, PLAIN))
     height, width = job.size_px
     if job.scale:
         inputs = enlarging(spec, height, width, job.scale)
@@ -241,8 +242,7 @@ def measure(framework: str, job_name: str) -> None:
     if height * width <= LARGEST_TRAINED_PX:
         both = best_cpu_s(lambda: engine.gradients(network, inputs, outputs), repeats=2)
         figures["both_s"] = both
-    os.write(stdout, (json.dumps(figures) + "\n").encode())
-    os._exit(0)
+    return figures
 
 
 def enlarging(spec: Any, height: int, width: int, scale: int) -> dict[str, np.ndarray]:
@@ -251,7 +251,7 @@ def enlarging(spec: Any, height: int, width: int, scale: int) -> dict[str, np.nd
     return continuous.enlarge(spec, image.astype(np.float32), height=height, width=width)
 
 
-def unit_s() -> float:
+def measure_unit(_session: Session) -> dict[str, float]:
     """CPU seconds of the unit in PyTorch as it comes, as the authors' times were measured: in a
     process that our runtime has set up it takes up to a fifth less."""
     import torch
@@ -260,7 +260,7 @@ def unit_s() -> float:
     unit = torch.nn.Sequential(*layers)
     features = torch.rand(1, 64, 256, 256)
     with torch.inference_mode():
-        return best_cpu_s(lambda: unit(features))
+        return {"forward_s": best_cpu_s(lambda: unit(features))}
 
 
 def best_cpu_s(run: Callable[[], object], *, repeats: int = 3) -> float:

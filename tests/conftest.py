@@ -11,9 +11,8 @@ from restoration.data import sample_inputs
 from restoration.images.tiling import rounded_up
 from restoration.models.model import Model
 from restoration.models.spec import Spec
+from restoration.process.frameworks import FRAMEWORKS
 from tests.backends import Backend
-
-FRAMEWORKS = ("torch", "jittor", "mindspore")
 
 
 def example(model: Model, spec: Spec) -> dict[str, np.ndarray]:
@@ -32,11 +31,11 @@ def example(model: Model, spec: Spec) -> dict[str, np.ndarray]:
 def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Backend]]:
     """Gives the process of a framework."""
     started: dict[str, Backend] = {}
-    logs = tmp_path_factory.mktemp("backends")
+    folder = tmp_path_factory.mktemp("backends")
 
     def get(framework: str) -> Backend:
         if framework not in started:
-            started[framework] = Backend(framework, logs / f"{framework}.log")
+            started[framework] = Backend(framework, folder / framework)
         return started[framework]
 
     yield get
