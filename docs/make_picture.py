@@ -68,16 +68,16 @@ def train(steps: int) -> None:
     rng = np.random.default_rng(0)
     photographs = [_photograph(name) for name in TRAINED_ON]
     engine = TorchEngine()
-    model = engine.build(SPEC)
-    trainer = engine.trainer(model, SPEC, learning_rate=PEAK_RATE)
+    network = engine.build(SPEC)
+    trainer = engine.trainer(network, learning_rate=PEAK_RATE)
     losses = []
     for step in track(range(steps), "training"):
         trainer.learning_rate = PEAK_RATE * 0.5 * (1 + np.cos(np.pi * step / steps)) + 1e-6
         losses.append(trainer.step(_batch(photographs, rng)))
         if step % 250 == 249:
             print(f"step {step + 1}: loss {np.mean(losses[-250:]):.4f}", file=sys.stderr)
-            save_file(engine.state(model), WEIGHTS)
-    save_file(engine.state(model), WEIGHTS)
+            save_file(engine.state(network), WEIGHTS)
+    save_file(engine.state(network), WEIGHTS)
 
 
 def restore(framework: str, out: Path) -> None:
@@ -88,9 +88,9 @@ def restore(framework: str, out: Path) -> None:
     runtime.prepare("cpu", report=lambda text: None, warn=print)
     make = importlib.import_module(f"{framework.partition('-')[0]}_impl.engine").ENGINE
     engine = make(dtype="float64") if framework == "torch-float64" else make()
-    model = engine.build(SPEC)
-    engine.load(model, load_file(WEIGHTS))
-    np.save(out, engine.run(model, {"image": _shown()[1]})["full"])
+    network = engine.build(SPEC)
+    engine.load(network, load_file(WEIGHTS))
+    np.save(out, engine.run(network, {"image": _shown()[1]})["full"])
 
 
 def draw() -> None:

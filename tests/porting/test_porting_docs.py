@@ -62,7 +62,9 @@ def test_a_trap_that_is_gone_is_told(backends: Callable[[str], Backend]) -> None
 def test_what_the_answers_name_is_there(framework: str) -> None:
     count = 0
     for row in _rows(framework):
-        for module, name in re.findall(r"`(layers|losses|engine|runtime)\.(\w+)`", row[2]):
+        for module, name in re.findall(
+            r"`(layers|losses|arrays|engine|training|runtime)\.(\w+)`", row[2]
+        ):
             path = ROOT / f"{framework}_impl" / f"{module}.py"
             assert name in _definitions(path), f"{module}.{name} of docs/porting/{framework}.md"
             count += 1
