@@ -1,6 +1,6 @@
 """Kernels of our own for MindSpore on CPU, where some of its operators take ten times as long.
 
-`kernels.cpp` is compiled by g++, once, into the suite's cache. The functions in `layers.py` that
+`kernels.cpp` is compiled by g++, once, into the suite's cache. The functions in `layers` that
 have a kernel take it for float32, and are composed of MindSpore's operators elsewhere: on other
 devices, in Graph mode, without g++, and where RESTORATION_MINDSPORE_KERNELS says "composed", as
 files for other machines need it. "compiled" makes their absence an error.
@@ -37,7 +37,7 @@ _FLAGS = (
 operators: dict[str, ops.Custom] = {}
 """The kernels by name; none before `build`, and where they cannot be had."""
 enabled = False
-"""Whether `layers.py` takes them now."""
+"""Whether `layers` takes them now."""
 
 
 def build(report: Callable[[str], None], warn: Callable[[str], None]) -> None:

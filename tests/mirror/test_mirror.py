@@ -15,8 +15,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("torch_impl", "jittor_impl", "mindspore_impl")
-SHIMS = ("layers", "correlation")
-SERVING_LAYERS = {"compiled"}  # what layers.py needs in one framework only
+LAYERS = sorted(f"layers/{path.stem}" for path in (ROOT / "torch_impl/layers").glob("[!_]*.py"))
+SHIMS = [*LAYERS, "correlation"]
+SERVING_LAYERS = {"compiled", "layers/matrices"}  # what layers need in one framework only
 NOT_MODELS = {
     *("__init__", "runtime", "engine", "arrays", "training", "losses"),
     *("train", "evaluate", "export"),
@@ -77,7 +78,11 @@ def _imported_layers(package: str, model: str) -> list[str]:
 
 def test_the_same_files() -> None:
     names = [
-        {path.stem for path in (ROOT / package).glob("*.py")} - SERVING_LAYERS
+        {
+            str(path.relative_to(ROOT / package).with_suffix(""))
+            for path in (ROOT / package).rglob("*.py")
+        }
+        - SERVING_LAYERS
         for package in PACKAGES
     ]
     assert names[0] == names[1] == names[2]
@@ -133,6 +138,18 @@ def _functions(package: str, file: str) -> dict[str, tuple[str, str]]:
 @pytest.mark.parametrize("file", SHIMS)
 def test_shims_have_the_same_names_signatures_and_docstrings(package: str, file: str) -> None:
     assert _functions(package, file) == _functions("torch_impl", file)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_layers_come_from_one_place(package: str) -> None:
+    """`layers/__init__.py` gives what its files define, and models import nothing else of it."""
+    defined = sorted(name for file in LAYERS for name in _functions(package, file))
+    tree = ast.parse((ROOT / package / "layers/__init__.py").read_text())
+    assert defined == sorted(
+        alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    )
+    for file in (ROOT / package).glob("*.py"):
+        assert f"{package}.layers." not in file.read_text(), file
 
 
 @pytest.mark.parametrize("package", PACKAGES)
