@@ -68,16 +68,16 @@ def train(steps: int) -> None:
     rng = np.random.default_rng(0)
     photographs = [_photograph(name) for name in TRAINED_ON]
     engine = TorchEngine()
-    model = engine.build(SPEC)
-    trainer = engine.trainer(model, SPEC, learning_rate=PEAK_RATE)
+    network = engine.build(SPEC)
+    trainer = engine.trainer(network, learning_rate=PEAK_RATE)
     losses = []
     for step in track(range(steps), "training"):
         trainer.learning_rate = PEAK_RATE * 0.5 * (1 + np.cos(np.pi * step / steps)) + 1e-6
         losses.append(trainer.step(_batch(photographs, rng)))
         if step % 250 == 249:
             print(f"step {step + 1}: loss {np.mean(losses[-250:]):.4f}", file=sys.stderr)
-            save_file(engine.state(model), WEIGHTS)
-    save_file(engine.state(model), WEIGHTS)
+            save_file(engine.state(network), WEIGHTS)
+    save_file(engine.state(network), WEIGHTS)
 
 
 def restore(session: Session, *, out: str, **options: str) -> None:
@@ -86,9 +86,9 @@ def restore(session: Session, *, out: str, **options: str) -> None:
     out: where the result is written. options: of the engine.
     """
     engine = session.make_engine(**options)
-    model = engine.build(SPEC)
-    engine.load(model, load_file(WEIGHTS))
-    arrays.write(Path(out), engine.run(model, {"image": _shown()[1]}))
+    network = engine.build(SPEC)
+    engine.load(network, load_file(WEIGHTS))
+    arrays.write(Path(out), engine.run(network, {"image": _shown()[1]}))
 
 
 def restored_in(framework: str, **options: str) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.measure.measure import seeded_weights
+from restoration.arrays import Arrays
 from restoration.engine.contract import Gradients
 from restoration.engine.execution import PLAIN, Execution
 from restoration.engine.taps import Tap
@@ -18,7 +19,6 @@ from restoration.models.self_blind_vsr import SelfBlindVSRSpec
 from restoration.models.spec import Spec
 
 _CHOSEN: list[str] = []  # the framework of this process
-Arrays = dict[str, np.ndarray]
 
 
 def use(framework: str) -> None:
@@ -58,20 +58,20 @@ def shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
 def round_trip(spec: Spec, weights: Arrays) -> Arrays:
     """Load weights and read them back."""
     engine = _engine()
-    model = engine.build(spec)
-    engine.load(model, weights)
-    return engine.state(model)
+    network = engine.build(spec)
+    engine.load(network, weights)
+    return engine.state(network)
 
 
 def failed_load_changes(spec: Spec, weights: Arrays) -> bool:
     """Whether a load that raises changed anything."""
     engine = _engine()
-    model = engine.build(spec)
-    before = engine.state(model)
+    network = engine.build(spec)
+    before = engine.state(network)
     try:
-        engine.load(model, weights)
+        engine.load(network, weights)
     except Exception:
-        after = engine.state(model)
+        after = engine.state(network)
         return any(not np.array_equal(before[name], after[name]) for name in before)
     raise AssertionError("the weights were loaded")
 
@@ -85,11 +85,57 @@ def training_gradients(spec: Spec, images: np.ndarray, execution: Execution) -> 
     import torch
 
     engine = _engine()
-    model = engine.build(spec, execution)
-    engine.load(model, seeded_weights(engine.state(model), (0, 0)))
+    network = engine.build(spec, execution)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    network.module.train()
     torch.manual_seed(0)
     outputs = {spec.outputs[0]: np.ones_like(images)}
-    return dict(engine.gradients(model.train(), {"image": images}, outputs).parameters)
+    return dict(engine.gradients(network, {"image": images}, outputs).parameters)
+
+
+def calls_in_training(spec: Spec, images: np.ndarray, execution: Execution) -> dict[str, int]:
+    """How often each module of PyTorch's is called while gradients are taken in training mode."""
+    import torch
+
+    engine = _engine()
+    network = engine.build(spec, execution)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    network.module.train()
+    torch.manual_seed(0)
+    counts = dict.fromkeys((name for name, _ in network.module.named_modules()), 0)
+
+    def count(name: str) -> None:
+        counts[name] += 1
+
+    for name, module in network.module.named_modules():
+        module.register_forward_pre_hook(lambda _m, _args, name=name: count(name))
+    engine.gradients(network, {"image": images}, {spec.outputs[0]: np.ones_like(images)})
+    return counts
+
+
+def attributes(spec: Spec, execution: Execution) -> tuple[list[str], list[str]]:
+    """Attributes of a network as it is built by itself, and of the one that the engine builds."""
+    network = _engine().build(spec, execution)
+    alone = getattr(_module(spec.module), spec.network)(spec)
+    return sorted(vars(alone)), sorted(vars(network.module))
+
+
+def autocast_after_an_error(spec: Spec, images: np.ndarray, execution: Execution) -> bool:
+    """Whether PyTorch computes at lower precision after a network that raised in its middle."""
+    import torch
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("in the middle")
+
+    engine = _engine()
+    network = engine.build(spec, execution)
+    parts = [part for part in network.module.modules() if type(part).__name__ == spec.float32_block]
+    parts[0].norm.register_forward_hook(fail)
+    try:
+        engine.run(network, {"image": images})
+    except RuntimeError:
+        return torch.is_autocast_enabled("cpu")
+    raise AssertionError("the network ran to its end")
 
 
 def changed_inputs(spec: Spec, inputs: Arrays) -> list[str]:
@@ -108,9 +154,9 @@ def run(
     execution: Execution = PLAIN,
 ) -> Arrays:
     engine = _engine()
-    model = engine.build(spec, execution)
-    engine.load(model, weights)
-    return engine.run(model, inputs, mode=mode)
+    network = engine.build(spec, execution)
+    engine.load(network, weights)
+    return engine.run(network, inputs, mode=mode)
 
 
 def restore(
@@ -126,17 +172,17 @@ def restore(
 def run_exactly(spec: Spec, weights: Arrays, inputs: Arrays) -> Arrays:
     """The outputs in float64, which only the reference has."""
     engine = _module("engine").ENGINE(dtype="float64")
-    model = engine.build(spec)
-    engine.load(model, weights)
-    return engine.run(model, inputs)
+    network = engine.build(spec)
+    engine.load(network, weights)
+    return engine.run(network, inputs)
 
 
-def exact_gradients(spec: Spec, weights: Arrays, inputs: Arrays, objective: Arrays) -> Gradients:
+def exact_gradients(spec: Spec, weights: Arrays, inputs: Arrays, cotangents: Arrays) -> Gradients:
     """Gradients in float64, in PyTorch."""
     engine = _module("engine").ENGINE(dtype="float64")
-    model = engine.build(spec)
-    engine.load(model, weights)
-    return engine.gradients(model, inputs, objective)
+    network = engine.build(spec)
+    engine.load(network, weights)
+    return engine.gradients(network, inputs, cotangents)
 
 
 def multi_scale(
@@ -144,9 +190,9 @@ def multi_scale(
 ) -> np.ndarray:
     """Controllable multi-scale cmsr."""
     engine = _module("engine").ENGINE(**({"dtype": "float64"} if is_exact else {}))
-    model = engine.build(spec)
-    engine.load(model, weights)
-    return cmsr.render(engine, model, spec, images, **options)
+    network = engine.build(spec)
+    engine.load(network, weights)
+    return cmsr.render(engine, network, spec, images, **options)
 
 
 def tables(
@@ -154,10 +200,10 @@ def tables(
 ) -> list[dict[float, float]]:
     """Tables for multi-scale rendering after each image."""
     engine = _engine()
-    model = engine.build(spec)
-    engine.load(model, weights)
+    network = engine.build(spec)
+    engine.load(network, weights)
     single = [images[i : i + 1] for i in range(len(images))]
-    return list(cmsr.build_tables(engine, model, spec, single, **options))
+    return list(cmsr.build_tables(engine, network, spec, single, **options))
 
 
 def attention(
@@ -183,33 +229,33 @@ def attention(
 def run_tapped_twice(spec: Spec, inputs: Arrays) -> tuple[list[Tap], list[Tap], Arrays]:
     """Taps of two runs, and the outputs of a plain run after them."""
     engine = _engine()
-    model = engine.build(spec)
-    engine.load(model, seeded_weights(engine.state(model), (0, 0)))
-    _, first = engine.run_tapped(model, inputs)
-    _, second = engine.run_tapped(model, inputs)
-    return first, second, engine.run(model, inputs)
+    network = engine.build(spec)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    _, first = engine.run_tapped(network, inputs)
+    _, second = engine.run_tapped(network, inputs)
+    return first, second, engine.run(network, inputs)
 
 
 def train(spec: Spec, batch: Arrays, rates: list[float]) -> tuple[list[float], Arrays]:
     """The loss before each step, and the parameters after the last."""
     engine = _engine()
-    model = engine.build(spec)
-    engine.load(model, seeded_weights(engine.state(model), (0, 0)))
-    trainer = engine.trainer(model, spec, learning_rate=rates[0])
+    network = engine.build(spec)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    trainer = engine.trainer(network, learning_rate=rates[0])
     losses = []
     for rate in rates:
         trainer.learning_rate = rate
         losses.append(trainer.step(batch))
-    return losses, engine.state(model)
+    return losses, engine.state(network)
 
 
 def training_outputs(spec: Spec, inputs: Arrays) -> Arrays:
     """Outputs in training mode, where dropout acts."""
     engine = _engine()
-    model = engine.build(spec)
-    engine.load(model, seeded_weights(engine.state(model), (0, 0)))
-    engine.trainer(model, spec, learning_rate=1e-3)
-    return engine.run(model, inputs)
+    network = engine.build(spec)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    engine.trainer(network, learning_rate=1e-3)
+    return engine.run(network, inputs)
 
 
 def layer(name: str, arrays: list[np.ndarray], options: dict[str, Any]) -> list[np.ndarray]:
@@ -408,10 +454,11 @@ def weighted_loss_gradients(
 def native(program: str, arrays: Arrays) -> Any:
     """What a program in the framework's own words leaves in `result`, as NumPy arrays.
 
-    It sees the framework under the names that its users give it, np, `layers` and `engine` of this
-    suite, and tensors of the arrays under their names.
+    It sees the framework under the names that its users give it, np, `layers`, `engine`, `arrays`
+    and `training` of this suite, and tensors of the arrays under their names.
     """
-    names = _native_names() | {"layers": _module("layers"), "engine": _module("engine"), "np": np}
+    ours = {name: _module(name) for name in ("layers", "engine", "arrays", "training")}
+    names = _native_names() | ours | {"np": np}
     names |= {"__name__": "native"} | {name: _tensor(array) for name, array in arrays.items()}
     exec(program, names)
     return _plain(names["result"])

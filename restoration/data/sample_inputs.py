@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter, shift
 
+from restoration.arrays import Arrays
 from restoration.data import degradations
 from restoration.data.photographs import photograph, sharp_and_blurred
 from restoration.models import continuous
@@ -18,7 +19,6 @@ from restoration.models.nimbusr import NIMBUSRSpec
 from restoration.models.self_blind_vsr import SelfBlindVSRSpec
 from restoration.models.spec import Spec
 
-Arrays = dict[str, np.ndarray]
 _VARYING_KERNELS = 4
 _VARYING_KERNEL_PX = 9
 _FASTEST_PX = 3.0  # of a moving picture, from frame to frame

@@ -6,6 +6,7 @@ Each is an engine class made from a real one; `write_package` turns it into a pa
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import os
 import time
@@ -40,8 +41,9 @@ def engine(framework: str, change: str) -> type:
 
     class Changed(original):  # type: ignore[misc]
         def build(self, spec: Any) -> Any:
-            model = super().build(spec)
-            return getattr(_Changes, change)(model) or model
+            network = super().build(spec)
+            changed = getattr(_Changes, change)(network.module)
+            return dataclasses.replace(network, module=changed or network.module)
 
     return Changed
 

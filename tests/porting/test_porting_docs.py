@@ -64,7 +64,7 @@ def test_a_trap_that_is_gone_is_told(backends: Callable[[str], Backend]) -> None
 def test_what_the_answers_name_is_there(framework: str) -> None:
     count = 0
     for row in _rows(framework):
-        answers = r"`(layers|losses|engine|runtime)\.(?:\w+\.)?(\w+)`"
+        answers = r"`(layers|losses|arrays|engine|training|runtime)\.(?:\w+\.)?(\w+)`"
         for module, name in re.findall(answers, row[2]):
             package = ROOT / f"{framework}_impl"
             files = [*package.glob(f"{module}.py"), *package.glob(f"{module}/*.py")]

@@ -163,8 +163,8 @@ model = nn.Linear(2, 1)
 result = jt.grad(model(x).sum(), model.weight)
 """
     found = native(program.format(switch="model.eval()"), x=x)
-    differs(not found.any(), "eval()", "engine._set_training")
-    found = native(program.format(switch="engine._set_training(model, False)"), x=x)
+    differs(not found.any(), "eval()", "training.set_training")
+    found = native(program.format(switch="training.set_training(model, False)"), x=x)
     np.testing.assert_allclose(found[0], x.sum(0), rtol=1e-6)
 
 

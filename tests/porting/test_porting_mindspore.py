@@ -292,8 +292,8 @@ result = [type(one).__name__, type(two).__name__]
 """,
         x=x,
     )
-    differs(kinds == ["Tensor", "tuple"], "gradient by one position", "engine._named_arrays")
-    assert list(native("list(engine._named_arrays(['image'], x))", x=x)) == ["image"]
+    differs(kinds == ["Tensor", "tuple"], "gradient by one position", "arrays.name_gradients")
+    assert list(native("list(arrays.name_gradients(['image'], x))", x=x)) == ["image"]
 
 
 def test_a_fresh_cell_does_not_train(native: Native) -> None:
