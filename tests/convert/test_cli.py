@@ -72,7 +72,7 @@ def test_inspect(capsys: pytest.CaptureFixture[str], published: Path) -> None:
     assert lines[1].startswith("weights   76 tensors (76 float32), ")
     assert lines[1].endswith("elements under model")
     assert lines[2:5] == [
-        "beside    epoch",
+        "extra     epoch",
         "model     mimo_unet (scores: mimo_unet 1.000, mimo_unet_plus 0.760)",
         "spec      type=MIMOUNetSpec, width=8, blocks=1, skip_dropout=0.0, resize=nearest",
     ]
