@@ -168,3 +168,25 @@ def test_help_names_every_command_and_exit_code(capsys: pytest.CaptureFixture[st
     text = capsys.readouterr().out
     for word in ("convert", "inspect", "diff", "verify", "scan", "3 bad input"):
         assert word in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("x.pth",),
+        ("convert", "x.pth", "y.npz", "--to", "theirs"),
+        ("inspect",),
+        ("diff", "x.pth"),
+        ("scan", "x.pth", "--fast"),
+    ],
+)
+def test_wrong_options_exit_3(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 3
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("usage: weights-convert")

@@ -75,7 +75,7 @@ def _no_framework(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_no_framework")
 @pytest.mark.parametrize(("model", "layout"), TABLES)
-def test_every_table_is_recognised_without_a_framework(model: str, layout: str) -> None:
+def test_every_table_is_recognized_without_a_framework(model: str, layout: str) -> None:
     tensors = _table(model, layout)
     forced = said(model) if model in layouts() else None
     found = detect.detect(tensors, TABLES[model, layout]["config"], model=forced, where="x")
@@ -90,7 +90,7 @@ def test_every_table_is_recognised_without_a_framework(model: str, layout: str) 
 
 @pytest.mark.usefixtures("_no_framework")
 @pytest.mark.parametrize(("model", "layout"), PUBLISHED)
-def test_the_suites_own_names_are_recognised(model: str, layout: str) -> None:
+def test_the_suites_own_names_are_recognized(model: str, layout: str) -> None:
     published, config = _table(model, layout), TABLES[model, layout]["config"]
     names = detect.detect(published, config, model=said(model), where="x").ours
     own = {ours: published[name] for name, ours in names.items()}

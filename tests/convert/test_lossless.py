@@ -42,7 +42,7 @@ Arrays = dict[str, np.ndarray]
 
 @pytest.fixture(autouse=True)
 def _no_framework(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a machine where none is installed; `test_convert_detect.py` asks them."""
+    """As on a machine where none is installed; `test_detect.py` asks them."""
     monkeypatch.setattr(schemas, "FRAMEWORKS", ())
 
 
@@ -426,7 +426,7 @@ def test_progress_goes_from_nothing_to_all(tmp_path: Path) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from restoration import memory
+from restoration.process import memory
 from weights_convert import convert
 memory.reset_peak()
 before = memory.peak_mb()

@@ -232,17 +232,17 @@ def _best(readings: Sequence[Reading], tensors: Mapping[str, Tensor]) -> list[Ca
         for spec, schema in registered(reading.model).items()
     ]
     if not any(one.fits for one in found):
-        others = {
-            reading.model: (reading, reading.spec)
+        others = [
+            (reading, reading.spec)
             for reading in readings
             if reading.spec and reading.spec not in list(registered(reading.model))
-        }
+        ]
         nbytes = _BUILD_TIMES * sum(tensor.nbytes for tensor in tensors.values())
         nbytes += _BUILD_BYTES - nbytes % _BUILD_BYTES
-        schemas = ask_schemas([spec for _, spec in others.values()], may_take_bytes=nbytes)
+        schemas = ask_schemas([spec for _, spec in others], may_take_bytes=nbytes)
         found += [
             judge(reading, spec, tensors, schema)
-            for (reading, spec), schema in zip(others.values(), schemas, strict=True)
+            for (reading, spec), schema in zip(others, schemas, strict=True)
         ]
     told = {reading.model: reading.spec for reading in readings}
     best: dict[str, Candidate] = {}
