@@ -23,7 +23,9 @@ from restoration.models.encoder import EncoderSpec
 from restoration.models.model import Model
 from restoration.models.spec import Spec
 from restoration.process import arrays
-from weights_convert.published import layout_of_class, layouts
+from weights_convert import load_weights
+from weights_convert.checkpoints.loading import read_state
+from weights_convert.published import layout_of_class
 
 Arrays = dict[str, np.ndarray]
 _ENLARGEMENT = 2.5
@@ -162,7 +164,8 @@ def golden_cases(path: Path) -> list[Case]:
     config = {"keep_padding": True} | json.loads(metadata.get("config", "{}"))
     config |= {"mode": metadata.get("mode", "")}
     generated, numbers = _generated_weights(metadata, where=str(path))
-    spec, weights = layout.read(generated | _group(content, "weights"), config, where=str(path))
+    state = generated | _group(content, "weights")
+    spec, weights = read_state(layout, state, config, where=str(path))
     gradients = layout.to_ours(_group(content, "grads"), where=str(path))
     summaries = layout.table.to_ours(_group(content, "grads_summary"), where=str(path))
     seeds = {layout.table.ours(name): _SUMMARY_SEED + number for name, number in numbers.items()}
@@ -187,7 +190,7 @@ def golden_cases(path: Path) -> list[Case]:
             changed = {"name": name, "expected": merged.expected | by_parameter}
             result.append(dataclasses.replace(case, **vars(merged) | changed))
         return result
-    inputs = layout.adapted(_group(content, "inputs"))
+    inputs = layout.adapt_inputs(_group(content, "inputs"))
     outputs = _group(content, "outputs")
     probes, by_input = _group(content, "probes"), _group(content, "grads_inputs")
     if len(inputs) > 1 and isinstance(spec, EncoderSpec):
@@ -250,8 +253,8 @@ def _spec_and_weights(
     """A named spec with weights to be drawn, or what a file of weights tells."""
     if weights_file is None:
         return model.spec(spec_name), {}
-    _, state = _read_arrays(weights_file)
-    return layouts()[model.name].read(state, {}, where=str(weights_file))
+    loaded = load_weights(weights_file, model=model.name)
+    return loaded.spec, loaded.arrays
 
 
 def _read_arrays(path: Path) -> tuple[dict[str, str], Arrays]:

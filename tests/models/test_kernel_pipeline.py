@@ -19,6 +19,7 @@ from restoration.blur.kernel_field import KernelField
 from restoration.models.spec import Spec
 from tests.backends import Backend
 from tests.parity.judging import Arrays, distance, moved_by_an_ulp, worst_ratio
+from weights_convert.checkpoints.loading import read_state
 from weights_convert.published import layouts
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "kernel_prediction-pipeline.safetensors"
@@ -56,7 +57,7 @@ def pipeline() -> Pipeline:
 
     def network(model: str, prefix: str, config: dict[str, Any]) -> Network:
         weights = group(f"weights/{prefix}.")
-        return Network(*layouts()[model].read(weights, config, where=GOLDEN.name))
+        return Network(*read_state(layouts()[model], weights, config, where=GOLDEN.name))
 
     return Pipeline(
         network("kernel_prediction", "kernels_network", config["kernels_network"]),

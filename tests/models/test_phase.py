@@ -16,6 +16,7 @@ from restoration.data.photographs import photograph
 from restoration.errors import InputError
 from restoration.models import registry
 from tests.backends import Backend
+from weights_convert.checkpoints.loading import read_state
 from weights_convert.published import layouts
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -207,4 +208,4 @@ def test_the_two_models_refuse_each_others_checkpoints(model: str, other: str) -
     assert len(shared) == 270
     state = {key: np.broadcast_to(np.float32(0), shape) for key, shape in tables[other].items()}
     with pytest.raises(InputError, match=f"which only {other} has.*use the model '{other}'"):
-        layouts()[model].read(state, {}, where="a file")
+        read_state(layouts()[model], state, {}, where="a file")
