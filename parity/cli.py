@@ -64,7 +64,7 @@ def _doctor(options: argparse.Namespace) -> int:
         print(json.dumps(doctor.to_json(findings), indent=1))
     else:
         doctor.print_findings(findings, Console())
-    return ExitCode.AGREE if all(finding.is_right for finding in findings) else ExitCode.INCOMPLETE
+    return ExitCode.OK if all(finding.is_right for finding in findings) else ExitCode.INCOMPLETE
 
 
 def _print(result: Run, *, as_json: bool) -> None:

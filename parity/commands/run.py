@@ -78,8 +78,8 @@ class Run:
         """A difference outweighs what could not be compared."""
         verdicts = {row.verdict for row in self.rows}
         if Verdict.DIFFER in verdicts:
-            return ExitCode.DIFFER
-        return ExitCode.AGREE if verdicts == {Verdict.AGREE} else ExitCode.INCOMPLETE
+            return ExitCode.DIFFERENT
+        return ExitCode.OK if verdicts == {Verdict.AGREE} else ExitCode.INCOMPLETE
 
     def to_json(self) -> dict[str, Any]:
         """Everything that was found, as plain values; infinite ratios as null."""

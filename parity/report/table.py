@@ -18,8 +18,8 @@ _STYLES = {
     Verdict.FAILED: "bold yellow",
 }
 _CONCLUSIONS = {
-    ExitCode.AGREE: "all implementations agree",
-    ExitCode.DIFFER: "implementations differ",
+    ExitCode.OK: "all implementations agree",
+    ExitCode.DIFFERENT: "implementations differ",
     ExitCode.INCOMPLETE: "not everything could be compared",
 }
 

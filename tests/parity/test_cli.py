@@ -109,7 +109,7 @@ def test_a_users_image_of_any_size_and_kind(tmp_path: Path) -> None:
         "run", "mimo_unet", "--frameworks", "torch", "--image", "one.png", "--image", "odd.png",
         cwd=tmp_path,
     )  # fmt: skip
-    assert finished.returncode == ExitCode.AGREE, finished.stdout + finished.stderr
+    assert finished.returncode == ExitCode.OK, finished.stdout + finished.stderr
     assert "mimo_unet-tiny-odd" in finished.stdout
 
 
@@ -144,7 +144,7 @@ def test_a_framework_may_have_another_interpreter(tmp_path: Path) -> None:
         "run", "mimo_unet", "--frameworks", "mindspore", "--python", f"mindspore={other}",
         cwd=tmp_path,
     )  # fmt: skip
-    assert finished.returncode == ExitCode.AGREE, finished.stdout
+    assert finished.returncode == ExitCode.OK, finished.stdout
     assert (tmp_path / "mark").read_text() == "used\n"
 
 
@@ -187,7 +187,7 @@ def test_doctor_on_a_good_machine(tmp_path: Path) -> None:
     assert "oneDNN 2.2" in findings["jittor"]["text"]
     assert findings["compiler"]["is_right"]
     assert findings["numpy"]["text"] == np.__version__
-    assert finished.returncode == ExitCode.AGREE
+    assert finished.returncode == ExitCode.OK
 
 
 def test_doctor_on_a_broken_machine_tells_what_mends_it(tmp_path: Path) -> None:

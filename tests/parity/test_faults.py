@@ -75,7 +75,7 @@ def test_planted_fault_is_found_and_named(faulty: Run, fault: str) -> None:
     assert row.judged is not None
     assert row.judged.worst is not None
     assert row.judged.worst.ratio > 2 * BOUND
-    assert faulty.exit_code is ExitCode.DIFFER
+    assert faulty.exit_code is ExitCode.DIFFERENT
 
 
 @pytest.mark.parametrize("variation", faults.HONEST)
@@ -86,7 +86,7 @@ def test_honest_variation_agrees(honest: Run, variation: str) -> None:
     assert row.judged.worst is not None
     assert 0 < row.judged.worst.ratio < BOUND / 1.5
     assert row.judged.compared == row.judged.expected
-    assert honest.exit_code is ExitCode.AGREE
+    assert honest.exit_code is ExitCode.OK
 
 
 def test_a_module_that_is_not_shown_is_no_pass(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def goldens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     finished = parity(
         "run", "--json", "--golden", *map(str, GOLDENS), cwd=tmp_path_factory.mktemp("goldens")
     )
-    assert finished.returncode == ExitCode.AGREE, finished.stdout[-3000:] + finished.stderr
+    assert finished.returncode == ExitCode.OK, finished.stdout[-3000:] + finished.stderr
     return _result(finished)
 
 
@@ -132,7 +132,7 @@ def test_a_wrong_reference_would_be_seen(tmp_path: Path) -> None:
     metadata = {"class": "MIMOUNet", "config": "{}"}
     save_file(content, path, metadata)
     finished = parity("run", "--json", "--frameworks", "torch", "--golden", str(path), cwd=tmp_path)
-    assert finished.returncode == ExitCode.DIFFER
+    assert finished.returncode == ExitCode.DIFFERENT
     (row,) = _result(finished)["rows"]
     assert row["verdict"] == "differ"
     assert row["fault"].startswith("output/half differs from the authors' by")
@@ -143,7 +143,7 @@ def main_job(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """What `make parity` runs, and where it left its files."""
     folder = tmp_path_factory.mktemp("main")
     finished = parity("run", "mimo_unet", "mimo_unet_plus", cwd=folder)
-    assert finished.returncode == ExitCode.AGREE, finished.stdout + finished.stderr
+    assert finished.returncode == ExitCode.OK, finished.stdout + finished.stderr
     (run_folder,) = (folder / "runs").iterdir()
     return finished.stdout, run_folder
 
@@ -194,7 +194,7 @@ def test_published_names_and_ours_are_both_read(tmp_path: Path) -> None:
         "run", "mimo_unet", "--json", "--frameworks", "torch", "--keep",
         "--weights", str(tmp_path / "published.safetensors"), cwd=tmp_path,
     )  # fmt: skip
-    assert finished.returncode == ExitCode.AGREE, finished.stderr
+    assert finished.returncode == ExitCode.OK, finished.stderr
     (problem,) = tmp_path.glob("runs/*/*/problem.safetensors")
     ours = {
         name.removeprefix(start): array
@@ -207,7 +207,7 @@ def test_published_names_and_ours_are_both_read(tmp_path: Path) -> None:
         "run", "mimo_unet", "--frameworks", "torch",
         "--weights", str(tmp_path / "ours.safetensors"), cwd=tmp_path,
     )  # fmt: skip
-    assert finished.returncode == ExitCode.AGREE, finished.stderr
+    assert finished.returncode == ExitCode.OK, finished.stderr
 
 
 @pytest.mark.parametrize(
