@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import itertools
 import json
+import math
+import re
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
-from parity.cases import case
+from parity.cases import goldens, sources
+from parity.cases.case import Case
 from parity.commands import doctor
-from parity.commands.run import Run, run
+from parity.commands.run import run
 from parity.report.progress import Progress
-from parity.report.table import print_table
+from parity.report.result import Run
+from parity.report.table import print_result
 from restoration.data.photographs import PHOTOGRAPHS
 from restoration.errors import ExitCode, InputError, RestorationError, suggest, unknown_name
 from restoration.models import registry
@@ -23,6 +31,7 @@ from restoration.process.launch import Worker
 FRAMEWORKS = ("torch", "jittor", "mindspore")
 REFERENCE = "torch"
 _DEFAULT_PHOTOGRAPHS = ("astronaut", "coffee", "cat")
+_MOST_SEEDS = 10_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,16 +78,19 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _print(result: Run, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(result.to_json(), indent=1))
+        with open(result.file, encoding="utf-8") as file:
+            shutil.copyfileobj(file, sys.stdout)
         return
     # Where there is no terminal, a log or a file has no width to fit into.
     console = Console()
-    print_table(result, console if console.is_terminal else Console(width=160))
+    print_result(result, console if console.is_terminal else Console(width=160))
 
 
-def _cases(options: argparse.Namespace) -> list[case.Case]:
+def _cases(options: argparse.Namespace) -> Iterable[Case]:
+    """What was asked for. Whatever is wrong shows in the cases of the first seed, which are made at
+    once; those of the others are made when they are needed."""
     if options.golden:
-        if options.models or options.weights or options.image:
+        if options.models or options.weights or options.image or options.seeds:
             raise InputError(
                 "options",
                 expected="either models or --golden files, which name their own model and weights",
@@ -86,7 +98,7 @@ def _cases(options: argparse.Namespace) -> list[case.Case]:
                 where="command line",
                 next_step="leave one out",
             )
-        return [case for path in options.golden for case in case.golden_cases(path)]
+        return [case for path in options.golden for case in goldens.golden_cases(path)]
     models = options.models or list(registry.MODELS)
     if options.weights and len(models) != 1:
         raise InputError(
@@ -96,30 +108,41 @@ def _cases(options: argparse.Namespace) -> list[case.Case]:
             where="command line",
             next_step="name the model that the weights belong to",
         )
+    if not options.seeds:
+        return _cases_of_seed(options, models, options.seed)
+    first, *others = options.seeds
+    return itertools.chain(
+        _cases_of_seed(options, models, first),
+        (case for seed in others for case in _cases_of_seed(options, models, seed)),
+    )
+
+
+def _cases_of_seed(options: argparse.Namespace, models: Sequence[str], seed: int) -> list[Case]:
+    """A case for each model, or for each model and image."""
     if options.image:
-        return [
-            case.image_case(
-                model,
-                image,
-                spec_name=options.spec,
-                seed=options.seed,
-                weights_file=options.weights,
+        cases = [
+            sources.image_case(
+                model, image, spec_name=options.spec, seed=seed, weights_file=options.weights
             )
             for model in models
             for image in options.image
         ]
-    return [
-        case.photograph_case(
-            model,
-            spec_name=options.spec,
-            photographs=options.photographs,
-            size_px=options.size,
-            gradient_size_px=options.gradient_size,
-            seed=options.seed,
-            weights_file=options.weights,
-        )
-        for model in models
-    ]
+    else:
+        cases = [
+            sources.photograph_case(
+                model,
+                spec_name=options.spec,
+                photographs=options.photographs,
+                size_px=options.size,
+                gradient_size_px=options.gradient_size,
+                seed=seed,
+                weights_file=options.weights,
+            )
+            for model in models
+        ]
+    if not options.seeds:
+        return cases
+    return [dataclasses.replace(case, name=f"{case.name}-seed{seed}") for case in cases]
 
 
 def _workers(options: argparse.Namespace) -> list[Worker]:
@@ -145,12 +168,20 @@ def _workers(options: argparse.Namespace) -> list[Worker]:
     ]
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser for which options that are wrong are bad input."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(ExitCode.BAD_INPUT, f"{self.prog}: error: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="parity",
         description="Proves by measurement that implementations of one network agree.",
         epilog="Exit codes: 0 agree (doctor: all is there), 1 differ, 2 incomplete or could not "
-        "run, 3 bad input.",
+        "run, 3 bad input or wrong options.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -166,7 +197,17 @@ def _parser() -> argparse.ArgumentParser:
         "models", nargs="*", metavar="MODEL", help=f"default: all ({', '.join(registry.MODELS)})"
     )
     command.add_argument("--spec", default="tiny", help="hyper-parameters (default: tiny)")
-    command.add_argument("--seed", type=int, default=0, help="of weights and degradation")
+    seeds = command.add_mutually_exclusive_group()
+    seeds.add_argument(
+        "--seed", type=_count(least=0), default=0, metavar="N", help="of weights and degradation"
+    )
+    seeds.add_argument(
+        "--seeds",
+        type=_seeds,
+        default=(),
+        metavar="N-M,N,...",
+        help="every case for each of these seeds, summed up by model and framework",
+    )
     command.add_argument(
         "--photographs",
         type=_names(PHOTOGRAPHS, "photograph"),
@@ -207,7 +248,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--keep", action="store_true", help="keep the arrays of agreeing cases")
     command.add_argument(
-        "--parallel", type=int, default=2, metavar="N", help="ports at a time (default: 2)"
+        "--parallel",
+        type=_count(least=1),
+        default=2,
+        metavar="N",
+        help="ports at a time (default: 2)",
     )
     _add_worker_options(command)
 
@@ -254,7 +299,7 @@ def _add_worker_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--timeout",
-        type=float,
+        type=_seconds,
         default=600.0,
         metavar="S",
         help="end a worker that says nothing for so long (default: 600)",
@@ -263,7 +308,7 @@ def _add_worker_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--quiet", action="store_true", help="show no progress")
 
 
-def _names(known: Sequence[str], kind: str) -> type:
+def _names(known: Sequence[str], kind: str) -> Callable[[str], tuple[str, ...]]:
     """An argument type: names separated by commas, all of them known."""
 
     def parse(text: str) -> tuple[str, ...]:
@@ -273,14 +318,54 @@ def _names(known: Sequence[str], kind: str) -> type:
                 raise argparse.ArgumentTypeError(f"no {kind} {name!r}; {suggest(name, known)}")
         return names
 
-    return parse  # type: ignore[return-value]
+    return parse
+
+
+def _count(*, least: int) -> Callable[[str], int]:
+    """An argument type: a whole number from `least`."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d+", text, re.ASCII) or int(text) < least:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least}, got {text!r}")
+        return int(text)
+
+    return parse
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    """Seeds and ranges of seeds, each once: "1-3,7,2" -> (1, 2, 3, 7)."""
+    found: dict[int, None] = {}
+    for part in text.split(","):
+        ends = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part, re.ASCII)
+        first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (1, 0)
+        if first > last:
+            raise argparse.ArgumentTypeError(
+                f"expected seeds and ranges from the lower to the higher, such as 1-20,26, got "
+                f"{part!r}"
+            )
+        if last - first + len(found) >= _MOST_SEEDS:
+            raise argparse.ArgumentTypeError(f"expected at most {_MOST_SEEDS} seeds, got {text!r}")
+        found |= dict.fromkeys(range(first, last + 1))
+    return tuple(found)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
+    return seconds
 
 
 def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.lower().partition("x")
-    if not (height.isdigit() and width.isdigit()):
-        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH, as 96x128, got {text!r}")
-    return int(height), int(width)
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text.lower(), re.ASCII)
+    if not found:
+        raise argparse.ArgumentTypeError(
+            f"expected HEIGHTxWIDTH in pixels, such as 96x128, got {text!r}"
+        )
+    return int(found[1]), int(found[2])
 
 
 def _assignment(text: str) -> tuple[str, str]:

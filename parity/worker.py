@@ -7,6 +7,7 @@ folders. Beside the framework it needs NumPy and safetensors, nothing else.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import json
@@ -16,7 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from parity.measure.measure import measure_port, measure_reference
+from parity.judge.measurement import PortMeasurement, ReferenceMeasurement
+from parity.measure.port import measure_port
+from parity.measure.reference import measure_reference
 from restoration.errors import InputError, RestorationError
 from restoration.models.registry import spec_from_dict
 from restoration.process import memory
@@ -62,6 +65,7 @@ def _work(job: dict[str, Any], case: dict[str, Any], make_engine: Any, outbox: O
     folder, spec = Path(case["folder"]), spec_from_dict(case["spec"])
     memory.reset_peak()
     started = time.monotonic()
+    result: ReferenceMeasurement | PortMeasurement
     try:
         if job["role"] == "reference":
             result = measure_reference(make_engine, spec, folder, case["seed"], report)
@@ -73,9 +77,9 @@ def _work(job: dict[str, Any], case: dict[str, Any], make_engine: Any, outbox: O
         if not isinstance(problem, RestorationError):
             sys.excepthook(type(problem), problem, problem.__traceback__)  # into the log
         return
-    result["seconds"] = round(time.monotonic() - started, 3)
-    result["peak_mb"] = memory.peak_mb()
-    outbox.send(Message("done", case["name"], data=result))
+    seconds = round(time.monotonic() - started, 3)
+    result = dataclasses.replace(result, seconds=seconds, peak_mb=memory.peak_mb())
+    outbox.send(Message("done", case["name"], data=result.to_json()))
 
 
 def _explain(problem: Exception) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity.measure.measure import seeded_weights
+from parity.measure.weights import seeded_weights
 from restoration.engine.execution import LOW_MEMORY, PLAIN, Execution, run
 from restoration.engine.state import load_partial
 from restoration.errors import InputError

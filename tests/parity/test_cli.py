@@ -44,8 +44,10 @@ def _one_line(finished: subprocess.CompletedProcess[str]) -> str:
         (("mimo_unet", "--weights", "text.png"), "a readable safetensors file"),
         (("mimo_unet", "mimo_unet_plus", "--weights", "x"), "expected one model, got 2"),
         (("--golden", "text.png"), "a readable safetensors file"),
-        (("--golden", f"{HERE}/golden/lm_lte-cmsr-table.safetensors"), "that it was rendered with"),
+        (("--golden", f"{HERE}/golden/lm_lte-cmsr-table.safetensors"), "got kind 'cmsr'"),
         (("mimo_unet", "--golden", "x"), "expected either models or --golden"),
+        (("--seeds", "1,2", "--golden", "x"), "expected either models or --golden"),
+        (("mimo_unet", "mimo_unet", "--frameworks", "torch"), "got 'mimo_unet-tiny' twice"),
         (("mimo_unet", "--python", "tensorflow=/usr/bin/python3"), "got 'tensorflow'"),
         (("mimo_unet", "--runs", "text.png/runs"), "Not a directory"),
     ],
@@ -57,11 +59,38 @@ def test_bad_input_is_one_line(tmp_path: Path, arguments: tuple[str, ...], text:
     assert text in _one_line(finished)
 
 
-def test_wrong_options_show_the_usage(tmp_path: Path) -> None:
-    for arguments in (("run", "--size", "big"), ("run", "--frameworks", "keras"), ("fly",)):
-        finished = parity(*arguments, cwd=tmp_path)
-        assert finished.returncode == ExitCode.INCOMPLETE  # as argparse has it
-        assert "usage: parity" in finished.stderr
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("run", "--size", "big"), "expected HEIGHTxWIDTH in pixels, such as 96x128, got 'big'"),
+        (("run", "--size", "0x"), "got '0x'"),
+        (("run", "--size", "0x96"), "got '0x96'"),
+        (("run", "--gradient-size", "32x-48"), "got '32x-48'"),
+        (("run", "--frameworks", "keras"), "no framework 'keras'"),
+        (("run", "--photographs", "dog"), "no photograph 'dog'"),
+        (("run", "--seed", "-1"), "expected a whole number from 0, got '-1'"),
+        (("run", "--seeds", "5-3"), "such as 1-20,26, got '5-3'"),
+        (("run", "--seeds", "1-"), "got '1-'"),
+        (("run", "--seeds", "1,,2"), "got ''"),
+        (("run", "--seeds", "0-99999999999"), "expected at most 10000 seeds"),
+        (("run", "--seeds", "1", "--seed", "1"), "not allowed with argument"),
+        (("run", "--parallel", "0"), "expected a whole number from 1, got '0'"),
+        (("run", "--timeout", "nan"), "expected a number of seconds above 0, got 'nan'"),
+        (("run", "--device", "tpu"), "invalid choice: 'tpu'"),
+        (("run", "--fast"), "unrecognized arguments: --fast"),
+        (("run", "--golden"), "expected at least one argument"),
+        (("doctor", "--python", "torch"), "expected NAME=VALUE, got 'torch'"),
+        (("fly",), "invalid choice: 'fly'"),
+        ((), "required: COMMAND"),
+    ],
+)
+def test_wrong_options_are_bad_input(tmp_path: Path, arguments: tuple[str, ...], text: str) -> None:
+    finished = parity(*arguments, cwd=tmp_path)
+    assert finished.returncode == ExitCode.BAD_INPUT
+    assert finished.stdout == ""
+    assert "usage: parity" in finished.stderr
+    assert text in finished.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_of_each_command(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from parity.cases import case
-from parity.commands.run import Row, Run, run
+from parity.cases import sources
+from parity.cases.case import Case
+from parity.commands.run import run
 from parity.judge.verdicts import BOUND, Verdict
 from parity.report.progress import Progress
+from parity.report.result import Row, Run
 from restoration.errors import ExitCode
 from restoration.process.launch import Worker
 from tests.parity import faults
@@ -19,8 +21,8 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "mimo_unet.safetensors"
 REFERENCE = Worker("torch", "torch_impl", "reference", "cpu")
 
 
-def _photographs() -> case.Case:
-    return case.photograph_case(
+def _photographs() -> Case:
+    return sources.photograph_case(
         "mimo_unet",
         spec_name="tiny",
         photographs=("cat",),
@@ -95,7 +97,7 @@ def test_a_module_that_is_not_shown_is_no_pass(tmp_path: Path) -> None:
     assert row.verdict is Verdict.INCOMPLETE
     assert row.judged is not None
     assert row.judged.expected - row.judged.compared == 3  # two inputs, one output
-    missing = [a.name for a in row.judged.arrays if a.verdict is Verdict.INCOMPLETE]
+    missing = [str(a.key) for a in row.judged.arrays if a.verdict is Verdict.INCOMPLETE]
     assert missing[0] == "tap/attention3#0.in0"
     assert result.exit_code is ExitCode.INCOMPLETE
 
