@@ -6,16 +6,14 @@ import argparse
 import dataclasses
 import itertools
 import json
-import math
-import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 
+from parity import arguments
 from parity.cases import goldens, sources
 from parity.cases.case import Case
 from parity.commands import doctor
@@ -24,19 +22,18 @@ from parity.report.progress import Progress
 from parity.report.result import Run
 from parity.report.table import print_result
 from restoration.data.photographs import PHOTOGRAPHS
-from restoration.errors import ExitCode, InputError, RestorationError, suggest, unknown_name
+from restoration.errors import ExitCode, InputError, RestorationError, unknown_name
 from restoration.models import registry
 from restoration.process.launch import Worker
 
 FRAMEWORKS = ("torch", "jittor", "mindspore")
 REFERENCE = "torch"
 _DEFAULT_PHOTOGRAPHS = ("astronaut", "coffee", "cat")
-_MOST_SEEDS = 10_000
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run the command; the exit code says what came of it (see --help)."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(words)
     try:
         code: int = options.command(options)
     except RestorationError as problem:
@@ -73,7 +70,7 @@ def _doctor(options: argparse.Namespace) -> int:
         print(json.dumps(doctor.to_json(findings), indent=1))
     else:
         doctor.print_findings(findings, Console())
-    return ExitCode.OK if all(finding.is_right for finding in findings) else ExitCode.INCOMPLETE
+    return ExitCode.OK if all(finding.ok for finding in findings) else ExitCode.INCOMPLETE
 
 
 def _print(result: Run, *, as_json: bool) -> None:
@@ -168,16 +165,8 @@ def _workers(options: argparse.Namespace) -> list[Worker]:
     ]
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser for which options that are wrong are bad input."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(ExitCode.BAD_INPUT, f"{self.prog}: error: {message}\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = arguments.Parser(
         prog="parity",
         description="Proves by measurement that implementations of one network agree.",
         epilog="Exit codes: 0 agree (doctor: all is there), 1 differ, 2 incomplete or could not "
@@ -199,32 +188,36 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--spec", default="tiny", help="hyper-parameters (default: tiny)")
     seeds = command.add_mutually_exclusive_group()
     seeds.add_argument(
-        "--seed", type=_count(least=0), default=0, metavar="N", help="of weights and degradation"
+        "--seed",
+        type=arguments.count(least=0),
+        default=0,
+        metavar="N",
+        help="of weights and degradation",
     )
     seeds.add_argument(
         "--seeds",
-        type=_seeds,
+        type=arguments.seeds,
         default=(),
         metavar="N-M,N,...",
         help="every case for each of these seeds, summed up by model and framework",
     )
     command.add_argument(
         "--photographs",
-        type=_names(PHOTOGRAPHS, "photograph"),
+        type=arguments.names(PHOTOGRAPHS, "photograph"),
         default=_DEFAULT_PHOTOGRAPHS,
         metavar="NAME,...",
         help=f"of {', '.join(PHOTOGRAPHS)} (default: {','.join(_DEFAULT_PHOTOGRAPHS)})",
     )
     command.add_argument(
         "--size",
-        type=_size,
+        type=arguments.size,
         default=(96, 128),
         metavar="HxW",
         help="of them, rounded up to what the network takes (default: 96x128)",
     )
     command.add_argument(
         "--gradient-size",
-        type=_size,
+        type=arguments.size,
         default=(32, 48),
         metavar="HxW",
         help="of their middle, for gradients (default: 32x48)",
@@ -249,7 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--keep", action="store_true", help="keep the arrays of agreeing cases")
     command.add_argument(
         "--parallel",
-        type=_count(least=1),
+        type=arguments.count(least=1),
         default=2,
         metavar="N",
         help="ports at a time (default: 2)",
@@ -258,9 +251,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser(
         "doctor",
-        help="say what is installed, what is missing and how to mend it",
+        help="say what is installed, what is missing and how to fix it",
         description="Say what is installed, which devices each framework can use, what is missing, "
-        "and the command that mends it.",
+        "and the command that fixes it.",
     )
     command.set_defaults(command=_doctor)
     _add_worker_options(command)
@@ -270,7 +263,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_worker_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--frameworks",
-        type=_names(FRAMEWORKS, "framework"),
+        type=arguments.names(FRAMEWORKS, "framework"),
         default=FRAMEWORKS,
         metavar="NAME,...",
         help="that take part beside the reference, torch (default: all)",
@@ -283,7 +276,7 @@ def _add_worker_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--python",
-        type=_assignment,
+        type=arguments.assignment,
         action="append",
         default=[],
         metavar="NAME=PATH",
@@ -291,7 +284,7 @@ def _add_worker_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--engine",
-        type=_assignment,
+        type=arguments.assignment,
         action="append",
         default=[],
         metavar="NAME=PACKAGE",
@@ -299,80 +292,13 @@ def _add_worker_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--timeout",
-        type=_seconds,
+        type=arguments.seconds,
         default=600.0,
         metavar="S",
         help="end a worker that says nothing for so long (default: 600)",
     )
     command.add_argument("--json", action="store_true", help="print the result as JSON")
     command.add_argument("--quiet", action="store_true", help="show no progress")
-
-
-def _names(known: Sequence[str], kind: str) -> Callable[[str], tuple[str, ...]]:
-    """An argument type: names separated by commas, all of them known."""
-
-    def parse(text: str) -> tuple[str, ...]:
-        names = tuple(name.strip() for name in text.split(",") if name.strip())
-        for name in names:
-            if name not in known:
-                raise argparse.ArgumentTypeError(f"no {kind} {name!r}; {suggest(name, known)}")
-        return names
-
-    return parse
-
-
-def _count(*, least: int) -> Callable[[str], int]:
-    """An argument type: a whole number from `least`."""
-
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\d+", text, re.ASCII) or int(text) < least:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {least}, got {text!r}")
-        return int(text)
-
-    return parse
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    """Seeds and ranges of seeds, each once: "1-3,7,2" -> (1, 2, 3, 7)."""
-    found: dict[int, None] = {}
-    for part in text.split(","):
-        ends = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part, re.ASCII)
-        first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (1, 0)
-        if first > last:
-            raise argparse.ArgumentTypeError(
-                f"expected seeds and ranges from the lower to the higher, such as 1-20,26, got "
-                f"{part!r}"
-            )
-        if last - first + len(found) >= _MOST_SEEDS:
-            raise argparse.ArgumentTypeError(f"expected at most {_MOST_SEEDS} seeds, got {text!r}")
-        found |= dict.fromkeys(range(first, last + 1))
-    return tuple(found)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
-    return seconds
-
-
-def _size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text.lower(), re.ASCII)
-    if not found:
-        raise argparse.ArgumentTypeError(
-            f"expected HEIGHTxWIDTH in pixels, such as 96x128, got {text!r}"
-        )
-    return int(found[1]), int(found[2])
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
-    return name, value
 
 
 if __name__ == "__main__":

@@ -38,9 +38,9 @@ class Merged:
 
 @dataclass
 class _Call:
-    """One call: its images' name and their pixels, where it looks, and its results with probes.
+    """One call: its images' name and their pixels, where it looks, and its results with cotangents.
 
-    results: pairs of a result (n, q, 3) and its probe (empty if the file has none), and whether
+    results: pairs of a result (n, q, 3) and its cotangent (empty if the file has none), and whether
     the network was in training mode.
     """
 
@@ -87,11 +87,11 @@ def _calls(spec: ContinuousSpec, content: Mapping[str, np.ndarray]) -> Iterator[
         call = "train" if output == "train_batch" else call
         if call not in found:
             found[call] = _read_call(spec, content, call)
-        result, probe = (
+        result, cotangent = (
             _as_list(content.get(f"{group}/{output}", np.zeros(0)))
             for group in ("outputs", "probes")
         )
-        found[call].results.append((result, probe, mode == "train"))
+        found[call].results.append((result, cotangent, mode == "train"))
     yield from found.values()
 
 
@@ -155,15 +155,15 @@ def _merge(
         copies += range(first, first + n)
         skip = _Skip(spec, call)
         cotangents = np.zeros((n, longest, 3))
-        for result, probe, is_training in call.results:
+        for result, cotangent, is_training in call.results:
             lacks_skip = is_training and lacks_skip_in_training
             whole = result + skip.apply() if lacks_skip else result
-            if probe.size:
+            if cotangent.size:
                 # Each result's mean is over itself, the gradients' over the whole batch.
-                cotangents[:, :q] += probe.astype(np.float64) * (total * longest / (n * q))
+                cotangents[:, :q] += cotangent.astype(np.float64) * (total * longest / (n * q))
                 if lacks_skip:
                     by_image[call.image_name][:n] += skip.transposed(
-                        probe.astype(np.float64) / probe.size
+                        cotangent.astype(np.float64) / cotangent.size
                     )
         parts.setdefault("cotangents", []).append(cotangents)
         parts.setdefault("rgb", []).append(whole.take(repeated, 1))

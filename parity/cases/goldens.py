@@ -82,11 +82,22 @@ def _without_inputs(golden: Golden, model_name: str, layout: Layout) -> Case:
     where = str(golden.path)
     # The authors' SwinIR gives features of the extended image; no file says so.
     config = {"keep_padding": True} | _read_json(golden.metadata, "config", where=where)
-    config |= {"mode": golden.metadata.get("mode", "")}
+    if golden.metadata.get("mode"):
+        config["mode"] = golden.metadata["mode"]
     generated, numbers = _generated_weights(golden.metadata, where=where)
     spec, weights = layout.read(generated | golden.group("weights"), config, where=where)
     gradients = layout.to_ours(golden.group("grads"), where=where)
-    summaries = layout.table.to_ours(golden.group("grads_summary"), where=where)
+    stored = golden.group("grads_summary")
+    unknown = [name for name in stored if name not in numbers]
+    if unknown:
+        raise InputError(
+            f"gradient 'grads_summary/{unknown[0]}'",
+            expected="its weight's number, 'index' in the metadata 'generated'",
+            got="none",
+            where=where,
+            next_step="store the gradient itself as 'grads/NAME'",
+        )
+    summaries = layout.table.to_ours(stored, where=where)
     seeds = {layout.table.ours(name): _SUMMARY_SEED + number for name, number in numbers.items()}
     return Case(
         golden.path.stem,
@@ -135,13 +146,13 @@ def _pictures(golden: Golden, layout: Layout, case: Case) -> list[Case]:
 
     The stored gradients are of a sum over all pictures, which no single case has.
     """
-    outputs, probes = golden.group("outputs"), golden.group("probes")
+    outputs, cotangents = golden.group("outputs"), golden.group("probes")
     return [
         dataclasses.replace(
             case,
             name=f"{case.name}-{name}",
             inputs={"image": image},
-            cotangents={"features": probes[f"feat_{name}"]} if probes else {},
+            cotangents={"features": cotangents[f"feat_{name}"]} if cotangents else {},
             expected={ArrayKey.output("features"): outputs[f"feat_{name}"]},
         )
         for name, image in golden.group("inputs").items()

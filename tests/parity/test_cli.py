@@ -211,15 +211,15 @@ def test_doctor_on_a_good_machine(tmp_path: Path) -> None:
     finished = parity("doctor", "--json", cwd=tmp_path)
     findings = {finding["subject"]: finding for finding in json.loads(finished.stdout)}
     for framework in ("torch", "jittor", "mindspore"):
-        assert findings[framework]["is_right"], findings[framework]
+        assert findings[framework]["ok"], findings[framework]
         assert "devices: cpu" in findings[framework]["text"]
     assert "oneDNN 2.2" in findings["jittor"]["text"]
-    assert findings["compiler"]["is_right"]
+    assert findings["compiler"]["ok"]
     assert findings["numpy"]["text"] == np.__version__
     assert finished.returncode == ExitCode.OK
 
 
-def test_doctor_on_a_broken_machine_tells_what_mends_it(tmp_path: Path) -> None:
+def test_doctor_on_a_broken_machine_tells_what_fixes_it(tmp_path: Path) -> None:
     broken = _interpreter(tmp_path / "broken", _without("mindspore", tmp_path))
     (tmp_path / "file").write_text("")
     finished = parity(
@@ -230,10 +230,10 @@ def test_doctor_on_a_broken_machine_tells_what_mends_it(tmp_path: Path) -> None:
     assert "Traceback" not in finished.stderr
     printed = " ".join(finished.stdout.split())
     assert "wrong compiler no g++" in printed
-    assert "to mend compiler: apt-get install g++" in printed
+    assert "to fix compiler: apt-get install g++" in printed
     assert "wrong cache" in printed
     assert "wrong torch /nowhere/python cannot be started" in printed
-    assert f"to mend mindspore: {broken} -m pip install mindspore==2.10.0" in printed
+    assert f"to fix mindspore: {broken} -m pip install mindspore==2.10.0" in printed
     assert "wrong jittor" in printed
 
 
