@@ -60,15 +60,16 @@ def test_every_model_takes_a_picture(
     first = inputs[spec.inputs[0]]
     assert first.shape[-2] % spec.size_multiple == 0
     assert first.shape[-1] % spec.size_multiple == 0
-    # The picture is in there, whatever was added at the border, in the range that the model takes.
+    # The picture is in there, whatever was added at its borders, in the range that the model takes.
     pixels = _picture(tmp_path)
-    inside = first.reshape(-1, *first.shape[-3:])[:, :, :HEIGHT, :WIDTH]
     if model == "kernel_prediction":
         pixels = pixels**2.2 - 0.5
     elif "features" in spec.outputs or "rgb" in spec.outputs:
         pixels = 2 * pixels - 1
-    middle = np.s_[:, HEIGHT // 4 : HEIGHT // 2, WIDTH // 4 : WIDTH // 2]
-    np.testing.assert_allclose(inside[0][middle], pixels[0][middle], atol=1e-6)
+    middle = pixels[0, :, HEIGHT // 4 : HEIGHT // 2, WIDTH // 4 : WIDTH // 2]
+    one = first.reshape(-1, *first.shape[-3:])[0]
+    places = np.lib.stride_tricks.sliding_window_view(one, middle.shape)
+    assert np.abs(places - middle).max(axis=(-3, -2, -1)).min() < 1e-6
 
 
 def test_a_picture_in_all_frameworks(tmp_path: Path) -> None:
