@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: parity test goldens lint format bench clean
+.PHONY: parity test goldens seeds lint format bench clean
 
 parity: $(VENV)/.ready
 	$(BIN)/parity run mimo_unet mimo_unet_plus
@@ -12,10 +12,14 @@ parity: $(VENV)/.ready
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-# Golden models that `make test` leaves out, or compares the outputs of, to spare time.
-LARGER = phaseformer spectroformer $(addprefix self_blind_vsr-,hr_in scale2 val)
+# Nightly: the golden models that `make test` leaves out, or compares the outputs of, as their
+# metadata says (docs/golden-files.md), then all models on many seeds.
 goldens: $(VENV)/.ready
-	$(BIN)/parity run --golden tests/golden/more/*.safetensors $(LARGER:%=tests/golden/%.safetensors)
+	$(BIN)/parity run --golden $$($(BIN)/python -m tests.parity.goldens nightly outputs)
+	$(MAKE) seeds
+
+seeds: $(VENV)/.ready
+	$(BIN)/parity run --seeds 1-20,26
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .

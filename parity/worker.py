@@ -6,13 +6,16 @@ in the case's folder.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from parity.measure.measure import measure_port, measure_reference
+from parity.judge.measurement import PortMeasurement, ReferenceMeasurement
+from parity.measure.port import measure_port
+from parity.measure.reference import measure_reference
 from restoration.errors import InputError, RestorationError, UnavailableError
 from restoration.models.registry import spec_from_dict
 from restoration.process import memory
@@ -93,10 +96,10 @@ def measure(
     case, network = Path(folder), spec_from_dict(spec)
     memory.reset_peak()
     started = time.monotonic()
+    result: ReferenceMeasurement | PortMeasurement
     if role == "reference":
         result = measure_reference(session.make_engine, network, case, seed, session.report)
     else:
         result = measure_port(session.make_engine, network, case, framework, session.report)
-    result["seconds"] = round(time.monotonic() - started, 3)
-    result["peak_mb"] = memory.peak_mb()
-    return result
+    seconds = round(time.monotonic() - started, 3)
+    return dataclasses.replace(result, seconds=seconds, peak_mb=memory.peak_mb()).to_json()

@@ -10,8 +10,8 @@ from enum import IntEnum
 class ExitCode(IntEnum):
     """What a command's exit status means."""
 
-    AGREE = 0
-    DIFFER = 1
+    OK = 0
+    DIFFERENT = 1
     INCOMPLETE = 2
     BAD_INPUT = 3
 

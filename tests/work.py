@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.measure.measure import seeded_weights
+from parity.measure.weights import seeded_weights
 from restoration.arrays import Arrays
 from restoration.engine.contract import Gradients
 from restoration.engine.execution import PLAIN, Execution

@@ -72,14 +72,14 @@ def _convert(options: argparse.Namespace) -> int:
             report=report,
         )
     _print(options, result, _show_conversion)
-    return ExitCode.AGREE
+    return ExitCode.OK
 
 
 def _inspect(options: argparse.Namespace) -> int:
     with _bar(options, "reading") as report:
         result = inspect(options.file, key=options.key, allowed=options.allow, report=report)
     _print(options, result, _show_inspection)
-    return ExitCode.AGREE
+    return ExitCode.OK
 
 
 def _diff(options: argparse.Namespace) -> int:
@@ -88,7 +88,7 @@ def _diff(options: argparse.Namespace) -> int:
             options.first, options.second, key=options.key, allowed=options.allow, report=report
         )
     _print(options, result, _show_difference)
-    return ExitCode.AGREE if result.is_equal else ExitCode.DIFFER
+    return ExitCode.OK if result.is_equal else ExitCode.DIFFERENT
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -96,14 +96,14 @@ def _verify(options: argparse.Namespace) -> int:
         result = verify(options.file, key=options.key, allowed=options.allow, report=report)
     _print(options, result, _show_verification)
     if not result.ok:
-        return ExitCode.DIFFER
-    return ExitCode.AGREE if result.is_complete else ExitCode.INCOMPLETE
+        return ExitCode.DIFFERENT
+    return ExitCode.OK if result.is_complete else ExitCode.INCOMPLETE
 
 
 def _scan(options: argparse.Namespace) -> int:
     result = scan(options.file, allowed=options.allow)
     _print(options, result, _show_scan)
-    return ExitCode.AGREE if result.is_harmless else ExitCode.DIFFER
+    return ExitCode.OK if result.is_harmless else ExitCode.DIFFERENT
 
 
 def _show_conversion(result: Conversion) -> None:

@@ -1,4 +1,4 @@
-"""What is installed, which devices each framework can use, what is missing and what mends it.
+"""What is installed, which devices each framework can use, what is missing and what fixes it.
 
 Every finding is gathered on its own: whatever is broken, the others are still told.
 """
@@ -30,12 +30,12 @@ _FREE_GB = 2  # what compiled kernels and the arrays of a run need at most, with
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor's report. mend: the command that puts it right, or ""."""
+    """One line of the doctor's report. fix: the command that puts it right, or ""."""
 
     subject: str
-    is_right: bool
+    ok: bool
     text: str
-    mend: str = ""
+    fix: str = ""
 
 
 def examine(workers: Sequence[Worker], progress: Progress) -> list[Finding]:
@@ -54,17 +54,15 @@ def examine(workers: Sequence[Worker], progress: Progress) -> list[Finding]:
 
 
 def print_findings(findings: Sequence[Finding], console: Console) -> None:
-    """The findings as a table, then the commands that mend what is wrong."""
+    """The findings as a table, then the commands that fix what is wrong."""
     table = Table(show_header=False, box=None)
     for finding in findings:
-        mark = "[green]ok[/]" if finding.is_right else "[bold red]wrong[/]"
+        mark = "[green]ok[/]" if finding.ok else "[bold red]wrong[/]"
         table.add_row(mark, finding.subject, finding.text)
     console.print(table)
     for finding in findings:
-        if finding.mend:
-            console.print(
-                f"to mend {finding.subject}: {finding.mend}", soft_wrap=True, markup=False
-            )
+        if finding.fix:
+            console.print(f"to fix {finding.subject}: {finding.fix}", soft_wrap=True, markup=False)
 
 
 def to_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
@@ -82,9 +80,9 @@ def _guarded(subject: str, find: Callable[[], Finding]) -> Finding:
 
 def _python() -> Finding:
     version = platform.python_version()
-    is_right = sys.version_info[:2] == (3, 11)
-    mend = "" if is_right else "make PYTHON=/path/to/python3.11 test"
-    return Finding("Python", is_right, f"{version} ({sys.executable}); tested with 3.11", mend)
+    ok = sys.version_info[:2] == (3, 11)
+    fix = "" if ok else "make PYTHON=/path/to/python3.11 test"
+    return Finding("Python", ok, f"{version} ({sys.executable}); tested with 3.11", fix)
 
 
 def _machine() -> Finding:
@@ -105,16 +103,16 @@ def _cache() -> Finding:
     folder = cache.folder("jittor")
     free_gb = shutil.disk_usage(folder).free / 2**30
     text = f"{folder.parent}, {free_gb:.0f} GiB free"
-    mend = "" if free_gb > _FREE_GB else f"{cache.VARIABLE}=/folder/on/a/larger/disk parity run"
-    return Finding("cache", not mend, text, mend)
+    fix = "" if free_gb > _FREE_GB else f"{cache.VARIABLE}=/folder/on/a/larger/disk parity run"
+    return Finding("cache", not fix, text, fix)
 
 
 def _library(name: str) -> Finding:
     try:
         return Finding(name, True, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
-        mend = f"{sys.executable} -m pip install --editable ."
-        return Finding(name, False, "not installed", mend)
+        fix = f"{sys.executable} -m pip install --editable ."
+        return Finding(name, False, "not installed", fix)
 
 
 def _framework(worker: Worker, progress: Progress) -> Finding:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from parity.measure.measure import seeded_weights
+from parity.measure.weights import seeded_weights
 from restoration.data.photographs import sharp_and_blurred
 from restoration.models.mimo_unet import MIMOUNetSpec
 from restoration.models.registry import MODELS

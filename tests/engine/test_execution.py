@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from parity.measure.measure import seeded_weights
+from parity.measure.weights import seeded_weights
 from restoration.engine.calls import run
 from restoration.engine.contract import Network
 from restoration.engine.execution import LOW_MEMORY, PLAIN, Execution

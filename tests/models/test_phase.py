@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from parity.cases.case import golden_cases
+from parity.cases.goldens import golden_cases
+from parity.judge.measurement import ArrayKey
 from restoration.data.photographs import photograph
 from restoration.errors import InputError
 from restoration.models import registry
@@ -192,7 +193,7 @@ def test_published_configuration(backend: Backend, model: str) -> None:
     assert case.spec == registry.find(model).spec("published")
     found = backend.call("run", case.spec, case.weights, case.inputs)
     for name, array in found.items():
-        assert _relative(array, case.expected[f"output/{name}"]) < 1e-5
+        assert _relative(array, case.expected[ArrayKey.output(name)]) < 1e-5
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from parity.cases.case import golden_cases
+from parity.cases.goldens import golden_cases
+from parity.judge.measurement import ArrayKey
 from restoration.engine.cost_volume import CUDA_SOURCE, VARIABLE
 from restoration.engine.kernel_backend import KERNEL_BACKENDS, kernel_backend
 from restoration.errors import InputError
@@ -272,7 +273,7 @@ def test_further_configurations(backend: Backend, file: str) -> None:
     found = backend.call("run", case.spec, case.weights, case.inputs)
     assert found.keys() == set(case.spec.outputs)
     for name, array in found.items():
-        expected = case.expected[f"output/{name}"]
+        expected = case.expected[ArrayKey.output(name)]
         assert np.linalg.norm(array - expected) < 4e-6 * np.linalg.norm(expected)
 
 
@@ -289,7 +290,7 @@ def test_corners_that_are_not_aligned(backend: Backend, file: str, output: str) 
     found = backend.call("run", spec, case.weights, case.inputs)[ours]
     size = np.linalg.norm(expected)
     assert np.linalg.norm(found - expected) < 4e-6 * size
-    assert np.linalg.norm(case.expected[f"output/{ours}"] - expected) > 0.05 * size
+    assert np.linalg.norm(case.expected[ArrayKey.output(ours)] - expected) > 0.05 * size
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (3, 3), (4, 7)], ids=str)
