@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ _PNG_DEPTH_AT, _PNG_COLOR_AT = 24, 25  # byte offsets in the first chunk
 _PNG_GRAY, _PNG_GRAY_ALPHA = 0, 4
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEAD_BYTES = 32
+_UNSIGNED = (tifffile.SAMPLEFORMAT.UINT, tifffile.SAMPLEFORMAT.VOID)
 _UNSPECIFIED, _ASSOCIATED = 0, 1  # what a channel beside the colors of a TIFF means
 _COLORS: dict[int, int] = {
     tifffile.PHOTOMETRIC.MINISWHITE: 1,
@@ -36,6 +38,9 @@ _COLORS: dict[int, int] = {
     tifffile.PHOTOMETRIC.RGB: 3,
 }
 _FLOAT_SLACK = 1e-4
+
+# What it logs is raised below, or harms nothing.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 _TURNS = {
     2: lambda samples: samples[:, ::-1],
@@ -80,7 +85,7 @@ def decode(path: Path, *, max_megapixels: float) -> Decoded:
     with open(path, "rb") as file:
         head = file.read(_HEAD_BYTES)
     if head.startswith(_TIFF_SIGNATURES):
-        found = _decode_tiff(path, max_megapixels)
+        found = _decode_tiff(path, head, max_megapixels)
     else:
         with _pixel_limit(), _opened(path, head) as picture:
             _check_size(picture.size, max_megapixels)
@@ -168,8 +173,8 @@ def _from_pillow(picture: Pillow.Image, *, bits: int) -> Decoded:
         if mode == "L" and bits < 8:  # Pillow scales the samples, but not this one
             picture.info["transparency"] = key * 255 // (2**bits - 1)
         picture = picture.convert("LA" if mode in ("L", "1") else "RGBA")
-    elif mode in ("P", "PA"):
-        picture = picture.convert("RGB" if mode == "P" else "RGBA")
+    elif mode in ("P", "PA", "La"):
+        picture = picture.convert({"P": "RGB", "PA": "RGBA", "La": "LA"}[mode])
     elif mode in ("CMYK", "YCbCr", "LAB", "HSV"):
         picture, metadata = _to_rgb(picture, metadata)
     elif mode not in ("1", "L", "LA", "RGB", "RGBA", "I;16", "I;16L", "I;16B", "F"):
@@ -193,24 +198,31 @@ def _to_rgb(picture: Pillow.Image, metadata: Metadata) -> tuple[Pillow.Image, Me
     return picture.convert("RGB"), kept
 
 
-def _decode_tiff(path: Path, max_megapixels: float) -> Decoded:
+def _decode_tiff(path: Path, head: bytes, max_megapixels: float) -> Decoded:
     """The first page of a TIFF."""
     with tifffile.TiffFile(path) as file:
-        page = file.pages.first
+        try:
+            page = file.pages.first
+        except IndexError:
+            raise ValueError("the file was cut off: it ends before its first page") from None
         _check_size((page.imagewidth, page.imagelength), max_megapixels)
         _require_whole(page, path)
         if page.is_reduced:
             raise UnsupportedError("a preview of another picture, as in the raw file of a camera")
+        deep = np.max(page.bitspersample) > 8
+        bands = _COLORS.get(int(page.photometric)) == 1 and page.samplesperpixel > 2
+        if bands or not (deep or page.sampleformat in _UNSIGNED):
+            raise _unsupported_tiff(page)
         left_out = ("the pages after the first",) * (len(file.pages) > 1)
         left_out += ("a channel that is no alpha",) * (_UNSPECIFIED in page.extrasamples)
-        if np.max(page.bitspersample) > 8:
+        if deep:
             samples = _deep_samples(page, path)
             orientation, metadata = tags.of_page(file, page)
             if samples.dtype.kind == "f":
                 left_out += ("floating-point samples",)
             found = Decoded(_turned(samples, orientation), metadata)
         else:
-            with _pixel_limit(), Pillow.open(path) as picture:
+            with _pixel_limit(), _opened(path, head) as picture:
                 found = _from_pillow(picture, bits=8)
     return _also_without(found, left_out)
 
@@ -236,8 +248,7 @@ def _deep_samples(page: tifffile.TiffPage, path: Path) -> np.ndarray:
     kind, dtype = page.photometric, page.dtype
     whole = dtype is not None and page.bitspersample == 8 * dtype.itemsize
     if int(kind) not in _COLORS or not whole or dtype not in (np.uint16, "f2", "f4", "f8"):
-        name = getattr(kind, "name", kind)
-        raise UnsupportedError(f"a TIFF in {name} of {page.bitspersample} bits, {dtype}")
+        raise _unsupported_tiff(page)
     try:
         samples = np.asarray(page.asarray())
         if page.axes.startswith("S"):
@@ -256,6 +267,12 @@ def _deep_samples(page: tifffile.TiffPage, path: Path) -> np.ndarray:
     if extra and extra[0] == _ASSOCIATED:
         return _divided_by_alpha(samples[..., : colors + 1])
     return samples[..., : colors + 1]
+
+
+def _unsupported_tiff(page: tifffile.TiffPage) -> UnsupportedError:
+    name = getattr(page.photometric, "name", page.photometric)
+    channels = f"{page.samplesperpixel} channels of {page.bitspersample} bits"
+    return UnsupportedError(f"a TIFF in {name}, {channels}, {page.dtype}")
 
 
 def _deep_samples_by_opencv(page: tifffile.TiffPage, path: Path) -> np.ndarray:
