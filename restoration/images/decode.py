@@ -271,7 +271,7 @@ def _deep_samples(page: tifffile.TiffPage, path: Path) -> np.ndarray:
 
 def _unsupported_tiff(page: tifffile.TiffPage) -> UnsupportedError:
     name = getattr(page.photometric, "name", page.photometric)
-    channels = f"{page.samplesperpixel} channels of {page.bitspersample} bits"
+    channels = f"{page.samplesperpixel} x {page.bitspersample} bits"
     return UnsupportedError(f"a TIFF in {name}, {channels}, {page.dtype}")
 
 

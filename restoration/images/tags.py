@@ -40,6 +40,8 @@ def of_picture(picture: Pillow.Image) -> tuple[int, Metadata]:
     left_out: tuple[str, ...] = ()
     try:
         block = picture.getexif()
+        if info.get("exif") and not len(block):
+            raise ValueError("Pillow raises at the first call only")
         orientation = int(block.get(ORIENTATION, 1))
         dpi = _dpi(block)
         exif = _kept(block)
@@ -50,9 +52,9 @@ def of_picture(picture: Pillow.Image) -> tuple[int, Metadata]:
     if isinstance(picture, JpegImagePlugin.JpegImageFile):
         tables = {number: list(table) for number, table in picture.quantization.items()}
     return orientation, Metadata(
-        icc_profile=info.get("icc_profile") or b"",
+        icc_profile=_bytes(info.get("icc_profile")),
         exif=exif,
-        xmp=upright_xmp(xmp.encode() if isinstance(xmp, str) else bytes(xmp)),
+        xmp=upright_xmp(_bytes(xmp)),
         dpi=_usable(info.get("dpi")) or dpi,
         jpeg_tables=tables,
         lossless=_is_lossless_webp(picture),
@@ -73,12 +75,17 @@ def of_page(file: tifffile.TiffFile, page: tifffile.TiffPage) -> tuple[int, Meta
         left_out = ("EXIF, which is damaged",)
     xmp = _tag(page, _XMP, b"")
     return int(_tag(page, ORIENTATION, 1)), Metadata(
-        icc_profile=bytes(_tag(page, _ICC, b"")),
+        icc_profile=_bytes(_tag(page, _ICC, b"")),
         exif=exif,
-        xmp=upright_xmp(xmp.encode() if isinstance(xmp, str) else bytes(xmp)),
+        xmp=upright_xmp(_bytes(xmp)),
         dpi=_dpi(block),
         left_out=left_out,
     )
+
+
+def _bytes(content: Any) -> bytes:
+    """A profile or an XMP packet, whatever type its tag has."""
+    return content.encode() if isinstance(content, str) else bytes(content or b"")
 
 
 def _tag(page: tifffile.TiffPage, code: int, default: Any) -> Any:

@@ -57,7 +57,7 @@ def packed(row: np.ndarray, depth: int, order: str = ">") -> bytes:
 
 
 Entries = Mapping[int, tuple[str, Any]]
-"""Tags of a TIFF: as ("H", numbers of 16 bits), ("I", of 32), ("R", pairs) or ("s", text)."""
+"""Tags of a TIFF: ("H", numbers of 16 bits), ("I", of 32), ("R", pairs), ("s", text), ("b", bytes)."""
 
 
 def tiff(
@@ -122,8 +122,8 @@ def _directory(entries: Entries, at: int, order: str, following: int = 0) -> byt
     directory, rest = struct.pack(order + "H", len(entries)), b""
     for code, (kind, value) in sorted(entries.items()):
         letter = "I" if kind == "R" else kind
-        content = value if kind == "s" else struct.pack(f"{order}{len(value)}{letter}", *value)
-        number = {"s": 2, "H": 3, "I": 4, "R": 5}[kind]
+        content = value if kind in "sb" else struct.pack(f"{order}{len(value)}{letter}", *value)
+        number = {"s": 2, "H": 3, "I": 4, "R": 5, "b": 7}[kind]
         count = len(value) // 2 if kind == "R" else len(value)
         directory += struct.pack(order + "HHI", code, number, count)
         if len(content) > 4:

@@ -514,22 +514,20 @@ def _floats() -> Iterator[Picture]:
 def _refused_tiffs() -> Iterator[Picture]:
     twelve = _noise(62, 1, 12)[..., 0]
     content = by_definition.tiff(twelve, 12, 1)
-    yield Picture(
-        "gray_12.tif", "gray, 12 bits", content, error="MINISBLACK, 1 channels of 12 bits"
-    )
+    yield Picture("gray_12.tif", "gray, 12 bits", content, error="MINISBLACK, 1 x 12 bits")
     content = tiff_saved(DEEP.astype(np.uint32), photometric="rgb")
     yield Picture(
         "uint32.tif",
         "RGB, integers of 32 bits",
         content,
-        error="RGB, 3 channels of 32 bits, uint32",
+        error="RGB, 3 x 32 bits, uint32",
     )
     content = tiff_saved(DEEP_GRAY.astype(np.int16), photometric="minisblack")
     yield Picture("int16.tif", "gray, signed", content, error="16 bits, int16")
     content = by_definition.tiff(DEEP_RGBA, 16, 5)
-    yield Picture("cmyk_16.tif", "CMYK, 16 bits", content, error="SEPARATED, 4 channels of 16 bits")
+    yield Picture("cmyk_16.tif", "CMYK, 16 bits", content, error="SEPARATED, 4 x 16 bits")
     content = by_definition.tiff(DEEP_GRAY, 16, 32803)
-    yield Picture("mosaic.tif", "a sensor's mosaic", content, error="CFA, 1 channels of 16 bits")
+    yield Picture("mosaic.tif", "a sensor's mosaic", content, error="CFA, 1 x 16 bits")
     content = by_definition.tiff(GRAY, 8, 32803)
     yield Picture("mosaic_8.tif", "a sensor's mosaic", content, error="unknown pixel mode")
     content = by_definition.tiff(GRAY, 8, 1, tags={339: ("H", [2])})
@@ -537,7 +535,7 @@ def _refused_tiffs() -> Iterator[Picture]:
     for samples, depth in ((RGB, 8), (DEEP, 16)):
         content = by_definition.tiff(samples, depth, 1, tags={338: ("H", [0, 0])})
         what = f"3 channels without color, {depth} bits"
-        yield Picture(f"bands_{depth}.tif", what, content, error="MINISBLACK, 3 channels")
+        yield Picture(f"bands_{depth}.tif", what, content, error="MINISBLACK, 3 x")
     content = by_definition.tiff(RGB, 8, 2, tags={254: ("I", [1])})
     yield Picture("raw.nef", "preview in a camera's raw file", content, error="preview of another")
 
