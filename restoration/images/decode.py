@@ -23,7 +23,7 @@ from PIL import Image as Pillow
 from PIL import ImageCms, UnidentifiedImageError
 
 from restoration.images import tags
-from restoration.images.metadata import Metadata
+from restoration.images.metadata import ORIENTATION, Metadata
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTH_AT, _PNG_COLOR_AT = 24, 25  # byte offsets in the first chunk
@@ -89,6 +89,8 @@ def decode(path: Path, *, max_megapixels: float) -> Decoded:
     else:
         with _pixel_limit(), _opened(path, head) as picture:
             _check_size(picture.size, max_megapixels)
+            if picture.format == "EPS":  # Pillow would run it
+                raise UnsupportedError("EPS, which is a program and no pixels")
             left_out = ("the frames after the first",) * getattr(picture, "is_animated", False)
             is_png = head.startswith(_PNG_SIGNATURE)
             if is_png and head[_PNG_DEPTH_AT] == 16 and head[_PNG_COLOR_AT] != _PNG_GRAY:
@@ -285,7 +287,12 @@ def _deep_samples_by_opencv(page: tifffile.TiffPage, path: Path) -> np.ndarray:
     )
     if page.axes not in ("YX", "YXS"):  # OpenCV takes planes for pixels
         raise refused
-    found = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    content, orientation = np.fromfile(path, dtype=np.uint8), page.tags.get(ORIENTATION)
+    if orientation is not None:  # OpenCV turns TIFF, whatever its flags say: call it upright
+        size = orientation.valuebytecount
+        upright = (1).to_bytes(size, "little" if page.parent.byteorder == "<" else "big")
+        content[orientation.valueoffset :][:size] = np.frombuffer(upright, np.uint8)
+    found = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     if found is None or found.shape != page.shape or found.dtype != page.dtype:
         raise refused
     return _swap_red_and_blue(found)

@@ -57,7 +57,7 @@ def packed(row: np.ndarray, depth: int, order: str = ">") -> bytes:
 
 
 Entries = Mapping[int, tuple[str, Any]]
-"""Tags of a TIFF: ("H", numbers of 16 bits), ("I", of 32), ("R", pairs), ("s", text), ("b", bytes)."""
+"""Tags of a TIFF: ("H", 16 bits), ("I", 32 bits), ("R", pairs), ("s", text) or ("b", bytes)."""
 
 
 def tiff(
@@ -132,6 +132,19 @@ def _directory(entries: Entries, at: int, order: str, following: int = 0) -> byt
         else:
             directory += content.ljust(4, b"\0")
     return directory + struct.pack(order + "I", following) + rest
+
+
+def with_short(content: bytes, code: int, value: int) -> bytes:
+    """A little-endian TIFF with a tag set to one number; its directory moves to the end."""
+    (at,) = struct.unpack_from("<I", content, 4)
+    (count,) = struct.unpack_from("<H", content, at)
+    start, stop = at + 2, at + 2 + 12 * count
+    entries = {content[i : i + 2]: content[i : i + 12] for i in range(start, stop, 12)}
+    entries[struct.pack("<H", code)] = struct.pack("<HHIHH", code, 3, 1, value, 0)
+    ordered = [entries[key] for key in sorted(entries, key=lambda key: key[::-1])]
+    body = content + b"\0" * (len(content) % 2)
+    directory = struct.pack("<H", len(entries)) + b"".join(ordered) + b"\0\0\0\0"
+    return body[:4] + struct.pack("<I", len(body)) + body[8:] + directory
 
 
 def bmp(

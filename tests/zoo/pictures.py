@@ -458,10 +458,22 @@ def _compressed_tiffs() -> Iterator[Picture]:
             saved(ink, "TIFF", compression=kind), (GRAY > 100).astype(float),
         )  # fmt: skip
     for samples, model in ((DEEP, "rgb"), (DEEP_GRAY, "gray"), (DEEP_RGBA, "rgba")):
-        order = samples if samples.ndim == 2 else samples[..., [2, 1, 0, 3][: samples.shape[2]]]
-        content = cv2.imencode(".tif", np.ascontiguousarray(order))[1].tobytes()
         what = f"{model}, 16 bits, LZW of differences"
-        yield Picture(f"lzw_{model}_16.tif", what, content, *_split(samples), bits=16)
+        yield Picture(f"lzw_{model}_16.tif", what, lzw_deep(samples), *_split(samples), bits=16)
+    white_is_zero = by_definition.with_short(lzw_deep(DEEP_GRAY), 262, 0)
+    right = 1 - DEEP_GRAY / 65535
+    yield Picture("lzw_white_16.tif", "white is zero, 16 bits, LZW", white_is_zero, right, bits=16)
+    content = by_definition.with_short(lzw_deep(DEEP_RGBA), 338, 0)
+    what = "RGB and a channel that is no alpha, 16 bits, LZW"
+    yield Picture("lzw_extra_16.tif", what, content, DEEP_RGBA[..., :3] / 65535, bits=16)
+    content = by_definition.with_short(lzw_deep(DEEP), 284, 2)
+    yield Picture("lzw_planes_16.tif", "planes, 16 bits, LZW", content, error="compressed by LZW")
+
+
+def lzw_deep(samples: np.ndarray) -> bytes:
+    """A TIFF of 16 bits by OpenCV, which compresses differences by LZW."""
+    order = samples if samples.ndim == 2 else samples[..., [2, 1, 0, 3][: samples.shape[2]]]
+    return cv2.imencode(".tif", np.ascontiguousarray(order))[1].tobytes()
 
 
 def _other_models() -> Iterator[Picture]:
@@ -562,6 +574,8 @@ def orientations() -> Iterator[Picture]:
         yield Picture(f"turned_{value}.tif", what, content, RGB / 255)
         content = by_definition.tiff(deep, 16, 2, tags=tag)
         yield Picture(f"turned_{value}_16.tif", what, content, DEEP / 65535, bits=16)
+        content = by_definition.with_short(lzw_deep(deep), 274, value)
+        yield Picture(f"turned_{value}_lzw_16.tif", f"{what}, LZW", content, DEEP / 65535, bits=16)
         block = Pillow.Exif()
         block[ORIENTATION] = value
         content = saved(stored, "TIFF", compression="tiff_lzw", exif=block)
@@ -573,6 +587,8 @@ def damaged() -> Iterator[Picture]:
     yield Picture("text.jpg", "text", b"this is no image", error="begins with b'this is '")
     heic = b"\0\0\0\x18ftypheic" + bytes(40)
     yield Picture("phone.heic", "HEIC", heic, error="one of .png, .*begins with b.*ftyp")
+    drawing = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
+    yield Picture("drawing.eps", "EPS", drawing, error="EPS, which is a program")
     yield Picture(
         "renamed.jpg", "a PNG that is called .jpg", by_definition.png(RGB, 2, 8), RGB / 255
     )

@@ -83,11 +83,14 @@ def elsewhere(path: Path) -> np.ndarray:
     if path.suffix == ".tif":
         samples = tifffile.imread(path)
     else:
-        flags = cv2.IMREAD_UNCHANGED
-        samples = cv2.imdecode(np.fromfile(path, np.uint8), flags)
-        if samples.ndim == 3:
-            samples = samples[..., [2, 1, 0, 3][: samples.shape[2]]]
+        samples = _red_first(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED))
     return samples.reshape(*samples.shape[:2], -1)
+
+
+def _red_first(samples: np.ndarray) -> np.ndarray:
+    """OpenCV's samples as (h, w, c)."""
+    samples = samples.reshape(*samples.shape[:2], -1)
+    return samples[..., [2, 1, 0, 3][: samples.shape[2]]] if samples.shape[2] > 1 else samples
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
@@ -109,9 +112,37 @@ def test_writing_without_loss(tmp_path: Path, picture: Picture, suffix: str) -> 
     assert found.shape[2] == right.shape[2] + (picture.alpha is not None)
     if picture.alpha is not None:
         assert np.abs(found[..., -1] / top - picture.alpha).max() <= step * 1.001
+    if suffix == ".tif" and picture.bits == 8:
+        assert np.array_equal(np.asarray(Pillow.open(path)), found.squeeze())
+    elif suffix == ".tif" and found.shape[2] != 2:  # OpenCV has no gray with alpha
+        by_opencv = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert np.array_equal(_red_first(by_opencv), found)
     if suffix == ".png":
         expected = 4 * (picture.alpha is not None) + 2 * (not picture.is_gray)
         assert path.read_bytes()[25] == expected  # color type
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".bmp"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.filterwarnings("ignore:.*cannot hold (16 bits|alpha)")
+def test_writing_what_loses(tmp_path: Path, channels: int, dtype: Any, suffix: str) -> None:
+    """Formats of 8 bits, most of them without alpha, some without gray."""
+    smooth, top = pictures._smooth(dtype), np.iinfo(dtype).max
+    alpha = np.where(np.arange(pictures.W) < 9, top // 2, top).astype(dtype)
+    planes = [smooth[..., channel] for channel in range(1 if channels < 3 else 3)]
+    planes += [np.broadcast_to(alpha, smooth.shape[:2])] * (channels in (2, 4))
+    path = tmp_path / f"out{suffix}"
+    images.write_image(path, images.from_array(np.dstack(planes)))
+    found = elsewhere(path) / 255
+    colors = min(found.shape[2], 3)
+    assert colors == (3 if channels > 2 or suffix == ".webp" else 1)
+    right = smooth[..., :1] if channels < 3 else smooth
+    bound = {".bmp": 0.51 / 255, ".jpg": 0.02, ".webp": 0.05}[suffix]
+    assert np.abs(found[..., :colors] - right / top).max() <= bound + 1 / top
+    assert (found.shape[2] == 4) == (suffix == ".webp" and channels in (2, 4))
+    if found.shape[2] == 4:
+        assert np.abs(found[..., 3] - alpha / top).max() <= 0.51 / 255
 
 
 def _photographs() -> dict[str, bytes]:
@@ -136,6 +167,8 @@ def _photographs() -> dict[str, bytes]:
         "photo.webp": pictures.saved(stored, "WEBP", lossless=True, **said),
         "photo.tif": picture_bytes.tiff(stored, 8, 2, tags=tags, blocks=BLOCKS),
         "photo_16.tif": picture_bytes.tiff(deep, 16, 2, tags=tags, blocks=BLOCKS),
+        "photo_big.tif": picture_bytes.tiff(stored, 8, 2, order=">", tags=tags, blocks=BLOCKS),
+        "photo_big_16.tif": picture_bytes.tiff(deep, 16, 2, order=">", tags=tags, blocks=BLOCKS),
     }
 
 
@@ -311,6 +344,13 @@ def test_a_lossless_webp_stays_so(tmp_path: Path) -> None:
     assert off.mean() < 2
 
 
+def test_a_picture_with_nan_is_refused_with_their_number(tmp_path: Path) -> None:
+    holed = pictures.RGB.astype(np.float32) / 255
+    holed[0, 0], holed[1, 1, 0] = np.nan, np.inf
+    with pytest.raises(InputError, match="got 4 that are NaN or infinite"):
+        images.write_image(tmp_path / "out.png", images.from_array(holed))
+
+
 def test_what_a_format_cannot_hold_is_an_error_in_one_line(tmp_path: Path) -> None:
     wide = images.Image(np.zeros((1, 3, 1, 70000), np.float32))
     for name in ("out.webp", "out.jpg"):
@@ -373,6 +413,13 @@ def test_memory_is_a_few_copies(tmp_path: Path) -> None:
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
             assert peak < 3 * pixels_bytes, f"{step} {name}: {peak / pixels_bytes:.1f} copies"
+
+
+def test_advice_is_followed(tmp_path: Path) -> None:
+    """Divide floats by the value that is white."""
+    (tmp_path / "a.tif").write_bytes(ZOO["float_255.tif"].content)
+    tifffile.imwrite(tmp_path / "b.tif", tifffile.imread(tmp_path / "a.tif") / 255)
+    assert images.read_image(tmp_path / "b.tif").bits == 16
 
 
 _ABSENT = """
