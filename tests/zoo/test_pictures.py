@@ -23,13 +23,14 @@ from PIL import ImageCms
 
 from restoration import images
 from restoration.errors import InputError
+from tests.zoo import picture_base as base
 from tests.zoo import picture_bytes, pictures
-from tests.zoo.pictures import Picture
+from tests.zoo.picture_base import Picture
 
 ZOO = {picture.name: picture for picture in pictures.zoo()}
 READABLE = [picture for picture in ZOO.values() if not picture.error]
 THUMBNAIL = b"\xff\xd8THUMBNAIL\xff\xd9"
-PROFILE = pictures.swapped_profile()
+PROFILE = base.swapped_profile()
 DATE = "2024:05:06 07:08:09"
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf='
@@ -128,8 +129,8 @@ def test_writing_without_loss(tmp_path: Path, picture: Picture, suffix: str) -> 
 @pytest.mark.filterwarnings("ignore:.*cannot hold (16 bits|alpha)")
 def test_writing_what_loses(tmp_path: Path, channels: int, dtype: Any, suffix: str) -> None:
     """Formats of 8 bits, most of them without alpha, some without gray."""
-    smooth, top = pictures._smooth(dtype), np.iinfo(dtype).max
-    alpha = np.where(np.arange(pictures.W) < 9, top // 2, top).astype(dtype)
+    smooth, top = base.smooth(dtype), np.iinfo(dtype).max
+    alpha = np.where(np.arange(base.W) < 9, top // 2, top).astype(dtype)
     planes = [smooth[..., channel] for channel in range(1 if channels < 3 else 3)]
     planes += [np.broadcast_to(alpha, smooth.shape[:2])] * (channels in (2, 4))
     path = tmp_path / f"out{suffix}"
@@ -147,7 +148,7 @@ def test_writing_what_loses(tmp_path: Path, channels: int, dtype: Any, suffix: s
 
 def _photographs() -> dict[str, bytes]:
     """A photograph in each format, turned by the camera, with all that a file can say."""
-    stored, deep = pictures.turned(pictures.SMOOTH, 6), pictures.turned(pictures.DEEP, 6)
+    stored, deep = base.turned(base.SMOOTH, 6), base.turned(base.DEEP, 6)
     block = picture_bytes.exif(TAGS, BLOCKS, thumbnail=THUMBNAIL)
     compressed = b"p\0\0" + zlib.compress(PROFILE)
     chunks = [
@@ -161,10 +162,8 @@ def _photographs() -> dict[str, bytes]:
     return {
         "photo.png": picture_bytes.png(stored, 2, 8, before=chunks),
         "photo_16.png": picture_bytes.png(deep, 2, 16, before=chunks),
-        "photo.jpg": pictures.saved(
-            stored, "JPEG", quality=98, subsampling=0, dpi=(300, 300), **said
-        ),
-        "photo.webp": pictures.saved(stored, "WEBP", lossless=True, **said),
+        "photo.jpg": base.saved(stored, "JPEG", quality=98, subsampling=0, dpi=(300, 300), **said),
+        "photo.webp": base.saved(stored, "WEBP", lossless=True, **said),
         "photo.tif": picture_bytes.tiff(stored, 8, 2, tags=tags, blocks=BLOCKS),
         "photo_16.tif": picture_bytes.tiff(deep, 16, 2, tags=tags, blocks=BLOCKS),
         "photo_big.tif": picture_bytes.tiff(stored, 8, 2, order=">", tags=tags, blocks=BLOCKS),
@@ -200,7 +199,7 @@ def test_what_a_file_says_is_kept(tmp_path: Path, name: str, suffix: str) -> Non
     assert not re.search(b"PixelXDim|PixelYDim|ImageWidth|Thumbnails", said["xmp"])
     assert said["pages"] == 1
     assert b"THUMBNAIL" not in content
-    upright = pictures.DEEP if "16" in name else pictures.SMOOTH
+    upright = base.DEEP if "16" in name else base.SMOOTH
     right = upright / np.iinfo(upright.dtype).max
     shown = elsewhere(path)
     if suffix in (".png", ".tif") or "16" not in name:
@@ -215,7 +214,7 @@ def test_bmp_keeps_the_resolution_and_says_what_it_loses(tmp_path: Path) -> None
     with pytest.warns(UserWarning, match=r"\.bmp cannot hold EXIF, XMP, a color profile$"):
         images.write_image(path, images.read_image(tmp_path / "photo.png"))
     assert struct.unpack_from("<II", path.read_bytes(), 38) == (11811, 11811)
-    assert np.array_equal(elsewhere(path), pictures.SMOOTH)
+    assert np.array_equal(elsewhere(path), base.SMOOTH)
 
 
 def test_an_enlarged_photograph_is_shown_in_the_same_colors(tmp_path: Path) -> None:
@@ -225,16 +224,13 @@ def test_an_enlarged_photograph_is_shown_in_the_same_colors(tmp_path: Path) -> N
         larger = replace(image, pixels=image.pixels.repeat(3, 2).repeat(3, 3))
         images.write_image(tmp_path / f"larger_{name}", larger)
         before, after = _seen(tmp_path / name), _seen(tmp_path / f"larger_{name}")
-        assert after.shape == (3 * pictures.H, 3 * pictures.W, 3)
+        assert after.shape == (3 * base.H, 3 * base.W, 3)
         shown = after[1::3, 1::3].astype(int)
         if "16" not in name:
             before = np.rot90(before, -1)  # as orientation 6 says
             assert np.abs(shown - before).mean() < 2
         else:
-            assert (
-                np.abs(elsewhere(tmp_path / f"larger_{name}")[1::3, 1::3] - pictures.DEEP).max()
-                == 0
-            )
+            assert np.abs(elsewhere(tmp_path / f"larger_{name}")[1::3, 1::3] - base.DEEP).max() == 0
 
 
 def _seen(path: Path) -> np.ndarray:
@@ -257,7 +253,7 @@ def test_a_converted_picture_loses_its_printers_profile(tmp_path: Path) -> None:
 def test_a_profile_of_gray_stays_with_gray(tmp_path: Path) -> None:
     profile, image = picture_bytes.gray_profile(), tmp_path / "gray.png"
     ImageCms.ImageCmsProfile(io.BytesIO(profile))  # it is one
-    image.write_bytes(pictures.saved(pictures.GRAY, "PNG", icc_profile=profile))
+    image.write_bytes(base.saved(base.GRAY, "PNG", icc_profile=profile))
     read = images.read_image(image)
     for suffix in (".png", ".tif", ".jpg"):
         images.write_image(tmp_path / f"out{suffix}", read)
@@ -300,30 +296,28 @@ def _tables(content: bytes) -> dict[int, list[int]]:
 
 def test_quality_of_jpeg(tmp_path: Path) -> None:
     """A finer source keeps its tables; all others, of any format, are written at 95."""
-    usual = _tables(pictures.saved(pictures.SMOOTH, "JPEG", quality=95))
+    usual = _tables(base.saved(base.SMOOTH, "JPEG", quality=95))
     path = tmp_path / "out.jpg"
     for quality in (30, 75, 95, 97, 100):
-        content = pictures.saved(pictures.SMOOTH, "JPEG", quality=quality, subsampling=2)
+        content = base.saved(base.SMOOTH, "JPEG", quality=quality, subsampling=2)
         (tmp_path / "in.jpg").write_bytes(content)
         images.write_image(path, images.read_image(tmp_path / "in.jpg"))
         assert _tables(path.read_bytes()) == (_tables(content) if quality > 95 else usual)
-    images.write_image(path, images.from_array(pictures.SMOOTH))
+    images.write_image(path, images.from_array(base.SMOOTH))
     assert _tables(path.read_bytes()) == usual
-    images.write_image(path, images.from_array(pictures.SMOOTH), quality=60)
-    assert _tables(path.read_bytes()) == _tables(
-        pictures.saved(pictures.SMOOTH, "JPEG", quality=60)
-    )
+    images.write_image(path, images.from_array(base.SMOOTH), quality=60)
+    assert _tables(path.read_bytes()) == _tables(base.saved(base.SMOOTH, "JPEG", quality=60))
     # A gray source has one table, which serves all channels once it has colors.
-    (tmp_path / "in.jpg").write_bytes(pictures.saved(pictures.GRAY, "JPEG", quality=98))
+    (tmp_path / "in.jpg").write_bytes(base.saved(base.GRAY, "JPEG", quality=98))
     colored = replace(images.read_image(tmp_path / "in.jpg"), is_gray=False)
-    images.write_image(path, replace(colored, pixels=images.from_array(pictures.SMOOTH).pixels))
-    assert np.abs(elsewhere(path) / 255 - pictures.SMOOTH / 255).max() < 0.02
+    images.write_image(path, replace(colored, pixels=images.from_array(base.SMOOTH).pixels))
+    assert np.abs(elsewhere(path) / 255 - base.SMOOTH / 255).max() < 0.02
 
 
 def test_quality_is_a_number_of_percent() -> None:
     for quality in (0, 101):
         with pytest.raises(InputError, match=f"expected 1 to 100, got {quality}"):
-            images.write_image("out.jpg", images.from_array(pictures.RGB), quality=quality)
+            images.write_image("out.jpg", images.from_array(base.RGB), quality=quality)
 
 
 def test_a_lossless_webp_stays_so(tmp_path: Path) -> None:
@@ -333,19 +327,19 @@ def test_a_lossless_webp_stays_so(tmp_path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             images.write_image(tmp_path / "out.webp", image)
-        right = pictures.RGBA if image.alpha is not None else pictures.RGB
+        right = base.RGBA if image.alpha is not None else base.RGB
         assert np.array_equal(elsewhere(tmp_path / "out.webp"), right)
     images.write_image(tmp_path / "out.webp", image, quality=90)
     assert b"VP8L" not in (tmp_path / "out.webp").read_bytes()
     (tmp_path / "in.webp").write_bytes(ZOO["lossy.webp"].content)
     images.write_image(tmp_path / "out.webp", images.read_image(tmp_path / "in.webp"))
     assert b"VP8 " in (tmp_path / "out.webp").read_bytes()
-    off = np.abs(elsewhere(tmp_path / "out.webp").astype(int) - pictures.SMOOTH)
+    off = np.abs(elsewhere(tmp_path / "out.webp").astype(int) - base.SMOOTH)
     assert off.mean() < 2
 
 
 def test_a_picture_with_nan_is_refused_with_their_number(tmp_path: Path) -> None:
-    holed = pictures.RGB.astype(np.float32) / 255
+    holed = base.RGB.astype(np.float32) / 255
     holed[0, 0], holed[1, 1, 0] = np.nan, np.inf
     with pytest.raises(InputError, match="got 4 that are NaN or infinite"):
         images.write_image(tmp_path / "out.png", images.from_array(holed))
@@ -367,7 +361,7 @@ def test_what_a_format_cannot_hold_is_an_error_in_one_line(tmp_path: Path) -> No
 def test_exif_too_long_for_jpeg_is_left_out_and_said(tmp_path: Path) -> None:
     long = dict(BLOCKS[0x8769]) | {0x927C: ("b", b"x" * 70000)}
     block = picture_bytes.exif(TAGS, {0x8769: long}, thumbnail=THUMBNAIL)
-    content = picture_bytes.png(pictures.RGB, 2, 8, before=[(b"eXIf", block[6:])])
+    content = picture_bytes.png(base.RGB, 2, 8, before=[(b"eXIf", block[6:])])
     (tmp_path / "in.png").write_bytes(content)
     with pytest.warns(UserWarning, match=r"\.jpg cannot hold EXIF$"):
         images.write_image(tmp_path / "out.jpg", images.read_image(tmp_path / "in.png"))
@@ -376,13 +370,13 @@ def test_exif_too_long_for_jpeg_is_left_out_and_said(tmp_path: Path) -> None:
 
 def test_colors_of_a_gray_picture(tmp_path: Path) -> None:
     """A network makes the channels of gray differ a little, which is averaged; colors are said."""
-    gray = images.from_array(pictures.GRAY)
+    gray = images.from_array(base.GRAY)
     shifted = gray.pixels + np.float32([0.01, 0, -0.01]).reshape(1, 3, 1, 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         images.write_image(tmp_path / "out.png", replace(gray, pixels=shifted.clip(0, 1)))
-    assert np.abs(elsewhere(tmp_path / "out.png")[..., 0].astype(int) - pictures.GRAY).max() <= 1
-    colored = replace(gray, pixels=images.from_array(pictures.RGB).pixels)
+    assert np.abs(elsewhere(tmp_path / "out.png")[..., 0].astype(int) - base.GRAY).max() <= 1
+    colored = replace(gray, pixels=images.from_array(base.RGB).pixels)
     with pytest.warns(UserWarning, match=r"without its colors, 0\.\d\d apart: is_gray is set"):
         images.write_image(tmp_path / "out.png", colored)
 
@@ -393,7 +387,7 @@ def test_our_limit_of_size_counts_and_can_be_raised(
     monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", 10)
     for name in ("rgb_8.png", "rgb_16.png", "lzw_rgb.tif", "little_16.tif"):
         (tmp_path / name).write_bytes(ZOO[name].content)
-        assert images.read_image(tmp_path / name).pixels.shape == (1, 3, pictures.H, pictures.W)
+        assert images.read_image(tmp_path / name).pixels.shape == (1, 3, base.H, base.W)
         with pytest.raises(InputError, match=r"0 megapixels .*max_megapixels=\) allows more"):
             images.read_image(tmp_path / name, max_megapixels=1e-6)
     assert Pillow.MAX_IMAGE_PIXELS == 10
@@ -418,7 +412,9 @@ def test_memory_is_a_few_copies(tmp_path: Path) -> None:
 def test_advice_is_followed(tmp_path: Path) -> None:
     """Divide floats by the value that is white."""
     (tmp_path / "a.tif").write_bytes(ZOO["float_255.tif"].content)
-    tifffile.imwrite(tmp_path / "b.tif", tifffile.imread(tmp_path / "a.tif") / 255)
+    tifffile.imwrite(
+        tmp_path / "b.tif", tifffile.imread(tmp_path / "a.tif") / 255, photometric="rgb"
+    )
     assert images.read_image(tmp_path / "b.tif").bits == 16
 
 
