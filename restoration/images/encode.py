@@ -1,7 +1,6 @@
 """Upright samples to the bytes of an image file, with all that the format can hold of what is said.
 
-The quality of lossy formats is chosen: a JPEG that was read is written by its own tables, others
-at `QUALITY`.
+The quality of lossy formats is chosen: `QUALITY`, or as the source was if that was finer.
 """
 
 from __future__ import annotations
@@ -9,14 +8,13 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-import cv2
 import numpy as np
-import tifffile
 from PIL import Image as Pillow
-from PIL import PngImagePlugin
+from PIL import PngImagePlugin, TiffImagePlugin
 
 from restoration.images.metadata import Metadata
 
@@ -24,8 +22,9 @@ QUALITY = 95
 _XMP_KEY = "XML:com.adobe.xmp"
 _INCH_M = 0.0254
 _EXIF_HEAD = b"Exif\0\0"
-_HEADER_END = 8 + 25  # of a PNG: signature and first chunk
-_XMP_TAG = 700
+_STRIP_BYTES = 1 << 20
+_JPEG_SEGMENT_BYTES = 65533 - 64  # less what introduces EXIF or XMP in it
+_ICC_TAG, _XMP_TAG = 34675, 700
 
 
 def encode(samples: np.ndarray, metadata: Metadata, suffix: str, quality: int | None) -> bytes:
@@ -36,26 +35,21 @@ def encode(samples: np.ndarray, metadata: Metadata, suffix: str, quality: int | 
     return _ENCODERS[suffix](samples, metadata, quality)
 
 
-def lost(metadata: Metadata, suffix: str, *, is_deep: bool) -> list[str]:
-    """What a format cannot hold of it, in words."""
-    names = {
-        "color profile": metadata.icc_profile,
-        "EXIF": metadata.exif,
-        "XMP": metadata.xmp,
-    }
-    if suffix == ".bmp":
-        return [name for name, content in names.items() if content]
-    if suffix in (".tif", ".tiff") and is_deep and len(exif_of(metadata).get_ifd(0x8769)):
-        return ["EXIF of the camera"]
-    return []
-
-
-def exif_of(metadata: Metadata) -> Pillow.Exif:
-    """The EXIF block, to be read."""
-    exif = Pillow.Exif()
-    if metadata.exif:
-        exif.load(metadata.exif)
-    return exif
+def fitting(metadata: Metadata, suffix: str, *, is_gray: bool) -> tuple[Metadata, list[str]]:
+    """What a format can hold of it, and what it cannot, in words."""
+    limits = {".jpg": _JPEG_SEGMENT_BYTES, ".jpeg": _JPEG_SEGMENT_BYTES, ".bmp": 0}
+    limit = limits.get(suffix)
+    lost: list[str] = []
+    if limit is not None and len(metadata.exif) > limit:
+        metadata, lost = replace(metadata, exif=b""), [*lost, "EXIF"]
+    if limit is not None and len(metadata.xmp) > limit:
+        metadata, lost = replace(metadata, xmp=b""), [*lost, "XMP"]
+    of_gray = metadata.icc_profile[16:20] == b"GRAY"
+    if of_gray and (not is_gray or suffix == ".webp"):  # WebP has no gray
+        metadata, lost = replace(metadata, icc_profile=b""), [*lost, "a profile of gray in color"]
+    if metadata.icc_profile and suffix == ".bmp":
+        metadata, lost = replace(metadata, icc_profile=b""), [*lost, "a color profile"]
+    return metadata, lost
 
 
 def _png(samples: np.ndarray, metadata: Metadata, _quality: int | None) -> bytes:
@@ -68,23 +62,42 @@ def _png(samples: np.ndarray, metadata: Metadata, _quality: int | None) -> bytes
 
 
 def _deep_png(samples: np.ndarray, metadata: Metadata) -> bytes:
-    """Pillow cannot write 16-bit color; OpenCV can, but says nothing of it."""
-    if samples.ndim == 3 and samples.shape[2] == 2:  # it knows no gray with alpha
-        samples = samples[..., [0, 0, 0, 1]]
-    if samples.ndim == 3:
-        samples = np.ascontiguousarray(samples[..., [2, 1, 0, 3][: samples.shape[2]]])
-    content: bytes = cv2.imencode(".png", samples)[1].tobytes()
-    chunks = b""
+    """By the standard: Pillow cannot write 16-bit color, and OpenCV no gray with alpha."""
+    height, width = samples.shape[:2]
+    channels = samples.size // (height * width)
+    color_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0))]
     if metadata.icc_profile:
-        chunks += _chunk(b"iCCP", b"profile\0\0" + zlib.compress(metadata.icc_profile))
+        chunks.append((b"iCCP", b"profile\0\0" + zlib.compress(metadata.icc_profile)))
     if metadata.dpi:
         across, down = (round(dots / _INCH_M) for dots in metadata.dpi)
-        chunks += _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+        chunks.append((b"pHYs", struct.pack(">IIB", across, down, 1)))
     if metadata.exif:
-        chunks += _chunk(b"eXIf", metadata.exif.removeprefix(_EXIF_HEAD))
+        chunks.append((b"eXIf", _exif(metadata).removeprefix(_EXIF_HEAD)))
     if metadata.xmp:
-        chunks += _chunk(b"iTXt", _XMP_KEY.encode() + b"\0\0\0\0\0" + metadata.xmp)
-    return content[:_HEADER_END] + chunks + content[_HEADER_END:]
+        chunks.append((b"iTXt", _XMP_KEY.encode() + b"\0\0\0\0\0" + metadata.xmp))
+    chunks += [(b"IDAT", strip) for strip in _filtered(samples, 2 * channels)]
+    chunks.append((b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in chunks)
+
+
+def _filtered(samples: np.ndarray, pixel_bytes: int) -> Iterator[bytes]:
+    """Compressed differences of the bytes of neighbors, filter 1 of PNG, strip by strip."""
+    compressor = zlib.compressobj()
+    for strip in _strips(samples):
+        rows = strip.astype(">u2").view(np.uint8).reshape(len(strip), -1)
+        filtered = np.empty((rows.shape[0], rows.shape[1] + 1), np.uint8)
+        filtered[:, 0], filtered[:, 1:] = 1, rows
+        filtered[:, 1 + pixel_bytes :] -= rows[:, :-pixel_bytes]
+        yield compressor.compress(filtered.tobytes())
+    yield compressor.flush()
+
+
+def _strips(samples: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows of samples, some at a time, so that copies of them stay small."""
+    rows = max(_STRIP_BYTES // samples[0].nbytes, 1)
+    for top in range(0, len(samples), rows):
+        yield np.ascontiguousarray(samples[top : top + rows])
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
@@ -94,74 +107,100 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _jpeg(samples: np.ndarray, metadata: Metadata, quality: int | None) -> bytes:
+    """No color is subsampled: what was read so loses nothing, and what was restored keeps it."""
     options: dict[str, Any] = {"quality": quality or QUALITY, "subsampling": 0}
-    if quality is None and metadata.jpeg_tables:
-        options = {"qtables": metadata.jpeg_tables, "subsampling": metadata.jpeg_subsampling}
+    own = metadata.jpeg_tables
+    if quality is None and own:
+        usual = Pillow.open(io.BytesIO(_saved(np.zeros((8, 8), np.uint8), "JPEG", options)))
+        if sum(own[0]) < sum(usual.quantization[0]):  # type: ignore[attr-defined]
+            options = {"qtables": own, "subsampling": 0}
     if metadata.xmp:
         options["xmp"] = metadata.xmp
     return _saved(samples, "JPEG", _said(metadata) | options)
 
 
 def _webp(samples: np.ndarray, metadata: Metadata, quality: int | None) -> bytes:
-    said = _said(metadata)
-    if said.pop("dpi", None):  # WebP has no other place for a resolution
-        said["exif"] = _with_resolution(metadata)
+    options: dict[str, Any] = {"quality": quality or QUALITY, "exact": True}
+    if quality is None and metadata.lossless:
+        options = {"lossless": True, "exact": True}
+    if metadata.dpi:  # WebP has no other place for a resolution
+        options["exif"] = _exif(metadata)
     if metadata.xmp:
-        said["xmp"] = metadata.xmp
-    return _saved(samples, "WEBP", said | {"quality": quality or QUALITY, "exact": True})
-
-
-def _with_resolution(metadata: Metadata) -> bytes:
-    """The EXIF block, with the dots per inch in it."""
-    exif = exif_of(metadata)
-    assert metadata.dpi
-    exif[0x011A], exif[0x011B], exif[0x0128] = (*metadata.dpi, 2)
-    return bytes(exif.tobytes())
+        options["xmp"] = metadata.xmp
+    return _saved(samples, "WEBP", _said(replace(metadata, dpi=None)) | options)
 
 
 def _bmp(samples: np.ndarray, metadata: Metadata, _quality: int | None) -> bytes:
-    return _saved(samples, "BMP", {"dpi": metadata.dpi} if metadata.dpi else {})
+    return _saved(samples, "BMP", _said(metadata))
 
 
 def _tiff(samples: np.ndarray, metadata: Metadata, _quality: int | None) -> bytes:
-    if samples.dtype == np.uint8:
-        said = _said(metadata)
-        exif = exif_of(metadata)
-        if metadata.xmp:
-            exif[_XMP_TAG] = metadata.xmp
-        return _saved(samples, "TIFF", said | {"exif": exif, "compression": "tiff_adobe_deflate"})
-    tags: list[tuple[int, int, int, str | bytes, bool]] = [
-        (code, 2, 0, str(value), True)
-        for code, value in exif_of(metadata).items()
-        if isinstance(value, str)
-    ]
-    if metadata.xmp:
-        tags.append((_XMP_TAG, 7, len(metadata.xmp), metadata.xmp, True))
+    """Strips compressed by deflate, behind all that the file says.
+
+    Pillow writes no 16-bit color, and tifffile no EXIF of the camera.
+    """
+    height, width = samples.shape[:2]
+    channels = samples.size // (height * width)
+    strips = [zlib.compress(_differences(strip)) for strip in _strips(samples)]
+    sizes = [len(strip) for strip in strips]
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    for code, value in exif_of(_exif(metadata)).items():
+        tags[code] = value
+    said = {_ICC_TAG: metadata.icc_profile, _XMP_TAG: metadata.xmp}
+    layout = {
+        256: width,
+        257: height,
+        258: (8 * samples.itemsize,) * channels,
+        259: 8,  # deflate
+        262: 2 if channels > 2 else 1,  # RGB, or gray with black as zero
+        273: tuple(int(at) for at in np.cumsum([0, *sizes[:-1]])),
+        277: channels,
+        278: len(next(_strips(samples))),
+        279: tuple(sizes),
+        284: 1,  # channels of a pixel lie side by side
+        317: 2,  # differences of neighbors
+    }
+    if channels in (2, 4):
+        layout[338] = 2  # alpha, by which colors are not multiplied
+    for code, value in (*((code, value) for code, value in said.items() if value), *layout.items()):
+        tags[code] = value
     sink = io.BytesIO()
-    is_color = samples.ndim == 3 and samples.shape[2] >= 3
-    has_alpha = samples.ndim == 3 and samples.shape[2] in (2, 4)
-    tifffile.imwrite(
-        sink,
-        samples,
-        photometric="rgb" if is_color else "minisblack",
-        planarconfig="contig" if samples.ndim == 3 else None,
-        extrasamples=["unassalpha"] if has_alpha else None,
-        iccprofile=metadata.icc_profile or None,
-        resolution=metadata.dpi,
-        resolutionunit="INCH" if metadata.dpi else None,
-        extratags=tags,
-        compression="zlib",
-        software=False,
-        metadata=None,
-    )
+    tags.save(sink)
+    for strip in strips:
+        sink.write(strip)
     return sink.getvalue()
+
+
+def _differences(strip: np.ndarray) -> bytes:
+    """Samples as the differences to those of the pixel at the left, little-endian."""
+    different = strip.astype(strip.dtype.newbyteorder("<"))
+    different[:, 1:] -= strip[:, :-1]
+    return different.tobytes()
+
+
+def exif_of(block: bytes) -> Pillow.Exif:
+    """An EXIF block, to be read, with the blocks within it as dictionaries."""
+    exif = Pillow.Exif()
+    exif.load(block)
+    for code in (0x8769, 0x8825):
+        if code in exif:
+            exif[code] = exif.get_ifd(code)
+    return exif
+
+
+def _exif(metadata: Metadata) -> bytes:
+    """The EXIF block, with the dots per inch in it."""
+    exif = exif_of(metadata.exif)
+    if metadata.dpi:
+        exif[282], exif[283], exif[296] = (*metadata.dpi, 2)
+    return exif.tobytes()
 
 
 def _said(metadata: Metadata) -> dict[str, Any]:
     """What Pillow is to write beside the pixels."""
     options = {
         "icc_profile": metadata.icc_profile,
-        "exif": metadata.exif,
+        "exif": metadata.exif and _exif(metadata),
         "dpi": metadata.dpi,
     }
     return {name: value for name, value in options.items() if value}

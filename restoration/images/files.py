@@ -24,6 +24,7 @@ READABLE = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 MAX_MEGAPIXELS = 1000.0
 _DEEP = (".png", ".tif", ".tiff")
 _WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
+_GRAY_SPREAD = 0.05
 
 
 @dataclass(frozen=True)
@@ -70,20 +71,25 @@ def read_image(path: str | os.PathLike[str], *, max_megapixels: float = MAX_MEGA
     except decode.UnsupportedError as problem:
         raise InputError(
             "image file",
-            expected=f"a picture in gray or RGB, of at most {max_megapixels:g} megapixels",
+            expected=problem.expected,
             got=str(problem),
             where=str(path),
-            next_step="save it as PNG in RGB with the program that made it, or raise the limit",
+            next_step=problem.next_step,
         ) from problem
     except Exception as problem:  # every decoder raises its own types on damaged files
         raise InputError(
             "image file",
             expected=f"one of {', '.join(READABLE)}",
-            got=f"{type(problem).__name__}: {str(problem).splitlines()[0] if str(problem) else ''}",
+            got=_reason(problem),
             where=str(path),
             next_step="check that it is whole and opens in an image viewer, or convert it to PNG",
         ) from problem
     return replace(from_array(found.samples, where=str(path)), metadata=found.metadata)
+
+
+def _reason(problem: Exception) -> str:
+    """What a library found, in one line: its kind where it says nothing."""
+    return " ".join(str(problem).split()) or type(problem).__name__
 
 
 def needs_decoders(missing: ModuleNotFoundError) -> InputError:
@@ -119,7 +125,8 @@ def from_array(raw: np.ndarray, *, where: str = "array") -> Image:
         samples, bits = raw.astype(np.float32), 8
     elif raw.dtype in (np.uint8, np.uint16):
         bits = 8 * raw.dtype.itemsize
-        samples = raw.astype(np.float32) / np.float32(np.iinfo(raw.dtype).max)
+        samples = raw.astype(np.float32)
+        samples /= np.float32(np.iinfo(raw.dtype).max)
     elif np.issubdtype(raw.dtype, np.floating):
         samples, bits = raw.astype(np.float32), 16
     else:
@@ -143,26 +150,28 @@ def to_array(image: Image) -> np.ndarray:
 
     A gray image has one channel, the mean of the three, and alpha.
     """
-    planes = image.pixels[0].transpose(1, 2, 0)
-    if image.is_gray:
-        planes = planes.mean(2, keepdims=True, dtype=np.float64)
+    planes = [image.pixels[0].mean(0, dtype=np.float64)] if image.is_gray else [*image.pixels[0]]
     if image.alpha is not None:
-        planes = np.concatenate([planes, image.alpha[..., None]], axis=2)
-    top = 2**image.bits - 1
-    samples = np.rint(np.clip(planes, 0, 1).astype(np.float64) * top)
-    return samples.astype(np.uint16 if image.bits == 16 else np.uint8)
+        planes.append(image.alpha)
+    dtype = np.uint16 if image.bits == 16 else np.uint8
+    samples = np.empty((*planes[0].shape, len(planes)), dtype)
+    for channel, plane in enumerate(planes):  # one by one, to spare memory
+        levels = plane.clip(0, 1).astype(np.float64)
+        levels *= np.iinfo(dtype).max
+        samples[..., channel] = np.rint(levels, out=levels)
+    return samples
 
 
 def write_image(path: str | os.PathLike[str], image: Image, *, quality: int | None = None) -> None:
     """Write an image with all that it says; the target appears complete or not at all.
 
-    What a format cannot hold (16 bits, alpha, a profile) is left out, and a warning says so.
-    quality: 1 to 100, of JPEG and WebP; without, a JPEG that was read is written by its own tables
-    and others at 95.
+    What a format cannot hold (16 bits, alpha, a profile), and what reading left out (other pages),
+    is named in a warning. quality: 1 to 100, of JPEG and WebP; without, it is 95, or as the source
+    was if that was a finer JPEG or a lossless WebP.
 
     Raises:
-        InputError: the format is unknown, pixels are not finite, the folder is missing, or the disk
-            is full.
+        InputError: the format is unknown or cannot hold a picture so large, pixels are not finite,
+            the folder is missing, or the disk is full.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -173,6 +182,14 @@ def write_image(path: str | os.PathLike[str], image: Image, *, quality: int | No
             got=repr(path.suffix),
             where=str(path),
             next_step="choose another file name",
+        )
+    if quality is not None and not 1 <= quality <= 100:
+        raise InputError(
+            "quality",
+            expected="1 to 100",
+            got=str(quality),
+            where=str(path),
+            next_step="leave it out to have it chosen",
         )
     _require_finite(image, path)
     try:
@@ -186,14 +203,26 @@ def write_image(path: str | os.PathLike[str], image: Image, *, quality: int | No
         fitting = replace(fitting, alpha=None)
     lost = ["16 bits"] * (fitting.bits != image.bits)
     lost += ["alpha"] * (fitting.alpha is not image.alpha)
-    lost += encode.lost(image.metadata, suffix, is_deep=fitting.bits == 16)
-    if lost:
-        warnings.warn(f"{path.name}: {suffix} cannot hold {', '.join(lost)}", stacklevel=2)
+    metadata, also_lost = encode.fitting(image.metadata, suffix, is_gray=image.is_gray)
+    if lost + also_lost:
+        text = f"{path.name}: {suffix} cannot hold {', '.join(lost + also_lost)}"
+        warnings.warn(text, stacklevel=2)
+    missed = [*image.metadata.left_out, *_colors_of_gray(image)]
+    if missed:
+        warnings.warn(f"{path.name} is written without {', '.join(missed)}", stacklevel=2)
     samples = to_array(fitting)
+    samples = samples[..., 0] if samples.shape[2] == 1 else samples
     try:
-        content = encode.encode(
-            samples[..., 0] if samples.shape[2] == 1 else samples, image.metadata, suffix, quality
-        )
+        content = encode.encode(samples, metadata, suffix, quality)
+    except Exception as problem:  # every encoder raises its own types
+        raise InputError(
+            "image format",
+            expected=f"a picture that {suffix} can hold",
+            got=f"{samples.shape[1]}x{samples.shape[0]} pixels: {_reason(problem)}",
+            where=str(path),
+            next_step="write .png or .tif",
+        ) from problem
+    try:
         _replace(path, content)
     except OSError as problem:
         raise InputError(
@@ -203,6 +232,14 @@ def write_image(path: str | os.PathLike[str], image: Image, *, quality: int | No
             where=str(path),
             next_step="check the folder and the space left on the disk",
         ) from problem
+
+
+def _colors_of_gray(image: Image) -> list[str]:
+    """The colors, in words, of a picture that is called gray and is visibly not."""
+    if not image.is_gray:
+        return []
+    spread = float(np.ptp(image.pixels, axis=1).max())
+    return [f"its colors, {spread:.2f} apart: is_gray is set"] if spread > _GRAY_SPREAD else []
 
 
 def _require_finite(image: Image, path: Path) -> None:

@@ -9,17 +9,27 @@ from dataclasses import dataclass
 ORIENTATION = 0x0112
 """The EXIF tag that says how a camera was held, 1 to 8; 1 is upright."""
 
-_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:=[\"']|>)\s*)[2-8]")
+_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|>)\s*)[2-8]")
+_XMP_SIZES = rb"(?:tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension)"
+_XMP_STALE = re.compile(
+    rb"\s" + _XMP_SIZES + rb"\s*=\s*(?:\"[^\"]*\"|'[^']*')"
+    rb"|<(" + _XMP_SIZES + rb"|xmp:Thumbnails|xap:Thumbnails)\b[^>]*>.*?</\1>",
+    re.DOTALL,
+)
+"""Sizes and previews of the picture that was read: they do not fit one that was restored."""
 
 
 @dataclass(frozen=True)
 class Metadata:
     """What is kept from the file that is read to the file that is written.
 
-    icc_profile: the color profile. exif: a block as JPEG has it, after "Exif\\0\\0". xmp: a packet
-    of XML. dpi: dots per inch, across and down. jpeg_tables, jpeg_subsampling: how a JPEG was
-    quantized, so that it is written no worse. The pixels of an `Image` are upright, and neither
-    EXIF nor XMP says otherwise.
+    icc_profile: the color profile. exif: a block as JPEG has it, with "Exif\\0\\0". xmp: a packet
+    of XML. dpi: dots per inch, across and down. jpeg_tables: how a JPEG was quantized, lossless:
+    that a WebP was not, so that each is written no worse. left_out: what else the file holds, in
+    words.
+
+    The pixels of an `Image` are upright, and neither EXIF nor XMP says otherwise, nor do they tell
+    a size or hold a preview.
     """
 
     icc_profile: bytes = b""
@@ -27,9 +37,10 @@ class Metadata:
     xmp: bytes = b""
     dpi: tuple[float, float] | None = None
     jpeg_tables: Mapping[int, list[int]] | None = None
-    jpeg_subsampling: int = 0
+    lossless: bool = False
+    left_out: tuple[str, ...] = ()
 
 
 def upright_xmp(packet: bytes) -> bytes:
-    """An XMP packet that says that the picture is upright."""
-    return _XMP_ORIENTATION.sub(rb"\g<1>1", packet)
+    """An XMP packet that says that the picture is upright, and nothing of its size."""
+    return _XMP_STALE.sub(b"", _XMP_ORIENTATION.sub(rb"\g<1>1", packet))
