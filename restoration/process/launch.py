@@ -187,6 +187,7 @@ class Process:
             self._ended = str(problem) or type(problem).__name__
             if isinstance(problem, EndedError):
                 self._is_temporary = False
+            self._discard_folder()
             raise
 
     def _next_message(self, prefix: str) -> Message:
@@ -212,8 +213,10 @@ class Process:
                 return message
 
     def _end(self) -> None:
-        _kill(self._process)
-        _running.discard(self)
+        """Kill what is left, once: its number may become another process's."""
+        if self in _running:
+            _running.discard(self)
+            _kill(self._process)
 
     def _discard_folder(self) -> None:
         if self._is_temporary:

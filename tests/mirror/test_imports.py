@@ -16,9 +16,7 @@ IMPLEMENTATIONS = tuple(row.package for row in FRAMEWORKS.values())
 NEUTRAL = ("restoration", "parity", "weights_convert")
 MAY_IMPORT = {
     "restoration": set(),
-    "torch_impl": {"restoration"},
-    "jittor_impl": {"restoration"},
-    "mindspore_impl": {"restoration"},
+    **{package: {"restoration"} for package in IMPLEMENTATIONS},
     "weights_convert": {"restoration"},
     "parity": {"restoration", "weights_convert"},
 }
