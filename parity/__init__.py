@@ -1,5 +1,54 @@
 """Proves by measurement that implementations of one network agree, and finds where they do not.
 
 The process that runs the command imports no framework: each one works in a process of its own
-(`worker.py`), which measures and writes arrays; this side judges them (`judge.py`).
+(`worker.py`), which measures and writes arrays; this side judges them (`judge/`). What stands here
+is looked up when it is first used, so a worker loads only what it needs.
+
+    case = parity.image_case("mimo_unet", Path("blurred.png"), spec_name="tiny", seed=0)
+    torch = parity.Worker("torch", "torch_impl", role="reference", device="cpu")
+    jittor = parity.Worker("jittor", "jittor_impl", role="port", device="cpu")
+    with parity.Progress() as progress:
+        run = parity.run([case], torch, [jittor], runs_folder=Path("runs"), progress=progress)
+    print({row.framework: row.verdict for row in run.rows})
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from parity.cases.case import Case, golden_cases, image_case, photograph_case
+    from parity.commands.run import Row, Run, run
+    from parity.judge.verdicts import BOUND, Verdict
+    from parity.report.progress import Progress
+    from restoration.process.launch import Worker
+
+__all__ = [
+    "BOUND",
+    "Case",
+    "Progress",
+    "Row",
+    "Run",
+    "Verdict",
+    "Worker",
+    "golden_cases",
+    "image_case",
+    "photograph_case",
+    "run",
+]
+
+_HOMES = {
+    "parity.cases.case": ("Case", "golden_cases", "image_case", "photograph_case"),
+    "parity.commands.run": ("Row", "Run", "run"),
+    "parity.judge.verdicts": ("BOUND", "Verdict"),
+    "parity.report.progress": ("Progress",),
+    "restoration.process.launch": ("Worker",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

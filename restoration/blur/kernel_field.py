@@ -13,9 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import oaconvolve
 
-from restoration.errors import InputError
+from restoration.errors import InputError, picture_packages
 
 LIMIT_MB = 1024
 """Largest array that `per_pixel` and `tensor` build unless told otherwise."""
@@ -170,6 +169,8 @@ class KernelField:
                 where="KernelField.blur",
                 next_step="choose how the image goes on outside",
             )
+        with picture_packages():
+            from scipy.signal import oaconvolve
         reach = self.size_px // 2
         amounts = [(0, 0), (0, 0), (reach, reach), (reach, reach)]
         padded = np.pad(image.astype(np.float64), amounts, mode=_PADDING[border])  # type: ignore[call-overload]

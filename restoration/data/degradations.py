@@ -7,9 +7,8 @@ is flipped), with the image mirrored at its border.
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import oaconvolve
 
-from restoration.errors import InputError
+from restoration.errors import InputError, picture_packages
 
 _INERTIA = 0.85  # how much of its velocity a shaken camera keeps from one step to the next
 _STEPS_PER_PX = 8
@@ -71,6 +70,8 @@ def motion_kernel(size_px: int, rng: np.random.Generator) -> np.ndarray:
 
 def blur(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Convolve each channel with a kernel, (..., h, w) -> (..., h, w), dtype kept."""
+    with picture_packages():
+        from scipy.signal import oaconvolve
     margin = kernel.shape[0] // 2
     padding = [(0, 0)] * (image.ndim - 2) + [(margin, margin)] * 2
     mirrored = np.pad(image.astype(np.float64), padding, mode="symmetric")

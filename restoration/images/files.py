@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from restoration.errors import InputError
+from restoration.errors import InputError, UnavailableError, picture_packages
 
 READABLE = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _DEEP = (".png", ".tif", ".tiff")
@@ -54,6 +54,8 @@ def read_image(path: str | os.PathLike[str]) -> Image:
         )
     try:
         raw = _decode(path)
+    except UnavailableError:
+        raise
     except Exception as problem:  # every decoder raises its own types on damaged files
         raise InputError(
             "image file",
@@ -138,8 +140,9 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
     if suffix in (".jpg", ".jpeg", ".bmp"):
         image = Image(image.pixels, None, image.bits)
     samples = to_array(image)
-    import cv2
-    import imageio.v3 as iio
+    with picture_packages():
+        import cv2
+        import imageio.v3 as iio
 
     try:
         if suffix == ".png" and samples.dtype == np.uint16:
@@ -178,8 +181,9 @@ def _umask() -> int:
 
 def _decode(path: Path) -> np.ndarray:
     """File content as (h, w) or (h, w, c) samples."""
-    import cv2
-    import imageio.v3 as iio
+    with picture_packages():
+        import cv2
+        import imageio.v3 as iio
 
     if _is_deep_png(path):
         # Pillow hands 16-bit color out as 8 bits without a word.
