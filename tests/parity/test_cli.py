@@ -17,6 +17,8 @@ from safetensors.numpy import load_file, save_file
 from restoration.errors import ExitCode
 from tests.parity.test_parity import HERE, parity
 
+pytestmark = pytest.mark.frameworks()
+
 GOLDEN = HERE / "golden" / "mimo_unet.safetensors"
 
 

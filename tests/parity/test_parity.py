@@ -19,6 +19,8 @@ from parity.report.table import readable
 from restoration.errors import ExitCode
 from tests.conftest import FRAMEWORKS
 
+pytestmark = pytest.mark.frameworks()
+
 HERE = Path(__file__).parents[1]
 NO_NETWORKS = {
     "mimo_unet-loss",
