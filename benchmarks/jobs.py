@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-FRAMEWORKS = ("torch", "jittor", "mindspore")
 _FILE = Path(__file__).with_name("jobs.yaml")
 
 

@@ -1,4 +1,4 @@
-"""One measurement of one model in one framework, in the process that calls this.
+"""One measurement of one model in one framework, in the process that it was started in.
 
 The CPU seconds of a forward pass, of it with the backward pass, and the peak memory. The unit, by
 which figures of different machines can be compared, is measured in plain PyTorch.
@@ -6,10 +6,6 @@ which figures of different machines can be compared, is measured in plain PyTorc
 
 from __future__ import annotations
 
-import importlib
-import json
-import os
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,28 +18,17 @@ from restoration.engine.execution import LOW_MEMORY, PLAIN
 from restoration.models import continuous
 from restoration.models.registry import MODELS
 from restoration.process import memory
+from restoration.process.serve import Session
 
-UNIT = "unit"
 LARGEST_TRAINED_PX = 256 * 256
 """Largest result whose gradients are measured: they keep all that the network computed."""
 
 
-def measure(framework: str, job_name: str) -> None:
-    """Measure one framework, or the unit, and print the figures as the last line, in JSON."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    if framework == UNIT:
-        print(json.dumps({"forward_s": unit_s()}))
-        return
-    job = JOBS[job_name]
-    stdout = os.dup(1)
-    os.dup2(2, 1)  # frameworks print
-    runtime = importlib.import_module(f"{framework}_impl.runtime")
-    runtime.prepare("cpu", report=lambda text: None, warn=lambda text: print(text, file=sys.stderr))
-    engine = importlib.import_module(f"{framework}_impl.engine").ENGINE()
+def measure(session: Session, *, job_name: str) -> dict[str, float]:
+    """CPU seconds and peak memory of a job in the framework of this process."""
+    job, engine = JOBS[job_name], session.make_engine()
     spec = MODELS[job.model].spec(job.spec)
-    execution = LOW_MEMORY.get(framework, PLAIN) if job.low_memory else PLAIN
+    execution = LOW_MEMORY.get(engine.name, PLAIN) if job.low_memory else PLAIN
     network = engine.build(spec, execution)
     inputs = make_inputs(job, spec)
     memory.reset_peak()
@@ -55,8 +40,19 @@ def measure(framework: str, job_name: str) -> None:
     if job.size_px[0] * job.size_px[1] <= LARGEST_TRAINED_PX:
         both = best_cpu_s(lambda: engine.gradients(network, inputs, outputs), repeats=2)
         figures["both_s"] = both
-    os.write(stdout, (json.dumps(figures) + "\n").encode())
-    os._exit(0)
+    return figures
+
+
+def measure_unit(_session: Session) -> dict[str, float]:
+    """CPU seconds of the unit in PyTorch as it comes, as the authors' times were measured: in a
+    process that our runtime has set up it takes up to a fifth less."""
+    import torch
+
+    layers = [torch.nn.Conv2d(64, 64, 3, padding=1) for _ in range(16)]
+    unit = torch.nn.Sequential(*layers)
+    features = torch.rand(1, 64, 256, 256)
+    with torch.inference_mode():
+        return {"forward_s": best_cpu_s(lambda: unit(features))}
 
 
 def make_inputs(job: Job, spec: Any) -> dict[str, np.ndarray]:
@@ -78,18 +74,6 @@ def make_inputs(job: Job, spec: Any) -> dict[str, np.ndarray]:
         chosen = rng.random((1, spec.decided_windows(height, width))) < job.kept_windows
         inputs["decisions"] = chosen.astype(np.int32)
     return inputs
-
-
-def unit_s() -> float:
-    """CPU seconds of the unit in PyTorch as it comes, as the authors' times were measured: in a
-    process that our runtime has set up it takes up to a fifth less."""
-    import torch
-
-    layers = [torch.nn.Conv2d(64, 64, 3, padding=1) for _ in range(16)]
-    unit = torch.nn.Sequential(*layers)
-    features = torch.rand(1, 64, 256, 256)
-    with torch.inference_mode():
-        return best_cpu_s(lambda: unit(features))
 
 
 def best_cpu_s(run: Callable[[], object], *, repeats: int = 3) -> float:

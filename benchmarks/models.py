@@ -26,11 +26,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import speed_page
-from jobs import FRAMEWORKS, JOBS
+from jobs import JOBS
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parent.parent
+from restoration.process.frameworks import FRAMEWORKS
+from restoration.process.launch import Process, Worker
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 UNIT = "unit"
 NOISE = {"forward_s": 1.03, "both_s": 1.03, "peak_mb": 1.05}
 """By how much a figure may be larger than that of another tree."""
@@ -45,7 +49,11 @@ def main() -> int:
     )
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"default: {', '.join(JOBS)}")
     parser.add_argument(
-        "--frameworks", nargs="+", choices=FRAMEWORKS, default=FRAMEWORKS, help="of --against"
+        "--frameworks",
+        nargs="+",
+        choices=FRAMEWORKS,
+        default=tuple(FRAMEWORKS),
+        help="of --against",
     )
     parser.add_argument("--rounds", type=int, help="processes per figure (default: 3, against 5)")
     parser.add_argument(
@@ -63,10 +71,10 @@ def main() -> int:
         "--measure", nargs=2, metavar=("FRAMEWORK", "MODEL"), help=argparse.SUPPRESS
     )
     options = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):  # of the processes to come, too, with all their threads
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     if options.measure:
-        from measuring import measure
-
-        measure(*options.measure)
+        print(json.dumps(measured(*options.measure)))
         return 0
     if options.markdown:
         speed_page.write(ROOT, options.json)
@@ -77,11 +85,12 @@ def main() -> int:
     models = options.models or list(JOBS)
     if options.against:
         return compare(options.against.resolve(), models, options.frameworks, options.rounds or 5)
-    found = {model: collect(model, options.rounds or 3) for model in models}
-    known = json.loads(options.json.read_text()) if options.json.exists() else {}
-    kept = {name: (known | found)[name] for name in JOBS if name in known or name in found}
-    options.json.write_text(json.dumps(kept, indent=1) + "\n")
-    return report(found)
+    kept = json.loads(options.json.read_text()) if options.json.exists() else {}
+    for model in models:
+        kept[model] = collect(model, options.rounds or 3)
+        ordered = {name: kept[name] for name in JOBS if name in kept}
+        options.json.write_text(json.dumps(ordered, indent=1) + "\n")
+    return report({model: kept[model] for model in models})
 
 
 def collect(model: str, rounds: int) -> dict[str, object]:
@@ -90,7 +99,7 @@ def collect(model: str, rounds: int) -> dict[str, object]:
     for number in range(rounds):
         for framework in (UNIT, *FRAMEWORKS):
             _say(f"{model}, {framework}, round {number + 1} of {rounds}")
-            found = _measured(ROOT, framework, model)
+            found = measured(framework, model)
             known = best.setdefault(framework, found)
             best[framework] = {key: min(known[key], found[key]) for key in found}
     unit_s = best.pop(UNIT)["forward_s"]
@@ -154,12 +163,29 @@ def _in_turns(
         turns = [(other, old), (ROOT, new)]
         for tree, figures in turns if number % 2 == 0 else turns[::-1]:
             _say(f"{model}, {framework}, {tree}, round {number + 1} of {rounds}")
-            figures.append(_measured(tree, framework, model))
+            figures.append(_measured_in(tree, framework, model))
     return old, new
 
 
-def _measured(tree: Path, framework: str, model: str) -> Figures:
-    """What a process that works with a tree's code measures."""
+def measured(framework: str, model: str) -> Figures:
+    """A model's figures in a framework, or the unit's, from a process of its own."""
+    is_unit = framework == UNIT
+    worker = Worker(
+        framework,
+        "" if is_unit else FRAMEWORKS[framework].package,
+        path=[str(HERE)],
+        environment={"OMP_NUM_THREADS": "1"},
+    )
+    with Process(worker, warn=_say) as process:
+        if is_unit:  # in a process that no runtime has set up
+            figures: Figures = process.call("measuring:measure_unit")
+        else:
+            figures = process.call("measuring:measure", {"job_name": model})
+    return figures
+
+
+def _measured_in(tree: Path, framework: str, model: str) -> Figures:
+    """A model's figures by the code of a tree, which this program measures in every version."""
     finished = subprocess.run(
         [sys.executable, str(tree / "benchmarks" / "models.py"), "--measure", framework, model],
         stdout=subprocess.PIPE, text=True, check=False, cwd=tree,

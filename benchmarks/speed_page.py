@@ -14,7 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jobs import FRAMEWORKS, JOBS
+from jobs import JOBS
+
+from restoration.process.frameworks import FRAMEWORKS, REFERENCE
 
 HERE = Path(__file__).resolve().parent
 FIGURES, EFFICIENCY = HERE / "figures.json", HERE / "efficiency.json"
@@ -43,21 +45,21 @@ def write(root: Path, figures_file: Path = FIGURES) -> None:
 def is_met(job_name: str, framework: str, by_framework: Mapping[str, Any]) -> bool:
     """Whether a framework takes no more than the job allows; of ports, in times of PyTorch."""
     job, forward = JOBS[job_name], by_framework[framework]["forward"]
-    if framework == "torch":
+    if framework == REFERENCE:
         return not job.at_most or bool(forward <= job.at_most)
-    return bool(forward / by_framework["torch"]["forward"] <= job.ports[framework])
+    return bool(forward / by_framework[REFERENCE]["forward"] <= job.ports[framework])
 
 
 def cells(job_name: str, framework: str, by_framework: Mapping[str, Any]) -> list[str]:
     """A row: forward, limit, authors, at most, x PyTorch, + backward, peak MB, authors' MB."""
     job, figure = JOBS[job_name], by_framework[framework]
-    times = figure["forward"] / by_framework["torch"]["forward"]
+    times = figure["forward"] / by_framework[REFERENCE]["forward"]
     at_most = str(job.at_most or "")
     return [
         f"{figure['forward']:.2f}",
         f"{job.limit:.2f}",
         f"{job.authors:.2f}" if job.authors else "",
-        at_most if framework == "torch" else f"{job.ports[framework]}x PyTorch",
+        at_most if framework == REFERENCE else f"{job.ports[framework]}x PyTorch",
         f"{times:.2f}",
         f"{figure['both']:.2f}" if "both" in figure else "",
         f"{figure['peak_mb']:.0f}",
@@ -77,7 +79,7 @@ def models_table(figures: Figures) -> str:
         for framework in FRAMEWORKS:
             row = cells(name, framework, by_framework)
             if not is_met(name, framework, by_framework):
-                row[0 if framework == "torch" else 4] += " (missed)"
+                row[0 if framework == REFERENCE else 4] += " (missed)"
             rows.append([name, framework, *row, by_framework["measured"]])
     return _table(("model", "framework", *HEADINGS, "measured"), rows, left=2)
 
@@ -88,7 +90,9 @@ def short_table(figures: Figures) -> str:
     for name in SHORT:
         forward = [f"{figures[name][framework]['forward']:.2f}" for framework in FRAMEWORKS]
         rows.append([name, *forward, f"{JOBS[name].authors:.2f}", f"{JOBS[name].limit:.2f}"])
-    return _table(("", "PyTorch", "Jittor", "MindSpore", "authors", "limit"), rows, left=1)
+    return _table(
+        ("", *(row.title for row in FRAMEWORKS.values()), "authors", "limit"), rows, left=1
+    )
 
 
 def efficiency_table(rows: Sequence[Mapping[str, Any]]) -> str:

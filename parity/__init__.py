@@ -5,8 +5,8 @@ The process that runs the command imports no framework: each one works in a proc
 is looked up when it is first used, so a worker loads only what it needs.
 
     case = parity.image_case("mimo_unet", Path("blurred.png"), spec_name="tiny", seed=0)
-    torch = parity.Worker("torch", "torch_impl", role="reference", device="cpu")
-    jittor = parity.Worker("jittor", "jittor_impl", role="port", device="cpu")
+    torch = parity.Worker("torch", "torch_impl")
+    jittor = parity.Worker("jittor", "jittor_impl")
     with parity.Progress() as progress:
         run = parity.run([case], torch, [jittor], runs_folder=Path("runs"), progress=progress)
     print({row.framework: row.verdict for row in run.rows})

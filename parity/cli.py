@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -18,10 +18,9 @@ from parity.report.table import print_table
 from restoration.data.photographs import PHOTOGRAPHS
 from restoration.errors import ExitCode, InputError, RestorationError, suggest, unknown_name
 from restoration.models import registry
+from restoration.process.frameworks import DEVICES, FRAMEWORKS, REFERENCE
 from restoration.process.launch import Worker
 
-FRAMEWORKS = ("torch", "jittor", "mindspore")
-REFERENCE = "torch"
 _DEFAULT_PHOTOGRAPHS = ("astronaut", "coffee", "cat")
 
 
@@ -135,8 +134,7 @@ def _workers(options: argparse.Namespace) -> list[Worker]:
     return [
         Worker(
             framework=name,
-            package=packages.get(name, f"{name}_impl"),
-            role="reference" if name == REFERENCE else "port",
+            package=packages[name] if name in packages else FRAMEWORKS[name].package,
             device=options.device if name != REFERENCE else "cpu",
             python=pythons.get(name, sys.executable),
             silence_s=options.timeout,
@@ -226,13 +224,13 @@ def _add_worker_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--frameworks",
         type=_names(FRAMEWORKS, "framework"),
-        default=FRAMEWORKS,
+        default=tuple(FRAMEWORKS),
         metavar="NAME,...",
-        help="that take part beside the reference, torch (default: all)",
+        help=f"that take part beside the reference, {REFERENCE} (default: all)",
     )
     command.add_argument(
         "--device",
-        choices=("cpu", "cuda", "ascend"),
+        choices=DEVICES,
         default="cpu",
         help="of the ports; the reference runs on the CPU. Only cpu is tested by us",
     )
@@ -263,7 +261,7 @@ def _add_worker_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--quiet", action="store_true", help="show no progress")
 
 
-def _names(known: Sequence[str], kind: str) -> type:
+def _names(known: Collection[str], kind: str) -> Callable[[str], tuple[str, ...]]:
     """An argument type: names separated by commas, all of them known."""
 
     def parse(text: str) -> tuple[str, ...]:
@@ -273,7 +271,7 @@ def _names(known: Sequence[str], kind: str) -> type:
                 raise argparse.ArgumentTypeError(f"no {kind} {name!r}; {suggest(name, known)}")
         return names
 
-    return parse  # type: ignore[return-value]
+    return parse
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -7,7 +7,6 @@ that uses `backends` without saying more compares them, and needs all.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -17,9 +16,8 @@ from restoration.data import sample_inputs
 from restoration.images.tiling import rounded_up
 from restoration.models.model import Model
 from restoration.models.spec import Spec
+from restoration.process.frameworks import FRAMEWORKS
 from tests.backends import Backend
-
-FRAMEWORKS = ("torch", "jittor", "mindspore")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in _asked(config):
         if name not in FRAMEWORKS:
             raise pytest.UsageError(f"--frameworks: no {name!r}; there are {', '.join(FRAMEWORKS)}")
-        if config.getoption("frameworks") and importlib.util.find_spec(name) is None:
+        if config.getoption("frameworks") and not FRAMEWORKS[name].is_installed():
             raise pytest.UsageError(f"--frameworks: {name} is not installed")
 
 
@@ -77,11 +75,11 @@ def example(model: Model, spec: Spec) -> dict[str, np.ndarray]:
 def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Backend]]:
     """Gives the process of a framework."""
     started: dict[str, Backend] = {}
-    logs = tmp_path_factory.mktemp("backends")
+    folder = tmp_path_factory.mktemp("backends")
 
     def get(framework: str) -> Backend:
         if framework not in started:
-            started[framework] = Backend(framework, logs / f"{framework}.log")
+            started[framework] = Backend(framework, folder / framework)
         return started[framework]
 
     yield get

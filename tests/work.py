@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import sys
 from typing import Any
 
 import numpy as np
@@ -22,16 +21,8 @@ Arrays = dict[str, np.ndarray]
 
 
 def use(framework: str) -> None:
-    """Prepare this process for a framework."""
-    _CHOSEN.append(framework)
-    runtime = importlib.import_module(f"{framework}_impl.runtime")
-
-    def say(text: str) -> None:
-        print(text, file=sys.stderr)
-
-    runtime.prepare("cpu", report=say, warn=say)
-    _engine()  # MindSpore's device can only be set before the first kernel runs
-    _engine()  # MindSpore's device has to be set before anything is computed
+    """Say which framework runs in this process; `restoration.process.serve` has prepared it."""
+    _CHOSEN[:] = [framework]
 
 
 def engine_name() -> str:

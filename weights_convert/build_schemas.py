@@ -8,7 +8,8 @@ from typing import Any
 
 from restoration.errors import UnavailableError
 from restoration.models.registry import MODELS
-from weights_convert.checkpoints.schemas import FILE, FRAMEWORKS, entries_asked, fold
+from restoration.process.frameworks import FRAMEWORKS
+from weights_convert.checkpoints.schemas import FILE, entries_asked, fold
 
 _MAY_TAKE_BYTES = 16 << 30
 

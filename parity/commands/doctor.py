@@ -11,20 +11,19 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from parity.report.progress import Progress
+from restoration.errors import UnavailableError
 from restoration.process import cache
-from restoration.process.launch import Worker, probe
+from restoration.process.frameworks import framework_of
+from restoration.process.launch import Process, Worker
 
-PINS = {"torch": "torch==2.13.0", "jittor": "jittor==1.3.11.0", "mindspore": "mindspore==2.10.0"}
 _LIBRARIES = ("numpy", "scipy", "scikit-image", "imageio", "opencv-python-headless", "safetensors")
 _FREE_GB = 2  # what compiled kernels and the arrays of a run need at most, with room to spare
 
@@ -119,17 +118,19 @@ def _library(name: str) -> Finding:
 
 
 def _framework(worker: Worker, progress: Progress) -> Finding:
-    """Start the framework's worker and ask."""
-    with tempfile.TemporaryDirectory(prefix="parity-doctor-") as folder:
-        outcome, reason = probe(
-            worker, Path(folder), lambda text: progress.show(worker.framework, text)
-        )
-    progress.finish(worker.framework, "examined")
-    if reason:
-        pin = PINS.get(worker.framework, worker.framework)
-        return Finding(worker.framework, False, reason, f"{worker.python} -m pip install {pin}")
-    details = ", ".join(f"{key} {value}" for key, value in outcome.engine.items())
-    text = f"{details}; devices: {', '.join(outcome.devices)}"
-    if outcome.warnings:
-        return Finding(worker.framework, False, f"{text}; {'; '.join(outcome.warnings)}")
-    return Finding(worker.framework, True, text)
+    """Start the framework and ask what it is."""
+    warnings: list[str] = []
+    try:
+        with Process(
+            worker, show=functools.partial(progress.show, worker.framework), warn=warnings.append
+        ) as process:
+            engine, devices = process.engine, process.devices
+    except UnavailableError as problem:
+        row = framework_of(worker.package)
+        mend = row.how_to_install(worker.python) if row else ""
+        return Finding(worker.framework, False, str(problem), mend)
+    finally:
+        progress.finish(worker.framework, "examined")
+    details = ", ".join(f"{key} {value}" for key, value in engine.items())
+    text = f"{details}; devices: {', '.join(devices)}"
+    return Finding(worker.framework, not warnings, "; ".join([text, *warnings]))

@@ -33,9 +33,10 @@ from parity.judge.verdicts import (
     size_of,
 )
 from parity.report.progress import Progress
+from parity.worker import Outcome, Role, run_worker
 from restoration.errors import ExitCode, InputError
-from restoration.process import arrays
-from restoration.process.launch import Outcome, Worker, run_worker
+from restoration.process import arrays, launch
+from restoration.process.launch import Worker
 
 AUTHORS_BOUND = 1e-11
 """Largest relative difference of our float64 reference from the authors' own float64 results."""
@@ -153,26 +154,25 @@ def _measure(
         for case in cases
     ]
 
-    def work(worker: Worker, jobs: Sequence[dict[str, Any]]) -> Outcome:
+    def work(worker: Worker, role: Role, jobs: Sequence[dict[str, Any]]) -> Outcome:
         def show(text: str) -> None:
             progress.show(worker.framework, text)
 
-        outcome = run_worker(worker, jobs, result.folder / "workers", show)
+        outcome = run_worker(worker, role, jobs, result.folder / "workers", show)
         progress.finish(worker.framework, _summary(outcome))
         return outcome
 
-    truth = work(reference, jobs)
+    truth = work(reference, "reference", jobs)
     if truth.bad_input:
         raise InputError.quoted(truth.bad_input)
     ready = [job for job in jobs if job["name"] in truth.results]
     with concurrent.futures.ThreadPoolExecutor(max_workers=parallel) as pool:
-        found = dict(
-            zip(
-                [port.framework for port in ports],
-                pool.map(lambda port: work(port, ready), ports),
-                strict=True,
-            )
-        )
+        try:
+            outcomes = list(pool.map(lambda port: work(port, "port", ready), ports))
+        except KeyboardInterrupt:
+            launch.end_all()  # else leaving the pool waits for all that the ports still have to do
+            raise
+    found = dict(zip([port.framework for port in ports], outcomes, strict=True))
     for framework, outcome in {reference.framework: truth, **found}.items():
         result.engines[framework] = outcome.engine
         result.warnings += outcome.warnings

@@ -426,7 +426,7 @@ def test_progress_goes_from_nothing_to_all(tmp_path: Path) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from restoration import memory
+from restoration.process import memory
 from weights_convert import convert
 memory.reset_peak()
 before = memory.peak_mb()

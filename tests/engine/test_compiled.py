@@ -32,7 +32,7 @@ def mindspore(
     """MindSpore with its kernels chosen."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, request.param)
-        backend = Backend("mindspore", tmp_path_factory.mktemp("kernels") / "mindspore.log")
+        backend = Backend("mindspore", tmp_path_factory.mktemp("kernels"))
     yield backend
     backend.close()
 

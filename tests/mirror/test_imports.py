@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from restoration.process.frameworks import FRAMEWORKS
+
 ROOT = Path(__file__).resolve().parents[2]
-FRAMEWORKS = ("torch", "jittor", "mindspore")
-IMPLEMENTATIONS = tuple(f"{framework}_impl" for framework in FRAMEWORKS)
+IMPLEMENTATIONS = tuple(row.package for row in FRAMEWORKS.values())
 NEUTRAL = ("restoration", "parity", "weights_convert")
 MAY_IMPORT = {
     "restoration": set(),
@@ -35,7 +36,7 @@ def test_neutral_packages_import_no_framework(package: str) -> None:
     program = (
         "import importlib, sys\n"
         f"for name in {_modules(package)!r}: importlib.import_module(name)\n"
-        f"found = [name for name in {FRAMEWORKS + IMPLEMENTATIONS!r} if name in sys.modules]\n"
+        f"found = [name for name in {(*FRAMEWORKS, *IMPLEMENTATIONS)!r} if name in sys.modules]\n"
         "sys.exit(f'imported {found}' if found else 0)\n"
     )
     finished = subprocess.run(
@@ -62,7 +63,7 @@ def test_packages_import_only_what_is_below_them(package: str) -> None:
 def test_workers_need_only_numpy_and_safetensors() -> None:
     """A worker may run under an interpreter that has little beside its framework."""
     program = (
-        "import sys, parity.worker\n"
+        "import sys, parity.worker, restoration.process.serve, weights_convert.checkpoints.ask\n"
         "heavy = ['rich', 'skimage', 'scipy', 'imageio', 'cv2', 'PIL']\n"
         "found = [name for name in heavy if name in sys.modules]\n"
         "sys.exit(f'imported {found}' if found else 0)\n"

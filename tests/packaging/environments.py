@@ -9,11 +9,8 @@ import sys
 import venv
 from pathlib import Path
 
+from restoration.process.frameworks import PACKAGES
 from tests.backends import ROOT
-
-PACKAGES = (
-    "restoration", "torch_impl", "jittor_impl", "mindspore_impl", "parity", "weights_convert",
-)  # fmt: skip
 
 
 def build_wheel(folder: Path) -> Path:

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from restoration.process.frameworks import FRAMEWORKS
 from tests.backends import ROOT
-from tests.conftest import FRAMEWORKS
 
 pytestmark = pytest.mark.frameworks()
 

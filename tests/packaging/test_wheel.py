@@ -13,8 +13,9 @@ from safetensors.numpy import load_file
 
 import restoration
 from restoration.models.registry import find
+from restoration.process.frameworks import PACKAGES
 from tests.backends import ROOT, Backend
-from tests.packaging.environments import PACKAGES, Environment, build_wheel
+from tests.packaging.environments import Environment, build_wheel
 
 BASE = {"numpy", "safetensors", "rich", "markdown-it-py", "mdurl", "pygments"}
 """The base dependencies, and what rich brings."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from restoration.process.frameworks import FRAMEWORKS
 from tests.backends import ROOT
-from tests.conftest import FRAMEWORKS
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PRE_COMMIT = ROOT / ".pre-commit-config.yaml"

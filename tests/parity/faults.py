@@ -26,7 +26,7 @@ def write_package(folder: Path, name: str, *, framework: str, change: str) -> st
     (package / "runtime.py").write_text(f"from {framework}_impl.runtime import prepare\n")
     (package / "engine.py").write_text(
         f"from {framework}_impl.engine import devices\n"
-        "from tests import faults\n"
+        "from tests.parity import faults\n"
         f"ENGINE = faults.engine({framework!r}, {change!r})\n"
     )
     return name

@@ -15,6 +15,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from restoration.errors import ExitCode
+from tests.parity import faults
 from tests.parity.test_parity import HERE, parity
 
 pytestmark = pytest.mark.frameworks()
@@ -228,3 +229,32 @@ def test_interrupting_ends_the_workers(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "parity: interrupted" in rest
     assert "Traceback" not in rest
+
+
+def test_interrupting_ends_the_ports_at_once(tmp_path: Path) -> None:
+    """Two ports that would not come back, and a third that waits for its turn."""
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    engines = []
+    for name in ("one", "two", "three"):
+        faults.write_package(packages, f"port_{name}", framework="torch", change="hang")
+        engines += ["--engine", f"{name}=port_{name}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "parity", "run", "mimo_unet", "--frameworks", "torch", *engines],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{HERE.parent}{os.pathsep}{packages}"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    at_work = set()
+    for line in process.stderr:
+        name, _, text = line.partition(": ")
+        at_work |= {name} if text.startswith("mimo_unet-tiny: outputs") else set()
+        if {"one", "two"} <= at_work:
+            break
+    process.send_signal(2)
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "parity: interrupted" in rest
+    assert "three: starting" not in rest

@@ -18,7 +18,7 @@ from tests.parity import faults
 pytestmark = pytest.mark.frameworks()
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "mimo_unet.safetensors"
-REFERENCE = Worker("torch", "torch_impl", "reference", "cpu")
+REFERENCE = Worker("torch", "torch_impl")
 
 
 def _photographs() -> case.Case:
@@ -41,8 +41,6 @@ def _run(folder: Path, ports: dict[str, str], *, silence_s: float = 120.0) -> Ru
         Worker(
             change,
             faults.write_package(packages, f"port_{change}", framework=framework, change=change),
-            "port",
-            "cpu",
             silence_s=silence_s,
         )
         for change, framework in ports.items()

@@ -17,7 +17,7 @@ from parity.commands.run import AUTHORS_BOUND
 from parity.judge.verdicts import BOUND
 from parity.report.table import readable
 from restoration.errors import ExitCode
-from tests.conftest import FRAMEWORKS
+from restoration.process.frameworks import FRAMEWORKS
 
 pytestmark = pytest.mark.frameworks()
 

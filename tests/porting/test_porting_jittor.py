@@ -18,7 +18,7 @@ RNG = np.random.default_rng(11)
 
 @pytest.fixture(scope="module")
 def native(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Native]:
-    backend = Backend("jittor", tmp_path_factory.mktemp("porting") / "jittor.log")
+    backend = Backend("jittor", tmp_path_factory.mktemp("porting"))
     yield Native(backend)
     backend.close()
 

@@ -24,7 +24,7 @@ RNG = np.random.default_rng(12)
 @pytest.fixture(scope="module")
 def native(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Native]:
     """A process of its own: an error inside `ms.grad` changes what later gradients do."""
-    backend = Backend("mindspore", tmp_path_factory.mktemp("porting") / "mindspore.log")
+    backend = Backend("mindspore", tmp_path_factory.mktemp("porting"))
     yield Native(backend)
     backend.close()
 

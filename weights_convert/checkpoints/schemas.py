@@ -7,11 +7,9 @@ framework is asked, in a process of its own.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import subprocess
-import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,11 +17,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from restoration.errors import RestorationError
 from restoration.models.registry import spec_from_dict
 from restoration.models.spec import Spec
-
-FRAMEWORKS = ("torch", "jittor", "mindspore")
-"""Any of them knows the entries; they are the same in all."""
+from restoration.process.frameworks import FRAMEWORKS
+from restoration.process.launch import Process, Worker
 
 FILE = Path(__file__).with_name("schemas.json")
 """Specs and folded entries by model and name of spec."""
@@ -63,7 +61,7 @@ def entries_asked(specs: Sequence[Spec], *, may_take_bytes: int) -> list[Entries
 
     may_take_bytes: memory that it may take.
     """
-    installed = [name for name in FRAMEWORKS if importlib.util.find_spec(name)]
+    installed = [name for name in FRAMEWORKS if FRAMEWORKS[name].is_installed()]
     if not specs or not installed:
         return [None] * len(specs)
     question = json.dumps([spec.to_dict() for spec in specs])
@@ -76,24 +74,13 @@ def entries_asked(specs: Sequence[Spec], *, may_take_bytes: int) -> list[Entries
 @lru_cache(maxsize=32)
 def _answers(framework: str, question: str, may_take_bytes: int) -> list[Any] | None:
     """What a process of a framework answers; None if it fails."""
+    worker = Worker(framework, FRAMEWORKS[framework].package, silence_s=_ANSWER_WITHIN_S)
+    arguments = {"specs": json.loads(question), "may_take_bytes": may_take_bytes}
     try:
-        finished = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "weights_convert.checkpoints.ask",
-                framework,
-                str(may_take_bytes),
-            ],
-            input=question.encode(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_ANSWER_WITHIN_S,
-            check=True,
-        )
-    except (subprocess.SubprocessError, OSError):
+        with tempfile.TemporaryDirectory() as folder, Process(worker, Path(folder)) as process:
+            return list(process.call("weights_convert.checkpoints.ask:entries", arguments))
+    except RestorationError:
         return None
-    return list(json.loads(finished.stdout))
 
 
 def fold(entries: Mapping[str, Entry]) -> dict[str, list[Any]]:
