@@ -14,6 +14,8 @@ import pytest
 
 from tests.backends import ROOT, Backend
 
+pytestmark = pytest.mark.frameworks("mindspore")
+
 VARIABLE = "RESTORATION_MINDSPORE_KERNELS"
 PREPARE = """
 from mindspore_impl import runtime

@@ -18,6 +18,8 @@ from restoration.errors import ExitCode
 from tests.parity import faults
 from tests.parity.test_parity import HERE, parity
 
+pytestmark = pytest.mark.frameworks()
+
 GOLDEN = HERE / "golden" / "mimo_unet.safetensors"
 
 

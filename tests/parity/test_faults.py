@@ -17,6 +17,8 @@ from restoration.errors import ExitCode
 from restoration.process.launch import Worker
 from tests.parity import faults
 
+pytestmark = pytest.mark.frameworks()
+
 GOLDEN = Path(__file__).parents[1] / "golden" / "mimo_unet.safetensors"
 REFERENCE = Worker("torch", "torch_impl")
 

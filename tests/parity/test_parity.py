@@ -19,6 +19,8 @@ from restoration.errors import ExitCode
 from restoration.process.frameworks import FRAMEWORKS
 from tests.parity.goldens import compared, metadata_of, names_of_cases
 
+pytestmark = pytest.mark.frameworks()
+
 HERE = Path(__file__).parents[1]
 UNCOMPILED = "how many windows a pruned block computes is known only when it runs"
 GOLDENS = compared("everything")

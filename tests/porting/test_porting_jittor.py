@@ -11,6 +11,8 @@ from restoration.models.mimo_unet import MIMOUNetSpec
 from tests.backends import Backend, RaisedError
 from tests.porting.native import Native, differs, relative_error
 
+pytestmark = pytest.mark.frameworks("jittor")
+
 RNG = np.random.default_rng(11)
 
 
