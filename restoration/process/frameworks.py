@@ -60,7 +60,13 @@ FRAMEWORKS: Mapping[str, Framework] = {
             # The oneDNN that Jittor would download from a university's host, and its headers.
             companions=("onednn-cpu-gomp==2021.2.0", "onednn-devel-cpu-gomp==2021.2.0"),
         ),
-        Framework("mindspore", "MindSpore", "mindspore", "2.10.0", devices=("cpu", "ascend")),
+        Framework(
+            "mindspore",
+            "MindSpore",
+            "mindspore",
+            "2.10.0",
+            devices=("cpu", "cuda", "ascend"),
+        ),
     )
 }
 """By name, the reference first."""
