@@ -219,7 +219,7 @@ def attention(
     scales: tuple[int, ...], weights: Arrays, x: np.ndarray, probe: np.ndarray, is_exact: bool
 ) -> tuple[np.ndarray, np.ndarray, Arrays]:
     """`CrossScaleAttention`: its result, and gradients of mean(probe * result) by x and weights."""
-    module = _module("lmf").CrossScaleAttention(x.shape[1], scales)
+    module = _module("cross_scale_attention").CrossScaleAttention(x.shape[1], scales)
     if is_exact:
         module, x, probe = module.double(), x.astype(np.float64), probe.astype(np.float64)
         weights = {name: array.astype(np.float64) for name, array in weights.items()}
@@ -268,25 +268,30 @@ def training_outputs(spec: Spec, inputs: Arrays) -> Arrays:
 
 
 def layer(name: str, arrays: list[np.ndarray], options: dict[str, Any]) -> list[np.ndarray]:
-    """The results of a function of `layers.py`."""
+    """The results of a function of `layers`, or of a call of the framework itself; see `_call`."""
     return [_to_numpy(result) for result in _results(_apply(name, options), arrays)]
 
 
 def layer_gradients(
     name: str, arrays: list[np.ndarray], options: dict[str, Any], probes: list[np.ndarray]
 ) -> list[np.ndarray]:
-    """Gradients of sum(probe * result) over the results of a function of `layers.py`."""
+    """Gradients of sum(probe * result) over the results of a function of `layers`."""
     return _gradients(_apply(name, options), arrays, probes)
 
 
 def module_layer(
     name: str, arguments: list[Any], options: dict[str, Any], weights: Arrays, x: np.ndarray
 ) -> tuple[Arrays, np.ndarray]:
-    """The initial state of a module of `layers.py`, and its result with other weights."""
+    """The initial state of a module of `layers`, and its result with other weights."""
     module = getattr(_module("layers"), name)(*arguments, **options)
     initial = _module_state(module)
     _set_module_state(module, weights)
     return initial, _to_numpy(module(_tensor(x)))
+
+
+def initial_state(name: str, arguments: list[Any], options: dict[str, Any]) -> Arrays:
+    """The initial state of a module of `layers`."""
+    return _module_state(getattr(_module("layers"), name)(*arguments, **options))
 
 
 def module_layer_gradients(
@@ -301,11 +306,11 @@ def module_layer_gradients(
 
 
 def stopped(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """2 x by `without_gradient`, and the gradient of the sum of x + that."""
+    """2 x by `no_grad`, and the gradient of the sum of x + that."""
     layers = _module("layers")
 
     def double(value: Any) -> Any:
-        return layers.without_gradient(lambda inner: inner * 2, value)
+        return layers.no_grad(lambda inner: inner * 2, value)
 
     (found,) = _results(double, [x])
     (slopes,) = _gradients(lambda value: value + double(value), [x], [np.ones_like(x)])
@@ -313,20 +318,20 @@ def stopped(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def training_layer(name: str, arguments: list[Any], x: np.ndarray) -> np.ndarray:
-    """The result of a module of `layers.py` in training mode."""
+    """The result of a module of `layers` in training mode."""
     module = getattr(_module("layers"), name)(*arguments)
     module.set_train(True) if _CHOSEN[-1] == "mindspore" else module.train()
     return _to_numpy(module(_tensor(x)))
 
 
-def as_places(array: np.ndarray) -> np.ndarray:
-    """Whole numbers after `places` of `layers.py`."""
-    return _to_numpy(_module("layers").places(array, _tensor(np.zeros(3, np.float32))))
+def as_indices(array: np.ndarray) -> np.ndarray:
+    """Whole numbers after `to_indices` of `layers`."""
+    return _to_numpy(_module("layers").to_indices(array, _tensor(np.zeros(3, np.float32))))
 
 
-def as_constant(array: np.ndarray) -> np.ndarray:
-    """Numbers after `constant` of `layers.py`."""
-    return _to_numpy(_module("layers").constant(array, _tensor(np.zeros(3, np.float32))))
+def as_tensor(array: np.ndarray) -> np.ndarray:
+    """Numbers after `tensor_like` of `layers`."""
+    return _to_numpy(_module("layers").tensor_like(array, _tensor(np.zeros(3, np.float32))))
 
 
 def nimbusr_operators(arrays: list[np.ndarray], probes: list[np.ndarray]) -> list[np.ndarray]:
@@ -359,7 +364,7 @@ def _nimbusr_operators(image: Any, masks: Any, kernels: Any) -> list[Any]:
     height, width = image.shape[2], image.shape[3]
     spectra = nimbusr.kernel_spectra(kernels, height, width)
     first = nimbusr.kernel_spectra(kernels[:, :1], height, width)
-    everywhere = _module("layers").fill_map(masks[:, :1], 1.0)
+    everywhere = 0 * masks[:, :1] + 1
     return [
         nimbusr.blur(image, masks, spectra),
         nimbusr.blur_adjoint(image, masks, spectra),
@@ -407,7 +412,7 @@ def cost_volumes_on_gpus(arrays: list[np.ndarray], probe: np.ndarray) -> list[li
     found = []
     for number in range(torch.cuda.device_count()):
         maps = [torch.from_numpy(array).to(f"cuda:{number}").requires_grad_() for array in arrays]
-        volume = _module("correlation").cost_volume(*maps, method="compiled")
+        volume = _module("cost_volume").cost_volume(*maps, method="compiled")
         slopes = torch.autograd.grad((volume * torch.from_numpy(probe).to(volume)).sum(), maps)
         found.append([_to_numpy(tensor) for tensor in (volume.cpu(), *(s.cpu() for s in slopes))])
     return found
@@ -482,12 +487,26 @@ def _loss(name: str, options: dict[str, Any] | None = None) -> Any:
 
 
 def _apply(name: str, options: dict[str, Any]) -> Any:
+    if "(" in name:
+        return _call(name)
     function = getattr(_module("layers"), name)
     given = {
         option: _tensor(value) if isinstance(value, np.ndarray) else value
         for option, value in options.items()
     }
     return lambda *tensors: function(*tensors, **given)
+
+
+def _call(call: str) -> Any:
+    """A call of the framework itself, of x and `more`, in PyTorch's words where others differ."""
+    names = _native_names()
+    if _CHOSEN[-1] == "torch":
+        names |= {"detach": names["torch"].detach}
+    elif _CHOSEN[-1] == "jittor":
+        names |= {"torch": names["jt"], "F": names["nn"], "detach": names["jt"].detach}
+    else:
+        names |= {"torch": names["ops"], "F": names["ops"], "detach": names["ops"].stop_gradient}
+    return eval(f"lambda x, *more: {call}", names)
 
 
 def _results(function: Any, arrays: list[np.ndarray]) -> list[Any]:

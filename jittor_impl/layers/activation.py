@@ -6,34 +6,35 @@ import jittor as jt
 from jittor import Var, nn
 
 
-def softmax(x: Var, *, axis: int) -> Var:
-    """Shares that add up to one along an axis, any shape."""
-    # Native: the axis is named dim.
-    return nn.softmax(x, dim=axis)
+def softmax(x: Var, *, dim: int) -> Var:
+    """Shares that add up to one along a dimension, any shape."""
+    # Native: jittor.nn.softmax: over everything by default.
+    return nn.softmax(x, dim=dim)
 
 
 def gelu(x: Var) -> Var:
     """x times the normal distribution's integral up to x, any shape."""
-    # Native: exact by default.
+    # Native: jittor.nn.gelu: exact, and nothing else.
     return nn.gelu(x)
 
 
 def sigmoid(x: Var) -> Var:
     """1 / (1 + exp(-x)), any shape."""
-    # Native: the same.
+    # Native: jittor.sigmoid: right to the last places everywhere.
     return jt.sigmoid(x)
 
 
 def leaky_relu(x: Var, slope: float) -> Var:
     """Values below zero times a slope, any shape."""
-    # Native: slope 0.01 by default.
+    # Native: jittor.nn.leaky_relu: slope 0.01 by default.
     return nn.leaky_relu(x, slope)
 
 
-class PRelu(nn.Module):
+class PReLU(nn.Module):
     """Values below zero times one slope that is learned, any shape."""
 
-    # Native: the same.
+    # Native: jittor.nn.PReLU: one slope, 0.25 at first, by default; called weight, by way of a
+    # comparison.
     def __init__(self) -> None:
         super().__init__()
         self.weight = jt.full((1,), 0.25)
@@ -44,8 +45,9 @@ class PRelu(nn.Module):
 
 def softplus(x: Var) -> Var:
     """log(1 + exp(x)), any shape."""
-    # Native: log(1 + exp(x)) as written, which is off by 2 % of the value at x = -13.
-    # Here log(1 + t) = 2 artanh(t / (2 + t)) by its series, t = exp(-|x|) being at most 1.
+    # Native: jittor.nn.softplus: beta 1, and x itself above a threshold of 20, by default; below it
+    # log(1 + exp(x)) as written, which is off by 2 % of the value at x = -13. Here log(1 + t) = 2
+    # artanh(t / (2 + t)) by its series, t = exp(-|x|) being at most 1.
     t = jt.exp(-jt.abs(x))
     s = t / (2 + t)
     square = s * s
@@ -57,5 +59,5 @@ def softplus(x: Var) -> Var:
 
 def cos_sin(x: Var) -> Var:
     """All cosines, then all sines, (r, k) -> (r, 2 k)."""
-    # Native: two functions.
+    # Native: jittor.cos and jittor.sin, joined by jittor.concat.
     return jt.concat([jt.cos(x), jt.sin(x)], dim=1)

@@ -32,8 +32,8 @@ def _add_bias(x: Var, bias: Var) -> Var:
 class Conv2d(_Conv2d):
     """2-D convolution with zero padding, (n, in, h, w) -> (n, out, h', w')."""
 
-    # Native: padding 0 and a bias unless told otherwise; the bias's gradient adds one number after
-    # another.
+    # Native: jittor.nn.Conv2d: padding 0 and a bias by default, whose gradient adds one number
+    # after another.
     def __init__(
         self,
         in_channels: int,
@@ -61,7 +61,8 @@ class Conv2d(_Conv2d):
 class ConvTranspose2d(_ConvTranspose2d):
     """Transposed 2-D convolution without output padding, (n, in, h, w) -> (n, out, h', w')."""
 
-    # Native: padding 0 and a bias unless told otherwise.
+    # Native: jittor.nn.ConvTranspose: padding 0 and a bias by default, whose gradient adds one
+    # number after another.
     def __init__(
         self,
         in_channels: int,
@@ -77,13 +78,14 @@ class ConvTranspose2d(_ConvTranspose2d):
         )
 
 
-class WindowConv(nn.Module):
+class DepthwiseConv2d(nn.Module):
     """3x3 convolution of each channel by itself, channels last, (n, h, w, c) -> (n, h, w, c).
 
     border "zeros" or "reflect" says what lies around each map.
     """
 
-    # Native: channels first; the axes are moved in memory, there and back.
+    # Native: jittor.nn.Conv2d with as many groups as channels: channels first; the axes are moved
+    # in memory, there and back.
     def __init__(self, channels: int, *, border: str):
         super().__init__()
         self.border = border
@@ -99,21 +101,21 @@ class WindowConv(nn.Module):
         return x.permute(0, 2, 3, 1)
 
 
-def pointwise(x: Var, weight: Var, bias: Var | None = None) -> Var:
+def conv1x1(x: Var, weight: Var, bias: Var | None = None) -> Var:
     """1x1 convolution by given weights (out, in, 1, 1), (n, in, h, w) -> (n, out, h, w)."""
-    # Native: stride 1 and no padding by default.
+    # Native: jittor.nn.conv2d: stride 1, no padding, no bias by default.
     return nn.conv2d(x, weight, bias)
 
 
-def convolve(x: Var, weight: Var, *, stride: int = 1, padding: int, groups: int = 1) -> Var:
+def conv2d(x: Var, weight: Var, *, stride: int = 1, padding: int, groups: int = 1) -> Var:
     """Convolution by given weights (out, in/groups, k, k), (n, in, h, w) -> (n, out, h', w')."""
-    # Native: padding 0 by default.
+    # Native: jittor.nn.conv2d: stride 1, no padding, one group by default.
     return nn.conv2d(x, weight, None, stride=stride, padding=padding, groups=groups)
 
 
 def filter_valid(x: Var, window: Var) -> Var:
     """Each channel correlated with a window (k, k), (n, c, h, w) -> (n, c, h-k+1, w-k+1)."""
-    # Native: convolution, which correlates, over all channels together.
+    # Native: jittor.nn.conv2d: correlates, without padding by default, but adds channels up.
     n, c, h, w = x.shape
     size = window.shape[0]
     x = nn.conv2d(x.reshape(n * c, 1, h, w), window.reshape(1, 1, size, size))

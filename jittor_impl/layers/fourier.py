@@ -14,7 +14,7 @@ def rfft2(x: Var) -> tuple[Var, Var]:
 
     Real and imaginary part.
     """
-    # Native: no FFT and no complex numbers on CPU. Products with the matrices cos and -sin.
+    # Native: absent on CPU, as complex numbers are. Here products with the matrices cos and -sin.
     n, c, h, w = x.shape
     half = w // 2 + 1
     cos_w, sin_w = dft_matrices(w)
@@ -33,7 +33,7 @@ def rfft2(x: Var) -> tuple[Var, Var]:
 
 def irfft2(real: Var, imaginary: Var, *, width: int) -> Var:
     """The inverse of `rfft2`, 2 x (n, c, h, width/2 + 1) -> (n, c, h, width)."""
-    # Native: no FFT and no complex numbers on CPU. Products with the matrices cos and sin.
+    # Native: absent on CPU, as complex numbers are. Here products with the matrices cos and sin.
     n, c, h, half = real.shape
     cos_w, sin_w = dft_matrices(width)
     cos_h, sin_h = dft_matrices(h)
@@ -54,9 +54,9 @@ def irfft2(real: Var, imaginary: Var, *, width: int) -> Var:
     return rows.reshape(n, c, h, width)
 
 
-def dft2(x: Var) -> tuple[Var, Var]:
+def fft2(x: Var) -> tuple[Var, Var]:
     """Real and imaginary part of the unnormalized 2-D Fourier transform, each (n, c, h, w)."""
-    # Native: no FFT and no complex numbers on CPU. Products with the matrices cos and -sin.
+    # Native: absent on CPU, as complex numbers are. Here products with the matrices cos and -sin.
     n, c, h, w = x.shape
     cos_w, sin_w = dft_matrices(w)
     cos_h, sin_h = dft_matrices(h)
@@ -72,9 +72,9 @@ def dft2(x: Var) -> tuple[Var, Var]:
     return real, imaginary
 
 
-def idft2(real: Var, imaginary: Var) -> tuple[Var, Var]:
-    """The inverse of `dft2`, also for a spectrum of no real map, 2 x (n, c, h, w) -> the same."""
-    # Native: no FFT and no complex numbers on CPU. Products with the matrices cos and sin.
+def ifft2(real: Var, imaginary: Var) -> tuple[Var, Var]:
+    """The inverse of `fft2`, also for a spectrum of no real map, 2 x (n, c, h, w) -> the same."""
+    # Native: absent on CPU, as complex numbers are. Here products with the matrices cos and sin.
     n, c, h, w = real.shape
     cos_w, sin_w = dft_matrices(w)
     cos_h, sin_h = dft_matrices(h)
@@ -98,8 +98,9 @@ def unit_spectrum(x: Var) -> tuple[Var, Var]:
 
     Where the modulus is 0 it is 1 + 0i, without gradient.
     """
-    # Native: no complex numbers on CPU. Here the modulus, 0 when below 1e-19, has no gradient; the
-    # last factor, 1 but for rounding, takes away the gradient's part along the number.
+    # Native: absent on CPU, as complex numbers are. Here the modulus, 0 when below 1e-19, has no
+    # gradient; the last factor, 1 but for rounding, takes away the gradient's part along the
+    # number.
     real, imaginary = rfft2(x)
     modulus = jt.sqrt(real * real + imaginary * imaginary).detach()
     empty = (modulus == 0).float32()
@@ -111,9 +112,9 @@ def unit_spectrum(x: Var) -> tuple[Var, Var]:
 
 def angle(real: Var, imaginary: Var) -> Var:
     """The angle of complex numbers in (-pi, pi], 0 without gradient at 0, any shape."""
-    # Native: arctan2 adds a multiple of pi that has three digits when there is one number only, and
-    # its gradient overflows where the real part is nearly 0. Here the gradient is that of a term
-    # which is 0 but for rounding.
+    # Native: jittor.arctan2: adds a multiple of pi that has three digits when there is one number
+    # only, and its gradient overflows where the real part is nearly 0. Here the gradient is that of
+    # a term which is 0 but for rounding.
     x, y = real.detach(), imaginary.detach()
     half_turn = jt.full_like(x, np.pi)
     turn = jt.ternary(x < 0, jt.ternary(y < 0, -half_turn, half_turn), jt.zeros_like(x))

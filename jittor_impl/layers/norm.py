@@ -9,10 +9,10 @@ from jittor_impl.layers.tensors import constant_parameter
 
 
 class LayerNorm(nn.Module):
-    """Mean 0 and variance 1 over the last axis, then a factor and an offset, any shape."""
+    """Mean 0 and variance 1 over the last dimension, then a factor and an offset, any shape."""
 
-    # Native: the variance as a mean of squares minus a square, which loses all digits where the
-    # mean is large.
+    # Native: jittor.nn.LayerNorm: eps 1e-5 by default; the variance as a mean of squares minus a
+    # square, which loses all digits where the mean is large.
     def __init__(self, channels: int, *, eps: float):
         super().__init__()
         self.eps = eps
@@ -25,11 +25,11 @@ class LayerNorm(nn.Module):
         return centered / jt.sqrt(variance + self.eps) * self.weight + self.bias
 
 
-class ChannelNorm(nn.Module):
-    """Normalises over the channels of each pixel, (n, c, h, w) -> (n, c, h, w)."""
+class LayerNorm2d(nn.Module):
+    """Normalizes over the channels of each pixel, (n, c, h, w) -> (n, c, h, w)."""
 
-    # Native: the last axis only, and the variance as mean of squares minus square of mean, which is
-    # off by a thousandth where the mean is a hundred standard deviations.
+    # Native: jittor.nn.LayerNorm: the last axes, eps 1e-5 by default; the variance as a mean of
+    # squares minus a square, off by a thousandth where the mean is a hundred standard deviations.
     def __init__(self, channels: int, *, eps: float):
         super().__init__()
         self.eps = eps

@@ -11,8 +11,8 @@ from jittor_impl.layers.padding import pad_bottom_right
 
 def max_pool(x: Var, factor: int) -> Var:
     """Largest of each factor x factor block, the rest cut off, (n, c, h, w) -> (n, c, h/f, w/f)."""
-    # Native: the stride is the size of the block by default; a map of one block is refused, so it
-    # gets a row and a column that are cut off again.
+    # Native: jittor.nn.max_pool2d: the stride is the size of the block by default; a map of one
+    # block is refused, so it gets a row and a column that are cut off again.
     height, width = x.shape[2], x.shape[3]
     x = pad_bottom_right(x, height + (height == factor), width + (width == factor), mode="zeros")
     return nn.max_pool2d(x, factor)
@@ -20,7 +20,7 @@ def max_pool(x: Var, factor: int) -> Var:
 
 def avg_pool(x: Var, factor: int) -> Var:
     """Mean of each factor x factor block, the rest cut off, (n, c, h, w) -> (n, c, h/f, w/f)."""
-    # Native: the stride is the size of the block by default.
+    # Native: jittor.nn.avg_pool2d: the stride is the size of the block by default.
     return nn.avg_pool2d(x, factor)
 
 
@@ -31,7 +31,8 @@ def adaptive_avg_pool(x: Var, size: int) -> Var:
     map may be smaller than the result.
     """
 
-    # Native: right only where the size divides the map's. Products with two matrices of means.
+    # Native: jittor.nn.AdaptiveAvgPool2d: right only where the size divides the map's. Here
+    # products with two matrices of means.
     def means(length: int) -> np.ndarray:
         starts, ends = np.arange(size) * length // size, -(-np.arange(1, size + 1) * length // size)
         places = np.arange(length)
@@ -41,7 +42,8 @@ def adaptive_avg_pool(x: Var, size: int) -> Var:
     return resampled(x, means(x.shape[2]), means(x.shape[3]))
 
 
-def spatial_mean(x: Var) -> Var:
+def global_avg_pool(x: Var) -> Var:
     """Mean over height and width, (n, c, h, w) -> (n, c, 1, 1)."""
-    # Native: sums one after another, which loses digits over many numbers; so one axis at a time.
+    # Native: jittor.Var.mean: over everything by default; adds one number after another, which
+    # loses digits over many numbers; so one axis at a time.
     return x.mean(dim=3, keepdims=True).mean(dim=2, keepdims=True)

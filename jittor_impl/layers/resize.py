@@ -11,24 +11,25 @@ from jittor_impl.layers.matrices import resampled
 def upsample(x: Var, factor: int, *, mode: str) -> Var:
     """Enlarge by a whole factor, (n, c, h, w) -> (n, c, h*factor, w*factor).
 
-    mode "nearest" repeats pixels. "corners" is bilinear with the corner pixels' centers aligned.
+    mode "nearest" repeats pixels; "align_corners" is bilinear, corner pixels' centers aligned;
     "asymmetric" is bilinear without half-pixel centers: pixel i of the input lies at factor*i of
-    the output, the last pixel is repeated.
+    the output, the last pixel is replicated.
     """
-    # Native: "bilinear" is the default of interpolate; tf_mode is the asymmetric grid.
+    # Native: jittor.nn.interpolate: mode "bilinear", align_corners and tf_mode False by default;
+    # tf_mode is the asymmetric grid.
     if factor == 1:
         return x
     size = (x.shape[2] * factor, x.shape[3] * factor)
     if mode == "nearest":
         return nn.interpolate(x, size=size, mode="nearest")
-    if mode == "corners":
+    if mode == "align_corners":
         return nn.interpolate(x, size=size, mode="bilinear", align_corners=True)
     return nn.interpolate(x, size=size, mode="bilinear", align_corners=False, tf_mode=True)
 
 
 def downsample_nearest(x: Var, factor: int) -> Var:
     """Keep rows and columns 0, factor, 2 factor..., (n, c, h, w) -> (n, c, h/factor, w/factor)."""
-    # Native: slicing with a step does this, with gradients.
+    # Native: slices with a step: a copy, with gradients.
     return x[:, :, ::factor, ::factor]
 
 
@@ -37,7 +38,8 @@ def downsample_bilinear(x: Var, factor: int) -> Var:
 
     For an even factor: the mean of the central 2x2 pixels of each factor x factor block.
     """
-    # Native: right while size x scale is whole, as here; wrong by whole pixels otherwise.
+    # Native: jittor.nn.interpolate: mode "bilinear", align_corners False by default; right while
+    # size x scale is whole, as here, wrong by whole pixels otherwise.
     size = (x.shape[2] // factor, x.shape[3] // factor)
     return nn.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
@@ -45,7 +47,8 @@ def downsample_bilinear(x: Var, factor: int) -> Var:
 def resize_bilinear(x: Var, height: int, width: int) -> Var:
     """Bilinear with half-pixel centers, no antialiasing, (n, c, h, w) -> (n, c, height, width)."""
 
-    # Native: wrong by whole pixels where size x scale is not whole. Products with two matrices.
+    # Native: jittor.nn.interpolate: wrong by whole pixels where size x scale is not whole. Here
+    # products with two matrices.
     def weights(new: int, old: int) -> np.ndarray:
         places = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
         return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(old)))
@@ -55,21 +58,9 @@ def resize_bilinear(x: Var, height: int, width: int) -> Var:
     return resampled(x, weights(height, x.shape[2]), weights(width, x.shape[3]))
 
 
-def grid_sample(x: Var, grid: Var, *, padding: str, align_corners: bool) -> Var:
-    """Bilinear samples, maps (n, c, h, w) and places (n, h', w', 2), x first -> (n, c, h', w').
-
-    -1 and 1 are the centers of the outermost pixels if the corners are aligned, else their outer
-    edges. padding: outside is 0 ("zeros") or the nearest pixel ("border").
-    """
-    # Native: zeros, and corners that are not aligned, by default.
-    return nn.grid_sample(
-        x, grid, mode="bilinear", padding_mode=padding, align_corners=align_corners
-    )
-
-
 def pixel_shuffle(x: Var, factor: int) -> Var:
     """Channels to pixels, (n, c f f, h, w) -> (n, c, h f, w f); channel = c f f + dy f + dx."""
-    # Native: the same order everywhere, here only as a module.
+    # Native: jittor.nn.PixelShuffle: this order of channels, as a module only.
     n, c, h, w = x.shape
     blocks = x.reshape(n, c // factor**2, factor, factor, h, w).permute(0, 1, 4, 2, 5, 3)
     return blocks.reshape(n, c // factor**2, h * factor, w * factor)
@@ -86,7 +77,7 @@ def pixel_unshuffle(x: Var, factor: int) -> Var:
 
 def zero_insert(x: Var, factor: int) -> Var:
     """Pixels at rows and columns 0, f, 2f..., zeros between, (n, c, h, w) -> (n, c, h f, w f)."""
-    # Native: reindexing with a condition.
+    # Native: jittor.Var.reindex: 0 where a condition holds, by default.
     if factor == 1:
         return x
     n, c, h, w = x.shape
@@ -98,7 +89,7 @@ def zero_insert(x: Var, factor: int) -> Var:
     )
 
 
-def repeat_map(x: Var, height: int, width: int) -> Var:
+def expand(x: Var, height: int, width: int) -> Var:
     """One value everywhere, (n, c, 1, 1) -> (n, c, height, width)."""
-    # Native: a broadcast to a whole shape.
+    # Native: jittor.Var.expand: a whole shape; it is broadcast when it is used.
     return x.expand(x.shape[0], x.shape[1], height, width)

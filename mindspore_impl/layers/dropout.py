@@ -6,9 +6,9 @@ from mindspore import Tensor, nn, ops
 
 
 class DropPath(nn.Cell):
-    """In training drops members of the first axis and scales the others by 1 / (1 - rate)."""
+    """In training drops members of the first dimension and scales the others by 1 / (1 - rate)."""
 
-    # Native: there is none.
+    # Native: absent. mindspore.ops.dropout drops single numbers, half of them by default.
     def __init__(self, rate: float):
         super().__init__()
         self.rate = rate
@@ -26,7 +26,7 @@ class ChannelDropout(nn.Cell):
     A mask (n, c, 1, 1) of factors, when given, is used instead of a random one, in any mode.
     """
 
-    # Native: nn.Dropout2d does this, but draws its own mask.
+    # Native: mindspore.ops.dropout2d: rate 0.5, in training, by default; it draws its own mask.
     def __init__(self, rate: float):
         super().__init__()
         self.rate = rate

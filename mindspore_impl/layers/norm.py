@@ -9,9 +9,9 @@ from mindspore_impl.layers.tensors import constant_parameter
 
 
 class LayerNorm(nn.Cell):
-    """Mean 0 and variance 1 over the last axis, then a factor and an offset, any shape."""
+    """Mean 0 and variance 1 over the last dimension, then a factor and an offset, any shape."""
 
-    # Native: eps 1e-7, and the names gamma and beta.
+    # Native: mindspore.nn.LayerNorm: eps 1e-7 by default, and the names gamma and beta.
     def __init__(self, channels: int, *, eps: float):
         super().__init__()
         self.weight = Parameter(np.ones(channels, np.float32))
@@ -22,11 +22,11 @@ class LayerNorm(nn.Cell):
         return self.normalize(x, self.weight, self.bias)[0]
 
 
-class ChannelNorm(nn.Cell):
-    """Normalises over the channels of each pixel, (n, c, h, w) -> (n, c, h, w)."""
+class LayerNorm2d(nn.Cell):
+    """Normalizes over the channels of each pixel, (n, c, h, w) -> (n, c, h, w)."""
 
-    # Native: the last axes only, and another eps by default. Broadcasting over channels costs five
-    # nanoseconds a number; so means and factors are applied by 1x1 convolutions.
+    # Native: mindspore.nn.LayerNorm: the last axes, eps 1e-7 by default. Broadcasting over channels
+    # costs five nanoseconds a number; so means and factors are applied by 1x1 convolutions.
     def __init__(self, channels: int, *, eps: float):
         super().__init__()
         self.eps = eps

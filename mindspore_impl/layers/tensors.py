@@ -10,52 +10,41 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Normal, Uniform, initializer
 
 
-def constant(values: np.ndarray | list[float], x: Tensor) -> Tensor:
+def tensor_like(values: np.ndarray | list[float], x: Tensor) -> Tensor:
     """Given numbers as an array of the kind of x, without gradient."""
-    # Native: keeps NumPy's kind of numbers unless told otherwise.
+    # Native: mindspore.Tensor: keeps NumPy's kind of numbers by default.
     return Tensor(values, x.dtype)
 
 
-def fill_map(x: Tensor, value: float) -> Tensor:
-    """A constant of the shape and kind of x, without gradient."""
-    # Native: full_like.
-    return ops.full_like(x, value)
-
-
-def stop_gradient(x: Tensor) -> Tensor:
-    """The same numbers, as a constant for gradients."""
-    # Native: a function; there is no method that also compiles.
-    return ops.stop_gradient(x)
-
-
-def without_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def no_grad(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """A function's result, through which no gradient flows."""
-    # Native: stop_gradient cuts the graph.
+    # Native: mindspore.ops.stop_gradient: cuts the graph; nothing else is spared.
     return ops.stop_gradient(function(x))
 
 
-def settle(x: Tensor) -> Tensor:
+def materialize(x: Tensor) -> Tensor:
     """Compute x now, so that what went into it can be freed."""
-    # Native: always so.
+    # Native: absent: PyNative mode computes each operation when it is called.
     return x
 
 
 def constant_parameter(shape: tuple[int, ...], value: float) -> ms.Parameter:
     """Something to be trained that starts with one value everywhere."""
-    # Native: an attribute of the class Parameter.
+    # Native: mindspore.Parameter: requires_grad True by default; other attributes are constants.
     return ms.Parameter(ops.full(shape, value, dtype=ms.float32))
 
 
 def uniform_parameter(shape: tuple[int, ...], bound: float) -> ms.Parameter:
     """Something to be trained that starts uniformly distributed between -bound and bound."""
-    # Native: an attribute of the class Parameter.
+    # Native: mindspore.common.initializer.Uniform: a bound of 0.07 by default; mindspore.Parameter
+    # makes it trained.
     return ms.Parameter(initializer(Uniform(bound), shape, ms.float32))
 
 
-class Table(nn.Cell):
+class Embedding(nn.Cell):
     """A learned table (rows, columns), its `weight`, drawn from a normal distribution."""
 
-    # Native: nn.Embedding holds one.
+    # Native: mindspore.nn.Embedding: a deviation of 0.01; its call looks rows up, and no other.
     def __init__(self, rows: int, columns: int, *, std: float):
         super().__init__()
         self.weight = Parameter(initializer(Normal(std), (rows, columns)))

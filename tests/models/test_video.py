@@ -88,7 +88,7 @@ def test_cost_volume(backend: Backend, shape: tuple[int, ...]) -> None:
     slopes = cost_volume_gradients(first, second, probe)
     for method in HAVE[backend.framework]:
         found, gradients = _call(
-            backend, "correlation", "cost_volume", [first, second], probe, method=method
+            backend, "cost_volume", "cost_volume", [first, second], probe, method=method
         )
         _close(found, [expected], 1e-6)
         _close(gradients, slopes, 1e-6)
@@ -99,7 +99,7 @@ def test_cost_volume_is_the_authors(backends: Callable[[str], Backend]) -> None:
     arrays = [golden[f"inputs/correlation.{name}"].astype(float) for name in ("first", "second")]
     probe = golden["probes/correlation"].astype(float)
     found, gradients = _call(
-        backends("torch"), "correlation", "cost_volume", arrays, probe / probe.size
+        backends("torch"), "cost_volume", "cost_volume", arrays, probe / probe.size
     )
     _close(found, [golden["outputs/correlation"]], 1e-13)
     expected = [golden[f"grads_inputs/correlation.{name}"] for name in ("first", "second")]
@@ -124,7 +124,7 @@ def test_compiled_cost_volume_that_cannot_be_had(
 ) -> None:
     with pytest.raises(RaisedError, match='choose "composed" by argument or RESTORATION') as caught:
         backends(framework).call(
-            "function", "correlation", "cost_volume", _maps(1, 2, 3, 4), {"method": "compiled"}
+            "function", "cost_volume", "cost_volume", _maps(1, 2, 3, 4), {"method": "compiled"}
         )
     assert caught.value.kind == "UnavailableError"
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class Conv2d(nn.Conv2d):
     """2-D convolution with zero padding, (n, in, h, w) -> (n, out, h', w')."""
 
-    # Native: padding 0 and a bias unless told otherwise.
+    # Native: torch.nn.Conv2d: padding 0 and a bias by default.
     def __init__(
         self,
         in_channels: int,
@@ -37,7 +37,7 @@ class Conv2d(nn.Conv2d):
 class ConvTranspose2d(nn.ConvTranspose2d):
     """Transposed 2-D convolution without output padding, (n, in, h, w) -> (n, out, h', w')."""
 
-    # Native: padding 0 and a bias unless told otherwise.
+    # Native: torch.nn.ConvTranspose2d: padding 0 and a bias by default.
     def __init__(
         self,
         in_channels: int,
@@ -53,13 +53,14 @@ class ConvTranspose2d(nn.ConvTranspose2d):
         )
 
 
-class WindowConv(nn.Module):
+class DepthwiseConv2d(nn.Module):
     """3x3 convolution of each channel by itself, channels last, (n, h, w, c) -> (n, h, w, c).
 
     border "zeros" or "reflect" says what lies around each map.
     """
 
-    # Native: channels first; the same memory, another order of axes.
+    # Native: torch.nn.Conv2d with as many groups as channels: channels first, which permute gives
+    # without a copy.
     def __init__(self, channels: int, *, border: str):
         super().__init__()
         self.border = border
@@ -75,23 +76,22 @@ class WindowConv(nn.Module):
         return x.permute(0, 2, 3, 1)
 
 
-def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def conv1x1(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """1x1 convolution by given weights (out, in, 1, 1), (n, in, h, w) -> (n, out, h, w)."""
-    # Native: stride 1 and no padding by default.
+    # Native: torch.nn.functional.conv2d: stride 1, no padding, no bias by default.
     return F.conv2d(x, weight, bias)
 
 
-def convolve(
-    x: Tensor, weight: Tensor, *, stride: int = 1, padding: int, groups: int = 1
-) -> Tensor:
+def conv2d(x: Tensor, weight: Tensor, *, stride: int = 1, padding: int, groups: int = 1) -> Tensor:
     """Convolution by given weights (out, in/groups, k, k), (n, in, h, w) -> (n, out, h', w')."""
-    # Native: padding 0 by default.
+    # Native: torch.nn.functional.conv2d: stride 1, no padding, one group by default.
     return F.conv2d(x, weight, None, stride=stride, padding=padding, groups=groups)
 
 
 def filter_valid(x: Tensor, window: Tensor) -> Tensor:
     """Each channel correlated with a window (k, k), (n, c, h, w) -> (n, c, h-k+1, w-k+1)."""
-    # Native: convolution, which correlates, over all channels together.
+    # Native: torch.nn.functional.conv2d: correlates, without padding by default, but adds channels
+    # up.
     n, c, h, w = x.shape
     size = window.shape[0]
     x = F.conv2d(x.reshape(n * c, 1, h, w), window.reshape(1, 1, size, size))

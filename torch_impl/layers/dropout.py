@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class DropPath(nn.Module):
-    """In training drops members of the first axis and scales the others by 1 / (1 - rate)."""
+    """In training drops members of the first dimension and scales the others by 1 / (1 - rate)."""
 
-    # Native: there is none.
+    # Native: absent. torch.nn.functional.dropout drops single numbers, half of them by default.
     def __init__(self, rate: float):
         super().__init__()
         self.rate = rate
@@ -27,7 +27,8 @@ class ChannelDropout(nn.Module):
     A mask (n, c, 1, 1) of factors, when given, is used instead of a random one, in any mode.
     """
 
-    # Native: nn.Dropout2d does this, but draws its own mask.
+    # Native: torch.nn.functional.dropout2d: rate 0.5, in training, by default; it draws its own
+    # mask.
     def __init__(self, rate: float):
         super().__init__()
         self.rate = rate

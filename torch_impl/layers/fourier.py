@@ -11,28 +11,28 @@ def rfft2(x: Tensor) -> tuple[Tensor, Tensor]:
 
     Real and imaginary part.
     """
-    # Native: complex numbers.
+    # Native: torch.fft.rfft2: complex numbers; norm "backward", which does not scale, by default.
     spectrum = torch.fft.rfft2(x, norm="backward")
     return spectrum.real, spectrum.imag
 
 
 def irfft2(real: Tensor, imaginary: Tensor, *, width: int) -> Tensor:
     """The inverse of `rfft2`, 2 x (n, c, h, width/2 + 1) -> (n, c, h, width)."""
-    # Native: complex numbers; an odd width has to be told.
+    # Native: torch.fft.irfft2: complex numbers; norm "backward" and an even width by default.
     spectrum = torch.complex(real, imaginary)
     return torch.fft.irfft2(spectrum, s=(real.shape[2], width), norm="backward")
 
 
-def dft2(x: Tensor) -> tuple[Tensor, Tensor]:
+def fft2(x: Tensor) -> tuple[Tensor, Tensor]:
     """Real and imaginary part of the unnormalized 2-D Fourier transform, each (n, c, h, w)."""
-    # Native: complex numbers.
+    # Native: torch.fft.fft2: complex numbers; norm "backward", which does not scale, by default.
     spectrum = torch.fft.fft2(x, norm="backward")
     return spectrum.real, spectrum.imag
 
 
-def idft2(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
-    """The inverse of `dft2`, also for a spectrum of no real map, 2 x (n, c, h, w) -> the same."""
-    # Native: complex numbers.
+def ifft2(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
+    """The inverse of `fft2`, also for a spectrum of no real map, 2 x (n, c, h, w) -> the same."""
+    # Native: torch.fft.ifft2: complex numbers; norm "backward", which divides by h w, by default.
     values = torch.fft.ifft2(torch.complex(real, imaginary), norm="backward")
     return values.real, values.imag
 
@@ -42,7 +42,7 @@ def unit_spectrum(x: Tensor) -> tuple[Tensor, Tensor]:
 
     Where the modulus is 0 it is 1 + 0i, without gradient.
     """
-    # Native: sgn divides a complex number by its modulus; its gradient at 0 is 0.
+    # Native: torch.sgn: a complex number divided by its modulus; 0 without gradient at 0.
     spectrum = torch.fft.rfft2(x, norm="backward")
     phases = torch.where(spectrum == 0, 1, torch.sgn(spectrum))
     return phases.real, phases.imag
@@ -50,6 +50,6 @@ def unit_spectrum(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def angle(real: Tensor, imaginary: Tensor) -> Tensor:
     """The angle of complex numbers in (-pi, pi], 0 without gradient at 0, any shape."""
-    # Native: the gradient at 0 is not a number.
+    # Native: torch.atan2: its gradient at 0 is not a number.
     empty = (real == 0) & (imaginary == 0)
     return torch.atan2(imaginary.masked_fill(empty, 0.0), real.masked_fill(empty, 1.0))

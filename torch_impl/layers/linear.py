@@ -8,12 +8,13 @@ from torch import Tensor, nn
 
 
 class Linear(nn.Linear):
-    """Linear map of the last axis, (..., in) -> (..., out).
+    """Linear map of the last dimension, (..., in) -> (..., out).
 
     With a deviation `std`, weights are drawn from a normal distribution and the bias is 0.
     """
 
-    # Native: a bias unless told otherwise; uniform weights and bias, as those of convolutions.
+    # Native: torch.nn.Linear: a bias by default; weights and bias uniform, as those of
+    # convolutions.
     def __init__(self, in_channels: int, out_channels: int, *, bias: bool, std: float = 0.0):
         super().__init__(in_channels, out_channels, bias=bias)
         if std:
@@ -25,25 +26,21 @@ class Linear(nn.Linear):
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Linear map of the last axis by given weights (out, in), (..., in) -> (..., out)."""
-    # Native: the same.
+    """Linear map of the last dimension by given weights (out, in), (..., in) -> (..., out)."""
+    # Native: torch.nn.functional.linear: no bias by default.
     return F.linear(x, weight, bias)
 
 
-def matmul(x: Tensor, y: Tensor) -> Tensor:
-    """Matrix products, (n, m, p, l) x (n, m, l, q) -> (n, m, p, q)."""
-    # Native: the same. Multiplied as y' x', the result of one head has its channels last in memory,
-    # as convolutions like it.
-    return torch.matmul(y.transpose(-1, -2), x.transpose(-1, -2)).transpose(-1, -2)
+def matmul(x: Tensor, y: Tensor, *, transpose_y: bool = False) -> Tensor:
+    """Products of stacks of matrices, (..., p, l) x (..., l, q) -> (..., p, q).
 
-
-def matmul_transposed(x: Tensor, y: Tensor) -> Tensor:
-    """Products of rows, (n, m, p, l) x (n, m, q, l) -> (n, m, p, q)."""
-    # Native: swapping the last axes copies nothing.
-    return torch.matmul(x, y.transpose(-1, -2))
-
-
-def batched_matmul(x: Tensor, y: Tensor) -> Tensor:
-    """Products of stacks of matrices, (..., i, k), (..., k, j) -> (..., i, j)."""
-    # Native: matmul does this.
+    y is (..., q, l) where it is to be transposed.
+    """
+    # Native: torch.matmul: stacks of any number of axes, none transposed. Wide products of channels
+    # are multiplied as y' x', so that the result of one head has its channels last in memory, as
+    # convolutions like it.
+    if transpose_y:
+        y = y.transpose(-1, -2)
+    if x.ndim == 4 and y.shape[3] > x.shape[2]:
+        return torch.matmul(y.transpose(-1, -2), x.transpose(-1, -2)).transpose(-1, -2)
     return torch.matmul(x, y)

@@ -10,9 +10,9 @@ from torch_impl.layers.tensors import constant_parameter
 
 
 class LayerNorm(nn.Module):
-    """Mean 0 and variance 1 over the last axis, then a factor and an offset, any shape."""
+    """Mean 0 and variance 1 over the last dimension, then a factor and an offset, any shape."""
 
-    # Native: eps 1e-5 by default.
+    # Native: torch.nn.functional.layer_norm: the last axes, eps 1e-5 by default.
     def __init__(self, channels: int, *, eps: float):
         super().__init__()
         self.eps = eps
@@ -23,10 +23,11 @@ class LayerNorm(nn.Module):
         return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.eps)
 
 
-class ChannelNorm(nn.Module):
-    """Normalises over the channels of each pixel, (n, c, h, w) -> (n, c, h, w)."""
+class LayerNorm2d(nn.Module):
+    """Normalizes over the channels of each pixel, (n, c, h, w) -> (n, c, h, w)."""
 
-    # Native: layer_norm takes the last axis.
+    # Native: torch.nn.functional.layer_norm: the last axes, eps 1e-5 by default; so channels go
+    # last and back, without a copy.
     def __init__(self, channels: int, *, eps: float):
         super().__init__()
         self.eps = eps

@@ -9,18 +9,19 @@ from torch import Tensor
 def upsample(x: Tensor, factor: int, *, mode: str) -> Tensor:
     """Enlarge by a whole factor, (n, c, h, w) -> (n, c, h*factor, w*factor).
 
-    mode "nearest" repeats pixels. "corners" is bilinear with the corner pixels' centers aligned.
+    mode "nearest" repeats pixels; "align_corners" is bilinear, corner pixels' centers aligned;
     "asymmetric" is bilinear without half-pixel centers: pixel i of the input lies at factor*i of
-    the output, the last pixel is repeated.
+    the output, the last pixel is replicated.
     """
-    # Native: "nearest" is the default; there is no "asymmetric", but aligning the corners of the
-    # input extended by one pixel gives the same grid.
+    # Native: torch.nn.functional.interpolate: mode "nearest" and align_corners False by default;
+    # there is no "asymmetric", but aligning the corners of the input extended by one pixel gives
+    # the same grid.
     if factor == 1:
         return x
     height, width = x.shape[2] * factor, x.shape[3] * factor
     if mode == "nearest":
         return F.interpolate(x, scale_factor=factor, mode="nearest")
-    if mode == "corners":
+    if mode == "align_corners":
         return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=True)
     extended = F.pad(x, (0, 1, 0, 1), mode="replicate")
     size = (height + 1, width + 1)
@@ -30,7 +31,7 @@ def upsample(x: Tensor, factor: int, *, mode: str) -> Tensor:
 
 def downsample_nearest(x: Tensor, factor: int) -> Tensor:
     """Keep rows and columns 0, factor, 2 factor..., (n, c, h, w) -> (n, c, h/factor, w/factor)."""
-    # Native: slicing with a step does this, with gradients.
+    # Native: slices with a step: a view, with gradients.
     return x[:, :, ::factor, ::factor]
 
 
@@ -39,47 +40,36 @@ def downsample_bilinear(x: Tensor, factor: int) -> Tensor:
 
     For an even factor: the mean of the central 2x2 pixels of each factor x factor block.
     """
-    # Native: align_corners defaults to False; the antialiasing switch is off by default.
+    # Native: torch.nn.functional.interpolate: mode "nearest", align_corners and antialias False by
+    # default.
     size = (x.shape[2] // factor, x.shape[3] // factor)
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=False)
 
 
 def resize_bilinear(x: Tensor, height: int, width: int) -> Tensor:
     """Bilinear with half-pixel centers, no antialiasing, (n, c, h, w) -> (n, c, height, width)."""
-    # Native: align_corners defaults to False; the antialiasing switch is off by default.
+    # Native: torch.nn.functional.interpolate: mode "nearest", align_corners and antialias False by
+    # default.
     return F.interpolate(
         x, size=(height, width), mode="bilinear", align_corners=False, antialias=False
     )
 
 
-def grid_sample(x: Tensor, grid: Tensor, *, padding: str, align_corners: bool) -> Tensor:
-    """Bilinear samples, maps (n, c, h, w) and places (n, h', w', 2), x first -> (n, c, h', w').
-
-    -1 and 1 are the centers of the outermost pixels if the corners are aligned, else their outer
-    edges. padding: outside is 0 ("zeros") or the nearest pixel ("border").
-    """
-    # Native: zeros by default; corners are not aligned by default since PyTorch 1.3, before they
-    # always were.
-    return F.grid_sample(
-        x, grid, mode="bilinear", padding_mode=padding, align_corners=align_corners
-    )
-
-
 def pixel_shuffle(x: Tensor, factor: int) -> Tensor:
     """Channels to pixels, (n, c f f, h, w) -> (n, c, h f, w f); channel = c f f + dy f + dx."""
-    # Native: the same order everywhere.
+    # Native: torch.nn.functional.pixel_shuffle: this order of channels.
     return F.pixel_shuffle(x, factor)
 
 
 def pixel_unshuffle(x: Tensor, factor: int) -> Tensor:
     """Pixels to channels, the inverse of `pixel_shuffle`, (n, c, h f, w f) -> (n, c f f, h, w)."""
-    # Native: the same order everywhere.
+    # Native: torch.nn.functional.pixel_unshuffle: this order of channels.
     return F.pixel_unshuffle(x, factor)
 
 
 def zero_insert(x: Tensor, factor: int) -> Tensor:
     """Pixels at rows and columns 0, f, 2f..., zeros between, (n, c, h, w) -> (n, c, h f, w f)."""
-    # Native: assignment to a slice with a step does this.
+    # Native: assignment to a slice with a step, in place, with gradients.
     if factor == 1:
         return x
     n, c, h, w = x.shape
@@ -88,7 +78,7 @@ def zero_insert(x: Tensor, factor: int) -> Tensor:
     return result
 
 
-def repeat_map(x: Tensor, height: int, width: int) -> Tensor:
+def expand(x: Tensor, height: int, width: int) -> Tensor:
     """One value everywhere, (n, c, 1, 1) -> (n, c, height, width)."""
-    # Native: a view, -1 keeps a size.
+    # Native: torch.Tensor.expand: a view; -1 keeps a size.
     return x.expand(-1, -1, height, width)

@@ -9,53 +9,41 @@ import torch
 from torch import Tensor, nn
 
 
-def constant(values: np.ndarray | list[float], x: Tensor) -> Tensor:
+def tensor_like(values: np.ndarray | list[float], x: Tensor) -> Tensor:
     """Given numbers as an array of the kind of x, without gradient."""
-    # Native: new_tensor takes precision and device from x.
+    # Native: torch.Tensor.new_tensor: x's precision and device, no gradient by default.
     return x.new_tensor(values)
 
 
-def fill_map(x: Tensor, value: float) -> Tensor:
-    """A constant of the shape and kind of x, without gradient."""
-    # Native: full_like.
-    return torch.full_like(x, value)
-
-
-def stop_gradient(x: Tensor) -> Tensor:
-    """The same numbers, as a constant for gradients."""
-    # Native: detach.
-    return x.detach()
-
-
-def without_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def no_grad(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """A function's result, through which no gradient flows."""
-    # Native: no_grad also keeps nothing for a backward pass.
+    # Native: torch.no_grad: a context, in which also nothing is kept for a backward pass.
     with torch.no_grad():
         return function(x)
 
 
-def settle(x: Tensor) -> Tensor:
+def materialize(x: Tensor) -> Tensor:
     """Compute x now, so that what went into it can be freed."""
-    # Native: always so.
+    # Native: absent: PyTorch computes each operation when it is called.
     return x
 
 
 def constant_parameter(shape: tuple[int, ...], value: float) -> nn.Parameter:
     """Something to be trained that starts with one value everywhere."""
-    # Native: an attribute of the class Parameter.
+    # Native: torch.nn.Parameter: requires_grad True by default; other attributes are not trained.
     return nn.Parameter(torch.full(shape, value))
 
 
 def uniform_parameter(shape: tuple[int, ...], bound: float) -> nn.Parameter:
     """Something to be trained that starts uniformly distributed between -bound and bound."""
-    # Native: an attribute of the class Parameter.
+    # Native: torch.Tensor.uniform_: from 0 to 1 by default; torch.nn.Parameter makes it trained.
     return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
 
 
-class Table(nn.Module):
+class Embedding(nn.Module):
     """A learned table (rows, columns), its `weight`, drawn from a normal distribution."""
 
-    # Native: nn.Embedding holds one.
+    # Native: torch.nn.Embedding: a deviation of 1; its call looks rows up, and no other.
     def __init__(self, rows: int, columns: int, *, std: float):
         super().__init__()
         self.weight = nn.Parameter(std * torch.randn(rows, columns))
