@@ -288,10 +288,8 @@ class Block(nn.Module):
         n, height, width, _ = x.shape
         area = self.window**2
         table = self.position_bias.weight
-        bias = gather_rows(table, to_indices(self.positions, table)).reshape(
-            1, area, area, self.heads
-        )
-        bias = bias.permute(0, 3, 1, 2)
+        bias = gather_rows(table, to_indices(self.positions, table))
+        bias = bias.reshape(1, area, area, self.heads).permute(0, 3, 1, 2)
         if self.shift == 0:
             return bias
         bias = bias + tensor_like(masks_of_kinds(self.window, self.shift), bias)
