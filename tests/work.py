@@ -113,11 +113,23 @@ def calls_in_training(spec: Spec, images: np.ndarray, execution: Execution) -> d
     return counts
 
 
-def attributes(spec: Spec, execution: Execution) -> tuple[list[str], list[str]]:
-    """Attributes of a network as it is built by itself, and of the one that the engine builds."""
-    network = _engine().build(spec, execution)
+def attributes(spec: Spec, execution: Execution) -> tuple[list[str], list[str], list[str]]:
+    """Attributes of a network that is built by itself, and of the one that the engine builds, both
+    in evaluation mode; and classes of the latter's parts that have a method of their own."""
+    built = _engine().build(spec, execution).module
     alone = getattr(_module(spec.module), spec.network)(spec)
-    return sorted(vars(alone)), sorted(vars(network.module))
+    if _CHOSEN[-1] == "torch":
+        verb = "forward"
+        alone.eval()
+    elif _CHOSEN[-1] == "jittor":
+        verb = "execute"
+        _module("training").set_training(alone, False)
+    else:
+        verb = "construct"
+        alone.set_train(False)
+    parts = built.cells_and_names() if _CHOSEN[-1] == "mindspore" else built.named_modules()
+    changed = [type(part).__name__ for _, part in parts if verb in vars(part)]
+    return sorted(vars(alone)), sorted(vars(built)), changed
 
 
 def autocast_after_an_error(spec: Spec, images: np.ndarray, execution: Execution) -> bool:

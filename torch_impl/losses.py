@@ -13,6 +13,7 @@ from torch_impl.layers import (
     downsample_bilinear,
     fft2,
     filter_valid,
+    global_avg_pool,
     rfft2,
     shift_reflected,
     tensor_like,
@@ -45,7 +46,7 @@ class MultiScaleLoss(nn.Module):
 
 def absolute_difference(output: Tensor, target: Tensor) -> Tensor:
     """Mean absolute difference, 2 x (n, c, h, w) -> (1,)."""
-    return (output - target).abs().mean().reshape(1)
+    return image_mean((output - target).abs()).mean().reshape(1)
 
 
 def spectral_difference(output: Tensor, target: Tensor) -> Tensor:
@@ -54,7 +55,7 @@ def spectral_difference(output: Tensor, target: Tensor) -> Tensor:
     Real and imaginary parts are separate entries of the mean; it is not the mean modulus.
     """
     real, imaginary = fft2(output - target)
-    return 0.5 * (real.abs().mean() + imaginary.abs().mean()).reshape(1)
+    return 0.5 * image_mean(real.abs() + imaginary.abs()).mean().reshape(1)
 
 
 class LocalMotionLoss(nn.Module):
@@ -90,12 +91,12 @@ def least(terms: list[Tensor]) -> Tensor:
 
 def image_sum(x: Tensor) -> Tensor:
     """The sum over each image, (n, c, h, w) -> (n,)."""
-    return x.sum(dim=3).sum(dim=2).sum(dim=1)
+    return image_mean(x) * (x.shape[1] * x.shape[2] * x.shape[3])
 
 
 def image_mean(x: Tensor) -> Tensor:
     """The mean over each image, (n, c, h, w) -> (n,)."""
-    return x.mean(dim=3).mean(dim=2).mean(dim=1)
+    return global_avg_pool(x).mean(dim=1).reshape(x.shape[0])
 
 
 def weighted_mean(x: Tensor, mask: Tensor | None) -> Tensor:

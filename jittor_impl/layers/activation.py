@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jittor as jt
 from jittor import Var, nn
+
+from jittor_impl.layers.sums import spread, total
 
 
 def softmax(x: Var, *, dim: int) -> Var:
     """Shares that add up to one along a dimension, any shape."""
-    # Native: jittor.nn.softmax: over everything by default.
-    return nn.softmax(x, dim=dim)
+    # Native: jittor.nn.softmax: over everything by default; adds one number after another, and its
+    # gradient goes through the largest number too.
+    return _Softmax.apply(x, dim)
+
+
+class _Softmax(jt.Function):
+    def execute(self, x: Var, dim: int) -> Var:
+        self._dim = dim
+        powers = jt.exp(x - x.max(dim, keepdims=True))
+        self._result = powers / total(powers, [dim])
+        return self._result
+
+    def grad(self, gradient: Var) -> tuple[Any, ...]:
+        product = gradient * self._result
+        return product - self._result * total(product, [self._dim]), None
 
 
 def gelu(x: Var) -> Var:
@@ -34,13 +51,13 @@ class PReLU(nn.Module):
     """Values below zero times one slope that is learned, any shape."""
 
     # Native: jittor.nn.PReLU: one slope, 0.25 at first, by default; called weight, by way of a
-    # comparison.
+    # comparison. The slope's gradient adds one number after another.
     def __init__(self) -> None:
         super().__init__()
         self.weight = jt.full((1,), 0.25)
 
     def execute(self, x: Var) -> Var:
-        return nn.relu(x) - self.weight * nn.relu(-x)
+        return nn.relu(x) - spread(self.weight, x.shape) * nn.relu(-x)
 
 
 def softplus(x: Var) -> Var:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from jittor import Var, nn
 
+from jittor_impl.layers.sums import spread
+
 
 class _Conv2d(nn.Conv2d):
     def execute(self, x: Var) -> Var:
@@ -20,13 +22,8 @@ class _ConvTranspose2d(nn.ConvTranspose2d):
 
 
 def _add_bias(x: Var, bias: Var) -> Var:
-    """A number per channel added, (n, c, h, w) and (c,) -> (n, c, h, w).
-
-    By way of rows: its gradient then is a sum of rows' sums, each of few numbers, for Jittor adds
-    one number after another.
-    """
-    channels, height = x.shape[1], x.shape[2]
-    return x + bias.reshape(1, channels, 1, 1).broadcast((1, channels, height, 1))
+    """A number per channel added, (n, c, h, w) and (c,) -> (n, c, h, w)."""
+    return x + spread(bias.reshape(1, -1, 1, 1), x.shape)
 
 
 class Conv2d(_Conv2d):
@@ -97,14 +94,15 @@ class DepthwiseConv2d(nn.Module):
         if self.border == "reflect":
             x = nn.pad(x, (1, 1, 1, 1), mode="reflect")
         padding = 0 if self.border == "reflect" else 1
-        x = nn.conv2d(x, self.weight, self.bias, padding=padding, groups=x.shape[1])
-        return x.permute(0, 2, 3, 1)
+        x = nn.conv2d(x, self.weight, None, padding=padding, groups=x.shape[1])
+        return _add_bias(x, self.bias).permute(0, 2, 3, 1)
 
 
 def conv1x1(x: Var, weight: Var, bias: Var | None = None) -> Var:
     """1x1 convolution by given weights (out, in, 1, 1), (n, in, h, w) -> (n, out, h, w)."""
     # Native: jittor.nn.conv2d: stride 1, no padding, no bias by default.
-    return nn.conv2d(x, weight, bias)
+    result = nn.conv2d(x, weight)
+    return result if bias is None else _add_bias(result, bias)
 
 
 def conv2d(x: Var, weight: Var, *, stride: int = 1, padding: int, groups: int = 1) -> Var:

@@ -7,6 +7,8 @@ import math
 import jittor as jt
 from jittor import Var, nn
 
+from jittor_impl.layers.sums import spread
+
 _FEW = 16  # products of matrices
 _LARGE = 2**17  # multiplications of such a product
 
@@ -33,7 +35,7 @@ def linear(x: Var, weight: Var, bias: Var | None) -> Var:
     """Linear map of the last dimension by given weights (out, in), (..., in) -> (..., out)."""
     # Native: jittor.nn.matmul_transpose: a product with the transposed matrix; the sum is apart.
     rows = nn.matmul_transpose(x, weight)
-    return rows if bias is None else rows + bias
+    return rows if bias is None else rows + spread(bias, rows.shape)
 
 
 def matmul(x: Var, y: Var, *, transpose_y: bool = False) -> Var:

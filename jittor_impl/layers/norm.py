@@ -5,6 +5,7 @@ from __future__ import annotations
 import jittor as jt
 from jittor import Var, nn
 
+from jittor_impl.layers.sums import mean, spread
 from jittor_impl.layers.tensors import constant_parameter
 
 
@@ -20,9 +21,9 @@ class LayerNorm(nn.Module):
         self.bias = jt.zeros(channels)
 
     def execute(self, x: Var) -> Var:
-        centered = x - x.mean(dim=-1, keepdims=True)
-        variance = (centered * centered).mean(dim=-1, keepdims=True)
-        return centered / jt.sqrt(variance + self.eps) * self.weight + self.bias
+        x = x - spread(mean(x, [-1]), x.shape)
+        x = x / spread(jt.sqrt(mean(x * x, [-1]) + self.eps), x.shape)
+        return x * spread(self.weight, x.shape) + spread(self.bias, x.shape)
 
 
 class LayerNorm2d(nn.Module):
@@ -37,7 +38,7 @@ class LayerNorm2d(nn.Module):
         self.bias = constant_parameter((channels,), 0.0)
 
     def execute(self, x: Var) -> Var:
-        channels = x.shape[1]
-        x = x - x.mean(dim=1, keepdims=True)
-        x = x / jt.sqrt((x * x).mean(dim=1, keepdims=True) + self.eps)
-        return x * self.weight.reshape(1, channels, 1, 1) + self.bias.reshape(1, channels, 1, 1)
+        x = x - spread(mean(x, [1]), x.shape)
+        x = x / spread(jt.sqrt(mean(x * x, [1]) + self.eps), x.shape)
+        weight, bias = self.weight.reshape(1, -1, 1, 1), self.bias.reshape(1, -1, 1, 1)
+        return x * spread(weight, x.shape) + spread(bias, x.shape)

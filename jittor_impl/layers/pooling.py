@@ -7,6 +7,7 @@ from jittor import Var, nn
 
 from jittor_impl.layers.matrices import resampled
 from jittor_impl.layers.padding import pad_bottom_right
+from jittor_impl.layers.sums import mean
 
 
 def max_pool(x: Var, factor: int) -> Var:
@@ -45,5 +46,5 @@ def adaptive_avg_pool(x: Var, size: int) -> Var:
 def global_avg_pool(x: Var) -> Var:
     """Mean over height and width, (n, c, h, w) -> (n, c, 1, 1)."""
     # Native: jittor.Var.mean: over everything by default; adds one number after another, which
-    # loses digits over many numbers; so one axis at a time.
-    return x.mean(dim=3, keepdims=True).mean(dim=2, keepdims=True)
+    # loses digits over many numbers.
+    return mean(x, [2, 3])

@@ -6,6 +6,7 @@ import numpy as np
 from jittor import Var, nn
 
 from jittor_impl.layers.matrices import resampled
+from jittor_impl.layers.sums import spread
 
 
 def upsample(x: Var, factor: int, *, mode: str) -> Var:
@@ -91,5 +92,6 @@ def zero_insert(x: Var, factor: int) -> Var:
 
 def expand(x: Var, height: int, width: int) -> Var:
     """One value everywhere, (n, c, 1, 1) -> (n, c, height, width)."""
-    # Native: jittor.Var.expand: a whole shape; it is broadcast when it is used.
-    return x.expand(x.shape[0], x.shape[1], height, width)
+    # Native: jittor.Var.expand: a whole shape; it is broadcast when it is used. Its gradient adds
+    # one number after another.
+    return spread(x, (x.shape[0], x.shape[1], height, width))

@@ -39,16 +39,31 @@ def leaky_relu(x: Tensor, slope: float) -> Tensor:
     return ops.leaky_relu(x, alpha=slope)
 
 
+class _PReLU(nn.Cell):
+    def construct(self, x: Tensor, slope: Tensor) -> Tensor:
+        return ops.prelu(x, slope)
+
+    def bprop(
+        self, x: Tensor, slope: Tensor, result: Tensor, gradient: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        by_slope = -(gradient * ops.relu(-x)).sum().reshape(1)
+        return ops.where(x > 0, gradient, gradient * slope), by_slope
+
+
+_prelu = _PReLU()
+
+
 class PReLU(nn.Cell):
     """Values below zero times one slope that is learned, any shape."""
 
-    # Native: mindspore.nn.PReLU: one slope, 0.25 at first, by default; called w.
+    # Native: mindspore.nn.PReLU: one slope, 0.25 at first, by default; called w. The slope's
+    # gradient adds one number after another.
     def __init__(self) -> None:
         super().__init__()
         self.weight = Parameter(ops.full((1,), 0.25, dtype=ms.float32))
 
     def construct(self, x: Tensor) -> Tensor:
-        return ops.prelu(x, self.weight)
+        return _prelu(x, self.weight)
 
 
 def softplus(x: Tensor) -> Tensor:

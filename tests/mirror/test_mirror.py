@@ -17,7 +17,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("torch_impl", "jittor_impl", "mindspore_impl")
 LAYERS = sorted(f"layers/{path.stem}" for path in (ROOT / "torch_impl/layers").glob("[!_]*.py"))
 SHIMS = [*LAYERS, "cost_volume"]
-SERVING_LAYERS = {"compiled", "layers/matrices"}  # what layers need in one framework only
+SERVING_LAYERS = {
+    "compiled",
+    "layers/matrices",
+    "layers/sums",
+}  # what layers need in one framework only
 NOT_MODELS = {
     *("__init__", "runtime", "engine", "arrays", "training", "losses"),
     *("train", "evaluate", "export"),

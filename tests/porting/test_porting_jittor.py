@@ -38,8 +38,24 @@ def test_softplus(native: Native) -> None:
 def test_sums(native: Native) -> None:
     x = np.full((1, 1, 1024, 1024), 0.1, np.float32)
     error = relative_error(native("x.mean()", x=x), np.array(0.1))
-    differs(error > 1e-3, "mean", "layers.global_avg_pool")
-    assert relative_error(native("layers.global_avg_pool(x)", x=x), np.array(0.1)) < error / 100
+    differs(error > 1e-3, "mean", "layers/sums.py")
+    assert relative_error(native("layers.global_avg_pool(x)", x=x), np.array(0.1)) < 1e-7
+
+
+def test_softmax(native: Native) -> None:
+    """A gradient is a difference of what is nearly equal, so errors of the sum show."""
+    x, probe = _draw(4, 33 * 33), np.abs(_draw(4, 33 * 33)) + 1
+    shares = np.exp(x.astype(np.float64))
+    shares /= shares.sum(1, keepdims=True)
+    exact = shares * (probe - (shares * probe).sum(1, keepdims=True))
+    program = "jt.grad(({name}(x, dim=1) * probe).sum(), [x])[0]"
+
+    def error(name: str) -> float:
+        found = native(program.format(name=name), x=x, probe=probe)
+        return float(np.abs(found - exact).max() / np.abs(exact).max())
+
+    differs(error("nn.softmax") > 1e-5, "softmax", "the gradient in layers.softmax")
+    assert error("layers.softmax") < 5e-7
 
 
 def test_layer_norm(native: Native) -> None:
@@ -54,7 +70,7 @@ def test_layer_norm(native: Native) -> None:
 
 def test_gradient_of_a_bias(native: Native) -> None:
     """Of the mean of a linear map; taking the mean first leaves nothing to add up. And of a mean
-    over pixels, which a convolution adds up row by row."""
+    over pixels, which a convolution adds up in float64."""
     x, weight, bias = _draw(1_000_000, 3), _draw(2, 3), np.zeros(2, np.float32)
     program = "jt.grad({result}.sum(), [bias])[0]"
     after = program.format(result="(nn.matmul_transpose(x, weight) + bias).mean(dim=0)")
@@ -69,9 +85,9 @@ result = jt.grad(layer(x).mean(), [layer.bias])[0]
 """
     image = _draw(1, 1, 1000, 1000)
     found = native(program.format(layers="nn"), x=image)
-    differs(bool(np.abs(found - 0.5).max() > 1e-4), "gradient of a bias", "_add_bias in Conv2d")
+    differs(bool(np.abs(found - 0.5).max() > 1e-4), "gradient of a bias", "layers.sums.spread")
     found = native(program.format(layers="layers"), x=image)
-    assert np.abs(found - 0.5).max() < 1e-5
+    assert np.abs(found - 0.5).max() < 1e-6
 
 
 def test_interpolate_default(native: Native) -> None:

@@ -112,6 +112,28 @@ def test_gradient_of_a_bias(native: Native) -> None:
     assert np.abs(found - 1).max() < 1e-6
 
 
+def test_gradient_of_prelu(native: Native) -> None:
+    x = np.full((1, 1, 1000, 1000), -0.1, np.float32)
+    exact = float((x.astype(np.float64)).sum())
+    program = "ms.grad(lambda slope: {result}.sum())(ms.Tensor([0.25], ms.float32))"
+    found = native(program.format(result="ops.prelu(x, slope)"), x=x)
+    differs(relative_error(found, np.array(exact)) > 1e-3, "gradient of prelu", "layers.PReLU")
+    program = """
+layer = layers.PReLU()
+result = ms.grad(lambda x: layer(x).sum(), grad_position=None, weights=layer.weight)(x)
+"""
+    assert relative_error(native(program, x=x), np.array(exact)) < 1e-6
+
+
+def test_sums(native: Native) -> None:
+    x = np.full((1, 1_000_000, 1), 0.1, np.float32)
+    exact = x.astype(np.float64).sum()
+    error = relative_error(native("x.sum(axis=1)", x=x), exact)
+    differs(error > 1e-5, "sum", "means for sums")
+    for right in ("x.mean(axis=1) * 1_000_000", "x.sum()", "x.mean() * 1_000_000"):
+        assert relative_error(native(right, x=x), exact) < 1e-6, right
+
+
 def test_leaky_relu(native: Native) -> None:
     x = np.float32([-1])
     found = native("ops.leaky_relu(x)", x=x)
