@@ -16,7 +16,7 @@ from restoration.models.liif import LIIFSpec
 from restoration.models.mimo_unet import MIMOUNetSpec
 from tests.convert.seeds import said
 from tests.convert.test_lossless import _published, _weights
-from weights_convert import MismatchError, convert, load_weights, scan
+from weights_convert import MismatchError, convert, inspect, load_weights, scan
 from weights_convert.checkpoints import schemas
 from weights_convert.published import authors_modules, layouts, layouts_of_parts
 
@@ -165,6 +165,7 @@ def test_what_has_no_shape_comes_from_the_file_and_stays_with_it(tmp_path: Path)
     convert(tmp_path / "x.pkl", tmp_path / "ours.safetensors", model="liif")
     again = load_weights(tmp_path / "ours.safetensors", model="liif")
     assert again.spec == loaded.spec
+    assert inspect(tmp_path / "ours.safetensors").spec == loaded.spec.to_dict()
     _assert_same(again.arrays, loaded.arrays)
 
 

@@ -127,16 +127,15 @@ def detect(
             of that name, or none of the names are its own.
     """
     if model is not None:
-        found: Candidate | None = _forced(model, tensors, config, where)
+        found = [_forced(model, tensors, config, where)]
     else:
-        found = choose(candidates(tensors, config), hint=hint, where=where)
-    if found and found.model == hint and type(recorded) is type(found.spec):
-        assert recorded
-        found = replace(found, spec=recorded)
-    return found
+        found = candidates(tensors, config)
+    return choose(found, hint=hint, recorded=recorded, where=where)
 
 
-def choose(found: Sequence[Candidate], *, hint: str | None, where: str) -> Candidate | None:
+def choose(
+    found: Sequence[Candidate], *, hint: str | None, recorded: Spec | None = None, where: str
+) -> Candidate | None:
     """The one candidate that fits best; see `detect`."""
     if not found:
         return None
@@ -158,7 +157,10 @@ def choose(found: Sequence[Candidate], *, hint: str | None, where: str) -> Candi
             where=where,
             next_step="say which with --model " + "|".join(other.model for other in rivals),
         )
-    return rivals[0]
+    (chosen,) = rivals
+    if recorded and chosen.model == hint and type(recorded) is type(chosen.spec):
+        return replace(chosen, spec=recorded)
+    return chosen
 
 
 def candidates(tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> list[Candidate]:

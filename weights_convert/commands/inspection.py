@@ -144,9 +144,10 @@ def _hashed(tensors: Mapping[str, Tensor], see: Callable[[str, memoryview], None
 
 
 def _chosen(found: list[Candidate], checkpoint: Checkpoint) -> tuple[Candidate | None, list[str]]:
-    hint = manifest.recorded(checkpoint.metadata).model
+    noted = manifest.recorded(checkpoint.metadata)
+    where = str(checkpoint.path)
     try:
-        return choose(found, hint=hint, where=str(checkpoint.path)), []
+        return choose(found, hint=noted.model, recorded=noted.spec, where=where), []
     except InputError:
         return None, [f"several models fit: {describe(found)}"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -30,9 +31,21 @@ class NameTable:
         optional_prefix: str = "",
     ):
         self.pairs, self.constants = tuple(pairs), tuple(constants)
-        self._to_ours = [(_pattern(theirs, optional_prefix), ours) for ours, theirs in pairs]
-        self._to_theirs = [(_pattern(ours), theirs) for ours, theirs in pairs]
-        self._constants = [_pattern(name) for name in constants]
+        self._optional_prefix = optional_prefix
+
+    # Most tables are only added to others, so patterns are compiled when a name is looked up.
+
+    @cached_property
+    def _to_ours(self) -> list[tuple[re.Pattern[str], str]]:
+        return [(_pattern(theirs, self._optional_prefix), ours) for ours, theirs in self.pairs]
+
+    @cached_property
+    def _to_theirs(self) -> list[tuple[re.Pattern[str], str]]:
+        return [(_pattern(ours), theirs) for ours, theirs in self.pairs]
+
+    @cached_property
+    def _constants(self) -> list[re.Pattern[str]]:
+        return [_pattern(name) for name in self.constants]
 
     def below(self, ours: str, theirs: str) -> NameTable:
         """The same names as those of a part, as "encoder." and "encoder."."""
