@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import PngImagePlugin, TiffImagePlugin
 
-from restoration.images.metadata import Metadata
+from restoration.images.metadata import Metadata, blocks_within
 
 QUALITY = 95
 _XMP_KEY = "XML:com.adobe.xmp"
@@ -182,9 +182,8 @@ def exif_of(block: bytes) -> Pillow.Exif:
     """An EXIF block, to be read, with the blocks within it as dictionaries."""
     exif = Pillow.Exif()
     exif.load(block)
-    for code in (0x8769, 0x8825):
-        if code in exif:
-            exif[code] = exif.get_ifd(code)
+    for code, content in blocks_within(exif).items():
+        exif[code] = content
     return exif
 
 

@@ -64,6 +64,13 @@ def test_the_zoo_is_large_and_its_names_differ() -> None:
     assert len(ZOO) == len(pictures.zoo()) >= 200
 
 
+def test_the_table_of_the_docs_is_what_the_command_prints() -> None:
+    rows = pictures.table()
+    assert not [row for row in rows if row.endswith("| NO |")]
+    text = (Path(__file__).parents[2] / "docs" / "images.md").read_text(encoding="utf-8")
+    assert text.endswith("\n".join(["", *rows, ""]))
+
+
 @pytest.mark.parametrize("name", ZOO)
 def test_reading(tmp_path: Path, name: str) -> None:
     picture, path = ZOO[name], tmp_path / name
@@ -206,6 +213,20 @@ def test_what_a_file_says_is_kept(tmp_path: Path, name: str, suffix: str) -> Non
         bound = 0.04 if suffix in (".jpg", ".webp") else 0.02 * name.endswith("jpg") + 1e-6
         assert np.abs(shown / np.iinfo(shown.dtype).max - right).max() <= bound
     assert shown.shape == right.shape
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_blocks_within_blocks_are_kept(tmp_path: Path, suffix: str) -> None:
+    """Cameras say Adobe RGB in a block within the block of the camera."""
+    exif = Pillow.Exif()
+    exif[0x8769] = {0x9003: DATE, 0x927C: b"maker's note", 0xA005: {1: "R03", 2: b"0100"}}
+    (tmp_path / "in.jpg").write_bytes(base.saved(base.SMOOTH, "JPEG", exif=exif))
+    path = tmp_path / f"out{suffix}"
+    images.write_image(path, images.read_image(tmp_path / "in.jpg"))
+    with Pillow.open(path) as written:
+        found = written.getexif()
+        assert found.get_ifd(0x8769)[0x927C] == b"maker's note"
+        assert found.get_ifd(0xA005)[1] == "R03"
 
 
 def test_bmp_keeps_the_resolution_and_says_what_it_loses(tmp_path: Path) -> None:
