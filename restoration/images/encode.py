@@ -83,7 +83,7 @@ def _deep_png(samples: np.ndarray, metadata: Metadata) -> bytes:
 
 def _filtered(samples: np.ndarray, pixel_bytes: int) -> Iterator[bytes]:
     """Compressed differences of the bytes of neighbors, filter 1 of PNG, strip by strip."""
-    compressor = zlib.compressobj()
+    compressor = _compressor(samples)
     for strip in _strips(samples):
         rows = strip.astype(">u2").view(np.uint8).reshape(len(strip), -1)
         filtered = np.empty((rows.shape[0], rows.shape[1] + 1), np.uint8)
@@ -91,6 +91,12 @@ def _filtered(samples: np.ndarray, pixel_bytes: int) -> Iterator[bytes]:
         filtered[:, 1 + pixel_bytes :] -= rows[:, :-pixel_bytes]
         yield compressor.compress(filtered.tobytes())
     yield compressor.flush()
+
+
+def _compressor(samples: np.ndarray) -> Any:
+    """Deflate. The low bytes of 16 bits are noise, where looking for repetitions finds none."""
+    strategy = zlib.Z_RLE if samples.itemsize == 2 else zlib.Z_DEFAULT_STRATEGY
+    return zlib.compressobj(strategy=strategy)
 
 
 def _strips(samples: np.ndarray) -> Iterator[np.ndarray]:
@@ -141,7 +147,10 @@ def _tiff(samples: np.ndarray, metadata: Metadata, _quality: int | None) -> byte
     """
     height, width = samples.shape[:2]
     channels = samples.size // (height * width)
-    strips = [zlib.compress(_differences(strip)) for strip in _strips(samples)]
+    strips = []
+    for strip in _strips(samples):
+        compressor = _compressor(samples)
+        strips.append(compressor.compress(_differences(strip)) + compressor.flush())
     sizes = [len(strip) for strip in strips]
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     for code, value in exif_of(_exif(metadata)).items():

@@ -271,6 +271,17 @@ def test_a_converted_picture_loses_its_printers_profile(tmp_path: Path) -> None:
         assert picture_bytes.said_by((tmp_path / "out.png").read_bytes())["icc"] == b""
 
 
+@pytest.mark.parametrize("name", ["palette.tif", "ycbcr.tif"])
+def test_colors_written_in_another_way_keep_their_profile(tmp_path: Path, name: str) -> None:
+    with Pillow.open(io.BytesIO(ZOO[name].content)) as picture:
+        content = base.saved(picture, "TIFF", icc_profile=PROFILE)
+    (tmp_path / name).write_bytes(content)
+    images.write_image(tmp_path / "out.png", images.read_image(tmp_path / name))
+    assert picture_bytes.said_by((tmp_path / "out.png").read_bytes())["icc"] == PROFILE
+    found = elsewhere(tmp_path / "out.png").transpose(2, 0, 1)[None] / 255
+    assert np.abs(found - ZOO[name].pixels).max() <= (ZOO[name].bound or 0) + 1e-6
+
+
 def test_a_profile_of_gray_stays_with_gray(tmp_path: Path) -> None:
     profile, image = picture_bytes.gray_profile(), tmp_path / "gray.png"
     ImageCms.ImageCmsProfile(io.BytesIO(profile))  # it is one
