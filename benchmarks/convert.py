@@ -22,13 +22,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from rich.console import Console
+from rich.table import Table
 
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from restoration.process import memory  # noqa: E402
+from restoration.process import memory
 
 TENSORS, SHAPE = 110, (512, 512, 3, 3)
 TENSOR_MB = 512 * 512 * 9 * 4 / 2**20

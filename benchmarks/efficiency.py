@@ -10,24 +10,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-os.environ["OMP_NUM_THREADS"] = "1"
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch.utils.flop_counter import FlopCounterMode
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
-
-from restoration.models import continuous  # noqa: E402
-from restoration.models.registry import MODELS  # noqa: E402
-from torch_impl.engine import TorchEngine  # noqa: E402
+from restoration.models import continuous
+from restoration.models.registry import MODELS
+from torch_impl.engine import TorchEngine
 
 PAIRS = (("liif", "lm_liif"), ("lte", "lm_lte"), ("ciaosr", "lm_ciaosr"))
 SCALES = (2, 4, 12)
@@ -38,7 +33,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=48, help="side of the small image (default 48)")
     parser.add_argument("--scales", type=int, nargs="+", default=SCALES, help="default: 2 4 12")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write the figures there too; docs/speed.md is made from efficiency.json",
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     table = Table(header_style="bold")
@@ -50,9 +50,11 @@ def main() -> int:
             print(f"{plain} and {modulated} at x{scale}", file=sys.stderr)
             found = {name: measure(name, options.size, scale) for name in (plain, modulated)}
             (gmac, seconds), (lm_gmac, lm_seconds) = found[plain], found[modulated]
-            rows.append({"network": plain, "scale": scale, **found})
+            title = MODELS[plain].title
+            row = {"title": title, "scale": scale}
+            rows.append(row | {"plain": found[plain], "modulated": found[modulated]})
             table.add_row(
-                MODELS[plain].title,
+                title,
                 f"x{scale}",
                 f"{gmac:.1f}",
                 f"{lm_gmac:.1f}",

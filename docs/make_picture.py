@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -24,6 +24,10 @@ from restoration import images
 from restoration.data import degradations, sample_inputs
 from restoration.evaluation import metrics
 from restoration.models.mimo_unet import MIMOUNetSpec
+from restoration.process import arrays
+from restoration.process.frameworks import FRAMEWORKS
+from restoration.process.launch import Process, Worker
+from restoration.process.serve import Session
 
 HERE = Path(__file__).resolve().parent
 WEIGHTS = HERE / "pictures" / "small_mimo_unet.safetensors"
@@ -48,15 +52,11 @@ GAP_PX = 6
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("action", choices=("train", "draw", "restore"))
+    parser.add_argument("action", choices=("train", "draw"))
     parser.add_argument("--steps", type=int, default=7000)
-    parser.add_argument("--framework", default="torch", help=argparse.SUPPRESS)
-    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.action == "train":
         train(options.steps)
-    elif options.action == "restore":
-        restore(options.framework, options.out)
     else:
         draw()
 
@@ -68,48 +68,50 @@ def train(steps: int) -> None:
     rng = np.random.default_rng(0)
     photographs = [_photograph(name) for name in TRAINED_ON]
     engine = TorchEngine()
-    model = engine.build(SPEC)
-    trainer = engine.trainer(model, SPEC, learning_rate=PEAK_RATE)
+    network = engine.build(SPEC)
+    trainer = engine.trainer(network, learning_rate=PEAK_RATE)
     losses = []
     for step in track(range(steps), "training"):
         trainer.learning_rate = PEAK_RATE * 0.5 * (1 + np.cos(np.pi * step / steps)) + 1e-6
         losses.append(trainer.step(_batch(photographs, rng)))
         if step % 250 == 249:
             print(f"step {step + 1}: loss {np.mean(losses[-250:]):.4f}", file=sys.stderr)
-            save_file(engine.state(model), WEIGHTS)
-    save_file(engine.state(model), WEIGHTS)
+            save_file(engine.state(network), WEIGHTS)
+    save_file(engine.state(network), WEIGHTS)
 
 
-def restore(framework: str, out: Path) -> None:
-    """Restore the shown photograph with the trained weights, in one framework."""
-    import importlib
+def restore(session: Session, *, out: str, **options: str) -> None:
+    """Restore the shown photograph with the trained weights, in the framework of this process.
 
-    runtime = importlib.import_module(f"{framework.partition('-')[0]}_impl.runtime")
-    runtime.prepare("cpu", report=lambda text: None, warn=print)
-    make = importlib.import_module(f"{framework.partition('-')[0]}_impl.engine").ENGINE
-    engine = make(dtype="float64") if framework == "torch-float64" else make()
-    model = engine.build(SPEC)
-    engine.load(model, load_file(WEIGHTS))
-    np.save(out, engine.run(model, {"image": _shown()[1]})["full"])
+    out: where the result is written. options: of the engine.
+    """
+    engine = session.make_engine(**options)
+    network = engine.build(SPEC)
+    engine.load(network, load_file(WEIGHTS))
+    arrays.write(Path(out), engine.run(network, {"image": _shown()[1]}))
+
+
+def restored_in(framework: str, **options: str) -> np.ndarray:
+    """The shown photograph as a framework restores it, (1, 3, h, w)."""
+    worker = Worker(framework, FRAMEWORKS[framework].package, path=[str(HERE)])
+    with tempfile.TemporaryDirectory() as folder, Process(worker, Path(folder)) as process:
+        out = str(Path(folder) / "restored.safetensors")
+        process.call("make_picture:restore", {"out": out, **options})
+        return load_file(out)["full"]
 
 
 def draw() -> None:
     """Restore in three ways, each in a process of its own, and draw the panels."""
-    results = {}
-    for framework in ("torch-float64", "torch", "jittor"):
-        out = HERE / "pictures" / f"{framework}.npy"
-        command = [sys.executable, __file__, "restore", "--framework", framework, "--out", str(out)]
-        subprocess.run(command, check=True)
-        results[framework] = np.load(out)
-        out.unlink()
+    truth, torch = restored_in("torch", dtype="float64"), restored_in("torch")
+    jittor = restored_in("jittor")
     sharp, blurred = _shown()
-    restored = np.clip(results["jittor"], 0, 1)
-    departure = np.abs(results["jittor"] - results["torch-float64"])
+    restored = np.clip(jittor, 0, 1)
+    departure = np.abs(jittor - truth)
     figures = {
         "blurred_db": round(metrics.psnr_db(sharp, blurred), 2),
         "restored_db": round(metrics.psnr_db(sharp, restored), 2),
         "largest_departure": float(departure.max()),
-        "largest_departure_torch": float(np.abs(results["torch"] - results["torch-float64"]).max()),
+        "largest_departure_torch": float(np.abs(torch - truth).max()),
     }
     panels = [
         _panel(blurred[0], f"blurred: {figures['blurred_db']:.1f} dB"),

@@ -8,19 +8,18 @@ from typing import Any
 
 import jittor as jt
 import numpy as np
-from jittor import Var, nn
+from jittor import Var
 
-from jittor_impl import losses
-from restoration.engine.calls import arguments, name_outputs
-from restoration.engine.contract import Arrays, Gradients
+from jittor_impl.arrays import to_arguments, to_numpy, to_outputs, to_tensor
+from jittor_impl.training import JittorTrainer, set_training
+from restoration.arrays import Arrays
+from restoration.engine.calls import name_outputs
+from restoration.engine.contract import Gradients, Network
 from restoration.engine.execution import PLAIN, Execution
 from restoration.engine.state import check_state
 from restoration.engine.taps import Tap, TapRecorder
 from restoration.errors import UnavailableError
 from restoration.models.spec import Spec
-
-_ADAM_BETAS = (0.9, 0.999)
-_ADAM_EPS = 1e-8
 
 
 class JittorEngine:
@@ -40,58 +39,57 @@ class JittorEngine:
         self.device = device
         jt.flags.use_cuda = int(device == "cuda")
 
-    def build(self, spec: Spec, execution: Execution = PLAIN) -> nn.Module:
+    def build(self, spec: Spec, execution: Execution = PLAIN) -> Network:
         _check_execution(execution)
         network = getattr(importlib.import_module(f"jittor_impl.{spec.module}"), spec.network)
-        model = network(spec)
-        model.spec = spec
-        _set_training(model, False)
-        return model
+        module = network(spec)
+        set_training(module, False)
+        return Network(module, spec, execution)
 
-    def state(self, model: nn.Module) -> Arrays:
-        return {name: _to_numpy(value) for name, value in model.state_dict().items()}
+    def state(self, network: Network) -> Arrays:
+        return {name: to_numpy(value) for name, value in network.module.state_dict().items()}
 
-    def load(self, model: nn.Module, state: Mapping[str, np.ndarray]) -> None:
-        current = model.state_dict()
+    def load(self, network: Network, state: Mapping[str, np.ndarray]) -> None:
+        current = network.module.state_dict()
         shapes = {name: tuple(value.shape) for name, value in current.items()}
-        check_state(shapes, state, network=model.spec.network)
+        check_state(shapes, state, network=network.spec.network)
         # Jittor's own loading says nothing about missing, unexpected or misshapen entries.
         for name, value in current.items():
             value.assign(jt.array(np.ascontiguousarray(state[name]).astype(str(value.dtype))))
         jt.sync_all(True)
 
     def run(
-        self, model: nn.Module, inputs: Mapping[str, np.ndarray], *, mode: str = "eager"
+        self, network: Network, inputs: Mapping[str, np.ndarray], *, mode: str = "eager"
     ) -> Arrays:
         with jt.no_grad():
-            result = model(*self._arguments(model.spec, inputs))
-            return _numpy_outputs(model.spec, result)
+            result = network.module(*to_arguments(network.spec, inputs))
+            return to_outputs(network.spec, result)
 
-    def call(self, model: nn.Module, method: str, *arguments: Any) -> Any:
+    def call(self, network: Network, method: str, *arguments: Any) -> Any:
+        native = [
+            to_tensor(value) if isinstance(value, np.ndarray) else value for value in arguments
+        ]
         with jt.no_grad():
-            return getattr(model, method)(*map(self._native, arguments))
+            return getattr(network.module, method)(*native)
 
     def to_numpy(self, value: Any) -> np.ndarray:
-        return _to_numpy(value)
-
-    def _native(self, value: Any) -> Any:
-        return jt.array(np.ascontiguousarray(value)) if isinstance(value, np.ndarray) else value
+        return to_numpy(value)
 
     def run_tapped(
-        self, model: nn.Module, inputs: Mapping[str, np.ndarray]
+        self, network: Network, inputs: Mapping[str, np.ndarray]
     ) -> tuple[Arrays, list[Tap]]:
         # Kept as they are: a copy in a hook would make Jittor compute, and compile, piece by piece.
         recorder = TapRecorder(
-            lambda value: isinstance(value, Var), keep=lambda var: var, to_numpy=_to_numpy
+            lambda value: isinstance(value, Var), keep=lambda var: var, to_numpy=to_numpy
         )
-        modules = model.named_modules()
+        modules = network.module.named_modules()
         for name, module in modules:
             module.register_pre_forward_hook(lambda _m, args, name=name: recorder.enter(name, args))
             module.register_forward_hook(
                 lambda _m, _args, result, name=name: recorder.leave(name, result)
             )
         try:
-            outputs = self.run(model, inputs)
+            outputs = self.run(network, inputs)
         finally:
             for _, module in modules:
                 module.remove_pre_forward_hook()
@@ -100,28 +98,31 @@ class JittorEngine:
 
     def gradients(
         self,
-        model: nn.Module,
+        network: Network,
         inputs: Mapping[str, np.ndarray],
-        objective: Mapping[str, np.ndarray],
+        cotangents: Mapping[str, np.ndarray],
     ) -> Gradients:
-        values = self._arguments(model.spec, inputs)
+        spec = network.spec
+        values = to_arguments(spec, inputs)
         sources = {
             name: value
-            for name, value in zip(model.spec.inputs, values, strict=False)
+            for name, value in zip(spec.inputs, values, strict=False)
             if value is not None and value.dtype.is_float()
         }
-        parameters = dict(model.named_parameters())
-        outputs = name_outputs(model.spec, model(*values))
-        loss = sum((outputs[name] * jt.array(probe)).mean() for name, probe in objective.items())
-        found = jt.grad(loss, [*sources.values(), *parameters.values()])
-        arrays = [_to_numpy(gradient) for gradient in found]
+        parameters = dict(network.module.named_parameters())
+        outputs = name_outputs(spec, network.module(*values))
+        total = sum(
+            (outputs[name] * to_tensor(cotangent)).mean() for name, cotangent in cotangents.items()
+        )
+        found = jt.grad(total, [*sources.values(), *parameters.values()])
+        arrays = [to_numpy(gradient) for gradient in found]
         return Gradients(
             inputs=dict(zip(sources, arrays[: len(sources)], strict=True)),
             parameters=dict(zip(parameters, arrays[len(sources) :], strict=True)),
         )
 
-    def trainer(self, model: nn.Module, spec: Spec, *, learning_rate: float) -> JittorTrainer:
-        return JittorTrainer(self, model, spec, learning_rate)
+    def trainer(self, network: Network, *, learning_rate: float) -> JittorTrainer:
+        return JittorTrainer(network, learning_rate=learning_rate)
 
     def describe(self) -> dict[str, str]:
         return {
@@ -130,45 +131,6 @@ class JittorEngine:
             "precision": "float32",
             "oneDNN": "2.2" if jt.mkl_ops is not None else "none: convolutions are slow",
         }
-
-    def _arguments(self, spec: Spec, inputs: Mapping[str, np.ndarray]) -> list[Var | None]:
-        spec.check_inputs(inputs)
-        return [
-            None if value is None else jt.array(np.ascontiguousarray(value))
-            for value in arguments(spec, inputs)
-        ]
-
-
-class JittorTrainer:
-    """Adam on the loss that a spec names."""
-
-    def __init__(self, engine: JittorEngine, model: nn.Module, spec: Spec, learning_rate: float):
-        self._engine = engine
-        self._model = model
-        _set_training(model, True)
-        self._loss = getattr(losses, spec.require_loss())()
-        # Jittor's Adam adds eps before the bias correction; its AdamW does as the paper says.
-        self._optimizer = jt.optim.AdamW(
-            model.parameters(), lr=learning_rate, betas=_ADAM_BETAS, eps=_ADAM_EPS, weight_decay=0
-        )
-
-    @property
-    def learning_rate(self) -> float:
-        return float(self._optimizer.lr)
-
-    @learning_rate.setter
-    def learning_rate(self, rate: float) -> None:
-        self._optimizer.lr = rate
-
-    def step(self, batch: Mapping[str, np.ndarray]) -> float:
-        inputs = {name: array for name, array in batch.items() if name != "target"}
-        outputs = self._model(*self._engine._arguments(self._model.spec, inputs))
-        named = name_outputs(self._model.spec, outputs)
-        taken = [named[name] for name in self._model.spec.trained_outputs]
-        loss = self._loss(*taken, jt.array(batch["target"]))
-        self._optimizer.step(loss)
-        jt.sync_all(True)  # unsynchronised updates would fuse into one ever larger kernel
-        return float(loss.numpy()[0])
 
 
 def devices() -> list[str]:
@@ -187,20 +149,6 @@ def _check_execution(execution: Execution) -> None:
             "Jittor cannot compute activations again for gradients; train in PyTorch, "
             "or without checkpointing on smaller images"
         )
-
-
-def _set_training(model: nn.Module, training: bool) -> None:
-    """Switch modules like dropout. Jittor's own eval() would also stop all gradients."""
-    for module in model.modules():
-        module.is_train = training
-
-
-def _to_numpy(var: Var) -> np.ndarray:
-    return var.numpy().copy()
-
-
-def _numpy_outputs(spec: Spec, result: Any) -> Arrays:
-    return {name: _to_numpy(value) for name, value in name_outputs(spec, result).items()}
 
 
 ENGINE = JittorEngine

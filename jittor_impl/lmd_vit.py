@@ -24,25 +24,23 @@ from jittor import Var, nn
 from jittor_impl.layers import (
     Conv2d,
     ConvTranspose2d,
+    DepthwiseConv2d,
     DropPath,
+    Embedding,
     LayerNorm,
     Linear,
-    Table,
-    WindowConv,
-    attention,
-    constant,
-    fill_map,
+    gather_rows,
     gelu,
-    kept_rows,
     leaky_relu,
     linear,
-    places,
-    put_rows,
+    nonzero,
     roll,
+    scaled_dot_product_attention,
+    scatter_rows,
     sigmoid,
     softmax,
-    stop_gradient,
-    take_rows,
+    tensor_like,
+    to_indices,
 )
 from restoration.models.lmd_vit import LMDViTSpec, LMDViTStageSpec
 from restoration.models.windows import kinds_of_windows, masks_of_kinds, relative_positions
@@ -106,7 +104,7 @@ class Attention(nn.Module):
             key, value = both[:, :, :c], both[:, :, c:]
         else:
             key, value = self.key(context), self.value(context)
-        result = attention(
+        result = scaled_dot_product_attention(
             self.split(query),
             self.split(key),
             self.split(value),
@@ -133,7 +131,7 @@ class FeedForward(nn.Module):
         self.linear1 = Linear(channels, hidden, bias=True, std=STD)
         if kind != "mlp":
             border = "zeros" if kind == "leff" else "reflect"
-            self.conv = WindowConv(hidden, border=border)
+            self.conv = DepthwiseConv2d(hidden, border=border)
         self.linear2 = Linear(hidden, channels, bias=True, std=STD)
 
     def execute(self, x: Var) -> Var:
@@ -166,12 +164,12 @@ class Predictor(nn.Module):
         mean = x.mean(dim=2, keepdims=True).mean(dim=1, keepdims=True)
         own = linear(x, weight[:half], bias[:half])
         common = linear(mean, weight[half:], bias[half:])
-        x = jt.concat([own, fill_map(own, 0.0) + common], dim=3)
+        x = jt.concat([own, jt.full_like(own, 0.0) + common], dim=3)
         return self.linear5(gelu(self.linear4(gelu(self.linear3(x)))))
 
 
 class Block(nn.Module):
-    """Window attention and a feed-forward, both with a detour, (n, h, w, c) -> (n, h, w, c).
+    """Window attention and a feed-forward, both residual, (n, h, w, c) -> (n, h, w, c).
 
     A policy (n windows) says by 1 or 0 which windows to process; `is_sampled` tells that its
     gradient is wanted, so that all are computed and multiplied by it.
@@ -190,9 +188,9 @@ class Block(nn.Module):
         self.has_predictor = spec.pruned and number < spec.slots
         self.positions = relative_positions(spec.window)
         if spec.modulator:
-            self.modulator = Table(spec.window**2, channels, std=1.0)
+            self.modulator = Embedding(spec.window**2, channels, std=1.0)
         if spec.cross_modulator:
-            self.cross_modulator = Table(spec.window**2, channels, std=1.0)
+            self.cross_modulator = Embedding(spec.window**2, channels, std=1.0)
             self.cross_attention = Attention(
                 channels, heads=spec.heads, projection="linear", window=spec.window
             )
@@ -201,7 +199,7 @@ class Block(nn.Module):
         self.attention = Attention(
             channels, heads=spec.heads, projection=spec.projection, window=spec.window
         )
-        self.position_bias = Table((2 * spec.window - 1) ** 2, spec.heads, std=0.02)
+        self.position_bias = Embedding((2 * spec.window - 1) ** 2, spec.heads, std=0.02)
         self.norm2 = LayerNorm(channels, eps=1e-5)
         self.feed_forward = FeedForward(
             channels, int(channels * spec.mlp_ratio), kind=spec.feed_forward
@@ -213,7 +211,7 @@ class Block(nn.Module):
     def execute(self, x: Var, policy: Var | None = None, is_sampled: bool = False) -> Var:
         if policy is None or is_sampled:
             return self.process_all(x, policy)
-        kept = kept_rows(policy)
+        kept = nonzero(policy)
         if kept.shape[0] == 0:
             return x
         if kept.shape[0] == policy.shape[0] and self.is_local:
@@ -245,17 +243,17 @@ class Block(nn.Module):
         return self.rolled(x, self.shift)
 
     def process_kept(self, x: Var, kept: Var) -> Var:
-        """Only the windows at the places (kept,), (n, h, w, c) -> (n, h, w, c)."""
+        """Only the windows at indices (kept,), (n, h, w, c) -> (n, h, w, c)."""
         height, width = x.shape[1], x.shape[2]
         x = self.attend_across(x)
         z = to_windows(self.rolled(x, -self.shift), self.window)
-        part = take_rows(z, kept)
+        part = gather_rows(z, kept)
         part = part + self.attend(self.norm1(part), self.offsets(x, kept))
         if self.is_local:
             part = part + self.transform(part)
-            x = to_map(put_rows(z, part, kept), self.window, height, width)
+            x = to_map(scatter_rows(z, part, kept), self.window, height, width)
         else:
-            x = to_map(put_rows(z, part, kept), self.window, height, width)
+            x = to_map(scatter_rows(z, part, kept), self.window, height, width)
             x = x + self.feed_forward(self.norm2(x))
         return self.rolled(x, self.shift)
 
@@ -290,14 +288,16 @@ class Block(nn.Module):
         n, height, width, _ = x.shape
         area = self.window**2
         table = self.position_bias.weight
-        bias = take_rows(table, places(self.positions, table)).reshape(1, area, area, self.heads)
+        bias = gather_rows(table, to_indices(self.positions, table)).reshape(
+            1, area, area, self.heads
+        )
         bias = bias.permute(0, 3, 1, 2)
         if self.shift == 0:
             return bias
-        bias = bias + constant(masks_of_kinds(self.window, self.shift), bias)
+        bias = bias + tensor_like(masks_of_kinds(self.window, self.shift), bias)
         kinds = kinds_of_windows(n, height // self.window, width // self.window)
-        kinds = places(kinds, bias)
-        return take_rows(bias, kinds if kept is None else take_rows(kinds, kept))
+        kinds = to_indices(kinds, bias)
+        return gather_rows(bias, kinds if kept is None else gather_rows(kinds, kept))
 
     def rolled(self, x: Var, shift: int) -> Var:
         """The map shifted down and to the right, circularly."""
@@ -350,13 +350,13 @@ class Stage(nn.Module):
         """Margin, own decision and policy (windows,) from mean scores (windows, 2)."""
         if noise is not None:
             means = means + noise
-        kept = softmax(means, axis=1)[:, 0]
+        kept = softmax(means, dim=1)[:, 0]
         margin = kept - 0.5
-        one, zero = fill_map(margin, 1.0), fill_map(margin, 0.0)
+        one, zero = jt.full_like(margin, 1.0), jt.full_like(margin, 0.0)
         decision = jt.where(margin > 0, one, zero)
         policy = decision if given is None else jt.where(given > 0, one, zero)
         if noise is not None:
-            policy = policy + kept - stop_gradient(kept)
+            policy = policy + kept - jt.detach(kept)
         return margin, decision, policy
 
 

@@ -9,12 +9,12 @@ import jittor as jt
 from jittor import Var, nn
 
 from jittor_impl.layers import (
-    constant,
-    dft2,
     downsample_bilinear,
+    fft2,
     filter_valid,
     rfft2,
     shift_reflected,
+    tensor_like,
 )
 from restoration.evaluation.ssim import gaussian_window
 
@@ -53,7 +53,7 @@ def spectral_difference(output: Var, target: Var) -> Var:
 
     Real and imaginary parts are separate entries of the mean; it is not the mean modulus.
     """
-    real, imaginary = dft2(output - target)
+    real, imaginary = fft2(output - target)
     return 0.5 * (real.abs().mean() + imaginary.abs().mean()).reshape(1)
 
 
@@ -119,7 +119,7 @@ def local_dissimilarity(output: Var, target: Var, mask: Var | None = None) -> Va
 
     Source: Wang et al., IEEE TIP 2004.
     """
-    window = constant(gaussian_window(SSIM_WINDOW, SSIM_SIGMA), output)
+    window = tensor_like(gaussian_window(SSIM_WINDOW, SSIM_SIGMA), output)
     first, second = SSIM_CONSTANTS
     output_mean, target_mean = filter_valid(output, window), filter_valid(target, window)
     squares = output_mean * output_mean + target_mean * target_mean
@@ -151,7 +151,7 @@ def patch_amplitudes(x: Var, parts: int) -> Var:
         for i in range(parts - 1)
         for j in range(parts - 1)
     ]
-    real, imaginary = dft2(jt.concat(patches, dim=0))
+    real, imaginary = fft2(jt.concat(patches, dim=0))
     return jt.sqrt(real * real + imaginary * imaginary + 1e-8)
 
 

@@ -16,15 +16,15 @@ from jittor_impl.layers import (
     ChannelDropout,
     Conv2d,
     ConvTranspose2d,
+    conv1x1,
     downsample_nearest,
-    pointwise,
     upsample,
 )
 from restoration.models.mimo_unet import MIMOUNetSpec
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions and their input, (n, c, h, w) -> (n, c, h, w)."""
+    """Two convolutions with a residual connection, (n, c, h, w) -> (n, c, h, w)."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -55,7 +55,7 @@ class ShallowFeatures(nn.Module):
 
 
 class FeatureAttention(nn.Module):
-    """Emphasises features by a reduced image's (FAM), 2 x (n, c, h, w) -> (n, c, h, w)."""
+    """Emphasizes features by a reduced image's (FAM), 2 x (n, c, h, w) -> (n, c, h, w)."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -84,11 +84,11 @@ class FeatureFusion(nn.Module):
 
     def execute(self, level1: Var, level2: Var, level3: Var) -> Var:
         weight = self.conv1.weight
-        x = pointwise(level3, weight[:, 3 * self.width :])
+        x = conv1x1(level3, weight[:, 3 * self.width :])
         x = upsample(x, 2, mode=self.resize)
-        x = x + pointwise(level2, weight[:, self.width : 3 * self.width])
+        x = x + conv1x1(level2, weight[:, self.width : 3 * self.width])
         x = upsample(x, self.factor, mode=self.resize)
-        x = x + pointwise(level1, weight[:, : self.width], self.conv1.bias)
+        x = x + conv1x1(level1, weight[:, : self.width], self.conv1.bias)
         return self.conv2(nn.relu(x))
 
 

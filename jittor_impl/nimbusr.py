@@ -5,8 +5,8 @@ Source: Laroche, Almansa, Tassano, "Deep Model-Based Super-Resolution with Non-u
 is KAIR's residual U-net (Zhang et al.).
 
 Input: image (n, 3, h, w) in [0, 1]; masks (n, P, H, W) with H = s h, W = s w; kernels (n, P, k, k),
-k odd, applied by convolution: kernels that are applied by correlation must be turned by half a turn
-first; sigma (n, 1, 1, 1), the noise's standard deviation. Output: (n, 3, H, W), not clamped.
+k odd, applied by convolution: kernels that are applied by correlation must be flipped first; sigma
+(n, 1, 1, 1), the noise's standard deviation. Output: (n, 3, H, W), not clamped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from jittor_impl.layers import (
     Conv2d,
     ConvTranspose2d,
     avg_pool,
-    fill_map,
     irfft2,
     leaky_relu,
     max_pool,
@@ -98,7 +97,7 @@ def saturation_slope(x: Var, limit: float) -> Var:
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions and their input, (n, c, h, w) -> (n, c, h, w)."""
+    """Two convolutions with a residual connection, (n, c, h, w) -> (n, c, h, w)."""
 
     def __init__(self, channels: int, *, activation: str):
         super().__init__()
@@ -178,7 +177,7 @@ class Prior(nn.Module):
 
     def execute(self, x: Var) -> Var:
         height, width = x.shape[2], x.shape[3]
-        x = pad_bottom_right(x, -(-height // 8) * 8, -(-width // 8) * 8, mode="repeat")
+        x = pad_bottom_right(x, -(-height // 8) * 8, -(-width // 8) * 8, mode="replicate")
         x1 = self.head(x)
         x2 = self.down1(x1)
         x3 = self.down2(x2)
@@ -217,12 +216,12 @@ class NIMBUSR(nn.Module):
 
     def execute(self, image: Var, masks: Var, kernels: Var, sigma: Var) -> Var:
         count = self.iterations + 1
-        hyper = self.hyper(jt.concat([sigma, fill_map(sigma, float(self.scale))], dim=1))
+        hyper = self.hyper(jt.concat([sigma, jt.full_like(sigma, float(self.scale))], dim=1))
         spectra = kernel_spectra(kernels, masks.shape[2], masks.shape[3])
         x = upsample(image, self.scale, mode="nearest")
         z = x
         h = blur(x, masks, spectra)
-        u = fill_map(x, 0.0)
+        u = jt.full_like(x, 0.0)
         for i in range(self.iterations):
             alpha = hyper[:, i : i + 1]
             beta = hyper[:, count + i : count + i + 1]
@@ -239,7 +238,7 @@ class NIMBUSR(nn.Module):
 
     def denoise(self, v: Var, gamma: Var) -> Var:
         """The prior's proposal at a noise level (n, 1, 1, 1)."""
-        return self.prior(jt.concat([v, gamma + fill_map(v[:, :1], 0.0)], dim=1))
+        return self.prior(jt.concat([v, gamma + jt.full_like(v[:, :1], 0.0)], dim=1))
 
     def fit(self, image: Var, z: Var, q: Var, alpha: Var, sigma: Var) -> Var:
         """The data step: between the observation and q, the blurred estimate; z is the last one."""
@@ -249,7 +248,7 @@ class NIMBUSR(nn.Module):
             recorded = saturate(z, 1.0)
             return (slope * z + (image - recorded) * slope + alpha * q) / (slope + alpha)
         observed = zero_insert(image, self.scale)
-        sampled = zero_insert(fill_map(image, 1.0), self.scale)
+        sampled = zero_insert(jt.full_like(image, 1.0), self.scale)
         noisy = (observed + alpha * q) / (sampled + alpha)
         exact = observed + (1 - sampled) * q
         return jt.where(sigma > 0, noisy, exact)

@@ -14,22 +14,20 @@ import jittor as jt
 from jittor import Var, nn
 
 from jittor_impl.layers import (
-    ChannelNorm,
     Conv2d,
-    constant,
+    LayerNorm2d,
     constant_parameter,
-    convolve,
-    fill_map,
+    conv1x1,
+    conv2d,
     gelu,
+    global_avg_pool,
     irfft2,
     matmul,
-    matmul_transposed,
     pad_to,
     pixel_shuffle,
     pixel_unshuffle,
-    pointwise,
     softmax,
-    spatial_mean,
+    tensor_like,
     uniform_parameter,
     unit_spectrum,
 )
@@ -56,7 +54,7 @@ def phase_rows(x: Var) -> Var:
     n, c, h, w = x.shape
     # Half a spectrum stands for the whole: its inner columns occur twice.
     counts = [1 if 2 * column % w == 0 else 2 for column in range(w // 2 + 1)]
-    weights = constant([(count / (h * w)) ** 0.5 for count in counts + counts], x)
+    weights = tensor_like([(count / (h * w)) ** 0.5 for count in counts + counts], x)
     real, imaginary = unit_spectrum(x)
     return (jt.concat([real, imaginary], dim=3) * weights).reshape(n, c, -1)
 
@@ -74,11 +72,11 @@ class ChannelGate(nn.Module):
 
     def execute(self, x: Var) -> Var:
         n, c, h, w = x.shape
-        mean = spatial_mean(x)
-        level = fill_map(mean, 1 / (h * w))
+        mean = global_avg_pool(x)
+        level = jt.full_like(mean, 1 / (h * w))
         signs = jt.where(mean < 0, -level, level)
         signs = pad_to(signs.reshape(n, 1, 1, c), 1, c + 2)
-        scores = pointwise(signs, self.weight.reshape(1, 1, 1, 3))
+        scores = conv2d(signs, self.weight.reshape(1, 1, 1, 3), padding=0)
         return x * jt.sigmoid(scores).reshape(n, c, 1, 1)
 
 
@@ -101,7 +99,7 @@ class PhaseAttention(nn.Module):
         q = phase_rows(q).reshape(n, self.heads, c // self.heads, -1)
         k = phase_rows(k).reshape(n, self.heads, c // self.heads, -1)
         v = v.reshape(n, self.heads, c // self.heads, h * w)
-        mixture = softmax(matmul_transposed(q, k) * self.temperature, axis=3)
+        mixture = softmax(matmul(q, k, transpose_y=True) * self.temperature, dim=3)
         return self.project(matmul(mixture, v).reshape(n, c, h, w))
 
 
@@ -118,21 +116,21 @@ class FeedForward(nn.Module):
     def execute(self, x: Var) -> Var:
         # One after the other: two arrays of half the size take less time and memory than a whole.
         wide, local = self.expand.weight, self.local.weight
-        gate = pointwise(x, wide[self.hidden :])
-        gate = convolve(gate, local[self.hidden :], padding=1, groups=self.hidden)
-        x = pointwise(x, wide[: self.hidden])
-        x = convolve(x, local[: self.hidden], padding=1, groups=self.hidden)
+        gate = conv1x1(x, wide[self.hidden :])
+        gate = conv2d(gate, local[self.hidden :], padding=1, groups=self.hidden)
+        x = conv1x1(x, wide[: self.hidden])
+        x = conv2d(x, local[: self.hidden], padding=1, groups=self.hidden)
         return self.project(gelu(x) * gate)
 
 
 class Block(nn.Module):
-    """Attention and feed-forward with their inputs added, (n, c, h, w) -> (n, c, h, w)."""
+    """Attention and feed-forward with residual connections, (n, c, h, w) -> (n, c, h, w)."""
 
     def __init__(self, attention: nn.Module, channels: int, *, hidden: int):
         super().__init__()
-        self.norm1 = ChannelNorm(channels, eps=1e-5)
+        self.norm1 = LayerNorm2d(channels, eps=1e-5)
         self.attention = attention
-        self.norm2 = ChannelNorm(channels, eps=1e-5)
+        self.norm2 = LayerNorm2d(channels, eps=1e-5)
         self.feed_forward = FeedForward(channels, hidden=hidden)
 
     def execute(self, x: Var) -> Var:

@@ -13,15 +13,13 @@ from __future__ import annotations
 import jittor as jt
 from jittor import Var, nn
 
-from jittor_impl.correlation import cost_volume
+from jittor_impl.cost_volume import cost_volume
 from jittor_impl.layers import (
     Conv2d,
     ConvTranspose2d,
-    constant,
-    fill_map,
-    grid_sample,
     leaky_relu,
     resize_bilinear,
+    tensor_like,
 )
 from restoration.models.pwc_flow import PWCFlowSpec
 
@@ -38,15 +36,19 @@ def warp(x: Var, flow: Var, *, padding: str, align_corners: bool) -> Var:
     corners; where they are not aligned, a flow of zero no longer leaves the maps as they are.
     """
     h, w = flow.shape[2], flow.shape[3]
-    columns = constant([float(i) for i in range(w)], flow).reshape(1, 1, w)
-    rows = constant([float(i) for i in range(h)], flow).reshape(1, h, 1)
+    columns = tensor_like([float(i) for i in range(w)], flow).reshape(1, 1, w)
+    rows = tensor_like([float(i) for i in range(h)], flow).reshape(1, h, 1)
     right = (flow[:, 0] + columns) * (2 / max(w - 1, 1)) - 1
     down = (flow[:, 1] + rows) * (2 / max(h - 1, 1)) - 1
     grid = jt.stack([right, down], dim=3)
-    fetched = grid_sample(x, grid, padding=padding, align_corners=align_corners)
-    ones = fill_map(x[:, :1], 1.0)
-    share = grid_sample(ones, grid, padding="zeros", align_corners=align_corners)
-    return fetched * jt.where(share < VISIBLE, fill_map(share, 0.0), fill_map(share, 1.0))
+    fetched = nn.grid_sample(
+        x, grid, mode="bilinear", padding_mode=padding, align_corners=align_corners
+    )
+    ones = jt.full_like(x[:, :1], 1.0)
+    share = nn.grid_sample(
+        ones, grid, mode="bilinear", padding_mode="zeros", align_corners=align_corners
+    )
+    return fetched * jt.where(share < VISIBLE, jt.full_like(share, 0.0), jt.full_like(share, 1.0))
 
 
 class PyramidLevel(nn.Module):
@@ -181,9 +183,9 @@ class PWCFlow(nn.Module):
         flow, x = self.decoder3(first3, second3, flow, x)
         flow, x = self.decoder2(first2, second2, flow, x)
         flow = resize_bilinear(flow + self.refiner(x), height, width)
-        units = constant([FLOW_UNIT_PX * width / wide, FLOW_UNIT_PX * height / tall], flow)
+        units = tensor_like([FLOW_UNIT_PX * width / wide, FLOW_UNIT_PX * height / tall], flow)
         return flow * units.reshape(1, 2, 1, 1)
 
     def levels(self, images: Var, count: int) -> list[Var]:
-        """The pyramid of images, computed once and repeated so many times."""
+        """The pyramid of images, computed once and repeated `count` times."""
         return [jt.concat([level] * count, dim=0) for level in self.pyramid(images)]

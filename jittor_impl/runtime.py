@@ -22,8 +22,9 @@ from pathlib import Path
 
 from restoration.errors import UnavailableError
 from restoration.process import cache, memory
+from restoration.process.frameworks import FRAMEWORKS
 
-ONEDNN_WHEELS = ("onednn-cpu-gomp==2021.2.0", "onednn-devel-cpu-gomp==2021.2.0")
+_FRAMEWORK = FRAMEWORKS["jittor"]
 _ONEDNN_FOLDER = ".cache/jittor/mkl/dnnl_lnx_2.2.0_cpu_gomp"  # where Jittor looks first
 _CORE_OBJECTS = 160  # object files of a full build of the core, for the progress line
 _POLL_S = 1.0
@@ -51,16 +52,14 @@ def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str],
     """
     if shutil.which(os.environ.get("cc_path", "g++")) is None:
         raise UnavailableError("Jittor compiles with g++, which is not installed: install g++")
-    if not _is_installed("jittor"):
-        raise UnavailableError(
-            f"Jittor is not installed: {sys.executable} -m pip install jittor==1.3.11.0"
-        )
+    if not _FRAMEWORK.is_installed():
+        raise UnavailableError(f"Jittor is not installed: {_FRAMEWORK.how_to_install()}")
     home = cache.folder("jittor")
     has_onednn = _link_onednn(home / _ONEDNN_FOLDER)
     if not has_onednn:
         warn(
             "oneDNN 2.2 is not installed: Jittor's convolutions take 30 to 50 times as long; mend "
-            f"with {sys.executable} -m pip install {' '.join(ONEDNN_WHEELS)}"
+            f"with {sys.executable} -m pip install {' '.join(_FRAMEWORK.companions)}"
         )
     os.environ.update(
         use_mkl="1" if has_onednn else "0",
@@ -85,14 +84,6 @@ def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str],
     _watch_kernels(folder / "jit", report)
 
 
-def _is_installed(distribution: str) -> bool:
-    try:
-        importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
-
-
 def _link_onednn(folder: Path) -> bool:
     """Link the wheels' headers and libraries to where Jittor looks; False if they are missing."""
     try:
@@ -108,22 +99,12 @@ def _link_onednn(folder: Path) -> bool:
             if kind in file.parts and file.is_file() and "cmake" not in file.parts:
                 below = file.parts[len(file.parts) - file.parts[::-1].index(kind) :]
                 if kind == "include" or file.name.startswith("lib"):
-                    _link(folder.joinpath(kind, *below), file)
+                    cache.link(folder.joinpath(kind, *below), file)
     return (folder / "lib" / "libmkldnn.so").exists() and (folder / "include" / "dnnl.h").exists()
 
 
 def _wheel_names() -> list[str]:
-    return [wheel.partition("==")[0] for wheel in ONEDNN_WHEELS]
-
-
-def _link(link: Path, target: Path) -> None:
-    """Make or renew a symbolic link; other processes see the old one or the new one."""
-    if link.is_symlink() and Path(os.readlink(link)) == target:
-        return
-    link.parent.mkdir(parents=True, exist_ok=True)
-    fresh = link.with_name(f".{link.name}.{os.getpid()}")
-    fresh.symlink_to(target)
-    os.replace(fresh, link)
+    return [wheel.partition("==")[0] for wheel in _FRAMEWORK.companions]
 
 
 def _build_core(home: Path, report: Callable[[str], None]) -> None:

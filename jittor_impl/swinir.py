@@ -17,14 +17,14 @@ from jittor_impl.layers import (
     DropPath,
     LayerNorm,
     Linear,
-    RelativeBias,
-    batched_matmul,
+    RelativePositionBias,
     gelu,
     leaky_relu,
+    mask_shifted_windows,
+    matmul,
     pad_bottom_right,
     roll,
     softmax,
-    window_mask,
 )
 from restoration.models.swinir import SwinIRSpec
 
@@ -57,7 +57,7 @@ class WindowAttention(nn.Module):
         self.shift = shift
         self.scale = (channels // heads) ** -0.5
         self.qkv = Linear(channels, 3 * channels, bias=True)
-        self.relative_bias = RelativeBias(window, heads)
+        self.relative_bias = RelativePositionBias(window, heads)
         self.out = Linear(channels, channels, bias=True)
 
     def execute(self, x: Var) -> Var:
@@ -71,17 +71,17 @@ class WindowAttention(nn.Module):
         q = q.reshape(count, size, heads, channels // heads).permute(0, 2, 1, 3)
         k = k.reshape(count, size, heads, channels // heads).permute(0, 2, 3, 1)
         v = v.reshape(count, size, heads, channels // heads).permute(0, 2, 1, 3)
-        logits = self.relative_bias(batched_matmul(self.scale * q, k))
+        logits = self.relative_bias(matmul(self.scale * q, k))
         if shift > 0:
-            logits = window_mask(logits, height, width, window, shift)
-        x = batched_matmul(softmax(logits, axis=3), v)
+            logits = mask_shifted_windows(logits, height, width, window, shift)
+        x = matmul(softmax(logits, dim=3), v)
         x = x.permute(0, 2, 1, 3).reshape(count, size, channels)
         x = from_windows(self.out(x), height, width, window)
         return roll(x, (shift, shift), (1, 2)) if shift > 0 else x
 
 
 class Block(nn.Module):
-    """Attention and a perceptron, each after a normalization, (n, h, w, c) -> (n, h, w, c)."""
+    """Attention and an MLP, both residual, on normalized maps, (n, h, w, c) -> (n, h, w, c)."""
 
     def __init__(
         self, channels: int, heads: int, *, window: int, shift: int, hidden: int, drop_path: float
@@ -122,7 +122,7 @@ def merge_layer(channels: int, kind: str) -> nn.Module:
 
 
 class Group(nn.Module):
-    """Blocks, every other one with shifted windows, a convolution, and the input."""
+    """Blocks, every other one with shifted windows, and a convolution, residual."""
 
     def __init__(self, spec: SwinIRSpec, place: int):
         super().__init__()

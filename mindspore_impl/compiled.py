@@ -1,6 +1,6 @@
 """Kernels of our own for MindSpore on CPU, where some of its operators take ten times as long.
 
-`kernels.cpp` is compiled by g++, once, into the suite's cache. The functions in `layers.py` that
+`kernels.cpp` is compiled by g++, once, into the suite's cache. The functions in `layers` that
 have a kernel take it for float32, and are composed of MindSpore's operators elsewhere: on other
 devices, in Graph mode, without g++, and where RESTORATION_MINDSPORE_KERNELS says "composed", as
 files for other machines need it. "compiled" makes their absence an error.
@@ -37,7 +37,7 @@ _FLAGS = (
 operators: dict[str, ops.Custom] = {}
 """The kernels by name; none before `build`, and where they cannot be had."""
 enabled = False
-"""Whether `layers.py` takes them now."""
+"""Whether `layers` takes them now."""
 
 
 def build(report: Callable[[str], None], warn: Callable[[str], None]) -> None:
@@ -61,7 +61,7 @@ def build(report: Callable[[str], None], warn: Callable[[str], None]) -> None:
         text = f"the kernels of our own for MindSpore cannot be compiled ({why.splitlines()[0]})"
         if method == "compiled":
             raise UnavailableError(f"{text}; install g++, or unset {VARIABLE}") from None
-        warn(f"{text}: networks take up to twice as long; mend with an installed g++")
+        warn(f"{text}: networks take up to twice as long; install g++ to avoid that")
 
 
 @contextlib.contextmanager
@@ -134,7 +134,7 @@ def _operators(library: Path) -> dict[str, ops.Custom]:
         by_x = gradient * ops.gather(gains, rows, 0)
         return by_x, by_gain, by_shift, ops.zeros_like(rows)
 
-    def window_conv(name: str) -> ops.Custom:
+    def depthwise_conv(name: str) -> ops.Custom:
         back = kernel(f"{name}_back", lambda x, weight, _: (x, weight, weight[:1]), 3)
 
         def bprop(
@@ -148,6 +148,6 @@ def _operators(library: Path) -> dict[str, ops.Custom]:
         "gelu": kernel("gelu", same, bprop=gelu_bprop),
         "cos_sin": kernel("cos_sin", lambda x: (x[0], 2 * x[1]), bprop=cos_sin_bprop),
         "modulate_rows": kernel("modulate_rows", same, bprop=modulate_rows_bprop),
-        "window_conv_zeros": window_conv("window_conv_zeros"),
-        "window_conv_reflect": window_conv("window_conv_reflect"),
+        "depthwise_conv_zeros": depthwise_conv("depthwise_conv_zeros"),
+        "depthwise_conv_reflect": depthwise_conv("depthwise_conv_reflect"),
     }

@@ -16,7 +16,7 @@ from restoration.models.edsr import EDSRSpec
 
 
 class ResidualBlock(nn.Cell):
-    """Two convolutions, scaled, and their input, (n, c, h, w) -> (n, c, h, w)."""
+    """Two convolutions, scaled, with a residual connection, (n, c, h, w) -> (n, c, h, w)."""
 
     def __init__(self, channels: int, *, scale: float):
         super().__init__()

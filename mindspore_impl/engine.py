@@ -10,20 +10,20 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 import yaml
-from mindspore import Tensor, nn, ops
-from mindspore.experimental import optim
+from mindspore import Tensor, nn
 
-from mindspore_impl import compiled, losses
-from restoration.engine.calls import arguments, name_outputs
-from restoration.engine.contract import Arrays, Gradients
+from mindspore_impl import compiled
+from mindspore_impl.arrays import name_gradients, to_arguments, to_numpy, to_outputs, to_tensor
+from mindspore_impl.training import MindSporeTrainer
+from restoration.arrays import Arrays
+from restoration.engine.calls import name_outputs
+from restoration.engine.contract import Gradients, Network
 from restoration.engine.execution import PLAIN, Execution
 from restoration.engine.state import check_state
 from restoration.engine.taps import Tap, TapRecorder
 from restoration.errors import UnavailableError
 from restoration.models.spec import Spec
 
-_ADAM_BETAS = (0.9, 0.999)
-_ADAM_EPS = 1e-8
 _CONFIGS = {"cpu": "cpu_config", "cuda": "gpu_config", "ascend": "ascend_config"}
 
 
@@ -51,54 +51,53 @@ class MindSporeEngine:
             ms.device_context.ascend.op_precision.conv_allow_hf32(self._config["allow_hf32"])
             ms.device_context.ascend.op_precision.matmul_allow_hf32(self._config["allow_hf32"])
 
-    def build(self, spec: Spec, execution: Execution = PLAIN) -> nn.Cell:
+    def build(self, spec: Spec, execution: Execution = PLAIN) -> Network:
         _check_execution(execution)
         network = getattr(importlib.import_module(f"mindspore_impl.{spec.module}"), spec.network)
-        model = network(spec)
-        model.spec = spec
+        module = network(spec)
         if self._config["amp_level"] != "O0":
-            model = ms.amp.auto_mixed_precision(model, self._config["amp_level"])
+            module = ms.amp.auto_mixed_precision(module, self._config["amp_level"])
         if execution.precision != "float32":
-            _lower_precision(model, spec.float32_block, getattr(ms, execution.precision))
-        return model.set_train(False)
+            _lower_precision(module, spec.float32_block, getattr(ms, execution.precision))
+        return Network(module.set_train(False), spec, execution)
 
-    def state(self, model: nn.Cell) -> Arrays:
-        return {name: _to_numpy(value) for name, value in model.parameters_and_names()}
+    def state(self, network: Network) -> Arrays:
+        return {name: to_numpy(value) for name, value in network.module.parameters_and_names()}
 
-    def load(self, model: nn.Cell, state: Mapping[str, np.ndarray]) -> None:
-        current = dict(model.parameters_and_names())
+    def load(self, network: Network, state: Mapping[str, np.ndarray]) -> None:
+        current = dict(network.module.parameters_and_names())
         shapes = {name: tuple(value.shape) for name, value in current.items()}
-        check_state(shapes, state, network=model.spec.network)
+        check_state(shapes, state, network=network.spec.network)
         # MindSpore's own loading says nothing about missing or unexpected entries.
         for name, value in current.items():
             value.set_data(Tensor(np.ascontiguousarray(state[name]), dtype=value.dtype))
 
     def run(
-        self, model: nn.Cell, inputs: Mapping[str, np.ndarray], *, mode: str = "eager"
+        self, network: Network, inputs: Mapping[str, np.ndarray], *, mode: str = "eager"
     ) -> Arrays:
-        values = self._arguments(model.spec, inputs)
+        values = to_arguments(network.spec, inputs)
         if mode == "eager":
-            return _numpy_outputs(model.spec, model(*values))
+            return to_outputs(network.spec, network.module(*values))
         with compiled.composed():
-            return _numpy_outputs(model.spec, ms.jit(model)(*values))
+            return to_outputs(network.spec, ms.jit(network.module)(*values))
 
-    def call(self, model: nn.Cell, method: str, *arguments: Any) -> Any:
-        return getattr(model, method)(*map(self._native, arguments))
+    def call(self, network: Network, method: str, *arguments: Any) -> Any:
+        native = [
+            to_tensor(value) if isinstance(value, np.ndarray) else value for value in arguments
+        ]
+        return getattr(network.module, method)(*native)
 
     def to_numpy(self, value: Any) -> np.ndarray:
-        return _to_numpy(value)
-
-    def _native(self, value: Any) -> Any:
-        return _to_tensor(value) if isinstance(value, np.ndarray) else value
+        return to_numpy(value)
 
     def run_tapped(
-        self, model: nn.Cell, inputs: Mapping[str, np.ndarray]
+        self, network: Network, inputs: Mapping[str, np.ndarray]
     ) -> tuple[Arrays, list[Tap]]:
         recorder = TapRecorder(
-            lambda value: isinstance(value, Tensor), keep=_to_numpy, to_numpy=np.asarray
+            lambda value: isinstance(value, Tensor), keep=to_numpy, to_numpy=np.asarray
         )
         hooks = []
-        for name, cell in model.cells_and_names():
+        for name, cell in network.module.cells_and_names():
             hooks += [
                 cell.register_forward_pre_hook(
                     lambda _c, args, name=name: recorder.enter(name, args)
@@ -108,7 +107,7 @@ class MindSporeEngine:
                 ),
             ]
         try:
-            outputs = self.run(model, inputs)
+            outputs = self.run(network, inputs)
         finally:
             for hook in hooks:
                 hook.remove()
@@ -116,33 +115,33 @@ class MindSporeEngine:
 
     def gradients(
         self,
-        model: nn.Cell,
+        network: Network,
         inputs: Mapping[str, np.ndarray],
-        objective: Mapping[str, np.ndarray],
+        cotangents: Mapping[str, np.ndarray],
     ) -> Gradients:
-        values = self._arguments(model.spec, inputs)
+        spec, module = network.spec, network.module
+        values = to_arguments(spec, inputs)
         places = [
             place
             for place, value in enumerate(values)
             if value is not None and value.is_floating_point()
         ]
-        parameters = dict(model.parameters_and_names())
-        probes = {name: _to_tensor(probe) for name, probe in objective.items()}
+        parameters = dict(module.parameters_and_names())
+        factors = {name: to_tensor(cotangent) for name, cotangent in cotangents.items()}
 
-        def loss(*values: Tensor) -> Tensor:
-            outputs = name_outputs(model.spec, model(*values))
-            return sum((outputs[name] * probe).mean() for name, probe in probes.items())
+        def total(*values: Tensor) -> Tensor:
+            outputs = name_outputs(spec, module(*values))
+            return sum((outputs[name] * factor).mean() for name, factor in factors.items())
 
         weights = ms.ParameterTuple(parameters.values())
-        by_input, by_weight = ms.grad(loss, grad_position=tuple(places), weights=weights)(*values)
-        names = [model.spec.inputs[place] for place in places]
+        by_input, by_weight = ms.grad(total, grad_position=tuple(places), weights=weights)(*values)
         return Gradients(
-            inputs=_named_arrays(names, by_input),
-            parameters=_named_arrays(list(parameters), by_weight),
+            inputs=name_gradients([spec.inputs[place] for place in places], by_input),
+            parameters=name_gradients(list(parameters), by_weight),
         )
 
-    def trainer(self, model: nn.Cell, spec: Spec, *, learning_rate: float) -> MindSporeTrainer:
-        return MindSporeTrainer(self, model, spec, learning_rate)
+    def trainer(self, network: Network, *, learning_rate: float) -> MindSporeTrainer:
+        return MindSporeTrainer(network, learning_rate=learning_rate)
 
     def describe(self) -> dict[str, str]:
         level = self._config["amp_level"]
@@ -152,51 +151,6 @@ class MindSporeEngine:
             "precision": "float32" if level == "O0" else f"mixed ({level})",
             "kernels": "compiled" if compiled.operators else "composed",
         }
-
-    def _arguments(self, spec: Spec, inputs: Mapping[str, np.ndarray]) -> list[Tensor | None]:
-        spec.check_inputs(inputs)
-        return [None if value is None else _to_tensor(value) for value in arguments(spec, inputs)]
-
-
-class MindSporeTrainer:
-    """Adam on the loss that a spec names."""
-
-    def __init__(self, engine: MindSporeEngine, model: nn.Cell, spec: Spec, learning_rate: float):
-        self._engine = engine
-        self._model = model.set_train(True)
-        loss = getattr(losses, spec.require_loss())()
-        # MindSpore's nn.Adam adds eps before the bias correction; this one does as the paper says.
-        self._optimizer = optim.AdamW(
-            model.trainable_params(),
-            lr=learning_rate,
-            betas=_ADAM_BETAS,
-            eps=_ADAM_EPS,
-            weight_decay=0.0,
-        )
-
-        def objective(values: tuple[Tensor, ...], target: Tensor) -> Tensor:
-            outputs = name_outputs(model.spec, model(*values))
-            return loss(*(outputs[name] for name in model.spec.trained_outputs), target)
-
-        self._value_and_grad = ms.value_and_grad(
-            objective, grad_position=None, weights=self._optimizer.parameters
-        )
-
-    @property
-    def learning_rate(self) -> float:
-        return float(self._optimizer.param_groups[0]["lr"].asnumpy())
-
-    @learning_rate.setter
-    def learning_rate(self, rate: float) -> None:
-        for group in self._optimizer.param_groups:
-            ops.assign(group["lr"], Tensor(rate, group["lr"].dtype))
-
-    def step(self, batch: Mapping[str, np.ndarray]) -> float:
-        inputs = {name: array for name, array in batch.items() if name != "target"}
-        values = tuple(self._engine._arguments(self._model.spec, inputs))
-        loss, gradients = self._value_and_grad(values, _to_tensor(batch["target"]))
-        self._optimizer(gradients)
-        return float(loss.asnumpy()[0])
 
 
 def _lower_precision(cell: nn.Cell, precise: str, precision: Any) -> None:
@@ -237,29 +191,6 @@ def _is_available(target: str) -> bool:
         return bool(ms.hal.is_available(target))
     except (ValueError, RuntimeError):
         return False  # this build of MindSpore does not know the device
-
-
-def _to_tensor(array: np.ndarray) -> Tensor:
-    """An array on the device; MindSpore would keep float64, and refuse to mix it with float32."""
-    array = np.ascontiguousarray(array)
-    return Tensor(array.astype(np.float32) if array.dtype == np.float64 else array)
-
-
-def _to_numpy(tensor: Tensor) -> np.ndarray:
-    return tensor.asnumpy().copy()
-
-
-def _named_arrays(names: list[str], values: Any) -> Arrays:
-    values = values if isinstance(values, tuple | list) else (values,)
-    return {name: _to_numpy(value) for name, value in zip(names, values, strict=True)}
-
-
-def _numpy_outputs(spec: Spec, result: Any) -> Arrays:
-    """Outputs by name; what was computed at half precision becomes float32, which holds it."""
-    return {
-        name: _to_numpy(value.astype(ms.float32) if value.dtype == ms.float16 else value)
-        for name, value in name_outputs(spec, result).items()
-    }
 
 
 ENGINE = MindSporeEngine

@@ -42,10 +42,10 @@ int share(int64_t count, int64_t numbers, Work work) {
     return 0;
 }
 
-// Maps (n, h, w, c) with one pixel around each, which is zero or mirrored.
+// Maps (n, h, w, c) with one pixel around each, which is zero or reflected.
 struct Windows {
     int64_t n, h, w, c;
-    bool mirrored;
+    bool reflected;
 
     // Offsets in a map of the nine pixels around a place; -1 where there is none.
     void around(int64_t y, int64_t x, int64_t (&places)[9]) const {
@@ -57,7 +57,7 @@ struct Windows {
 
     int64_t inside(int64_t i, int64_t length) const {
         if (0 <= i && i < length) return i;
-        if (!mirrored) return -1;
+        if (!reflected) return -1;
         return length == 1 ? 0 : i < 0 ? 1 : length - 2;
     }
 };
@@ -71,8 +71,8 @@ std::vector<float> by_place(const float* weight, int64_t c) {
 }
 
 // x (n, h, w, c), weight (c, 1, 3, 3), bias (c) -> (n, h, w, c)
-int convolve(void** arrays, const int64_t* shape, bool mirrored) {
-    const Windows windows{shape[0], shape[1], shape[2], shape[3], mirrored};
+int convolve(void** arrays, const int64_t* shape, bool reflected) {
+    const Windows windows{shape[0], shape[1], shape[2], shape[3], reflected};
     const int64_t c = windows.c, map = windows.h * windows.w * c;
     const float *all = floats(arrays, 0), *bias = floats(arrays, 2);
     const std::vector<float> weight = by_place(floats(arrays, 1), c), nothing(c, 0.0f);
@@ -98,8 +98,8 @@ int convolve(void** arrays, const int64_t* shape, bool mirrored) {
 }
 
 // x (n, h, w, c), weight (c, 1, 3, 3), gradient (n, h, w, c) -> gradients of x, weight and bias
-int convolve_back(void** arrays, const int64_t* shape, bool mirrored) {
-    const Windows windows{shape[0], shape[1], shape[2], shape[3], mirrored};
+int convolve_back(void** arrays, const int64_t* shape, bool reflected) {
+    const Windows windows{shape[0], shape[1], shape[2], shape[3], reflected};
     const int64_t c = windows.c, map = windows.h * windows.w * c;
     const float *all = floats(arrays, 0), *gradient = floats(arrays, 2);
     const std::vector<float> weight = by_place(floats(arrays, 1), c);
@@ -195,7 +195,7 @@ KERNEL(modulate_rows) {
     });
 }
 
-KERNEL(window_conv_zeros) { return convolve(arrays, shapes[0], false); }
-KERNEL(window_conv_reflect) { return convolve(arrays, shapes[0], true); }
-KERNEL(window_conv_zeros_back) { return convolve_back(arrays, shapes[0], false); }
-KERNEL(window_conv_reflect_back) { return convolve_back(arrays, shapes[0], true); }
+KERNEL(depthwise_conv_zeros) { return convolve(arrays, shapes[0], false); }
+KERNEL(depthwise_conv_reflect) { return convolve(arrays, shapes[0], true); }
+KERNEL(depthwise_conv_zeros_back) { return convolve_back(arrays, shapes[0], false); }
+KERNEL(depthwise_conv_reflect_back) { return convolve_back(arrays, shapes[0], true); }

@@ -8,12 +8,12 @@ from __future__ import annotations
 from mindspore import Tensor, nn, ops
 
 from mindspore_impl.layers import (
-    constant,
-    dft2,
     downsample_bilinear,
+    fft2,
     filter_valid,
     rfft2,
     shift_reflected,
+    tensor_like,
 )
 from restoration.evaluation.ssim import gaussian_window
 
@@ -52,7 +52,7 @@ def spectral_difference(output: Tensor, target: Tensor) -> Tensor:
 
     Real and imaginary parts are separate entries of the mean; it is not the mean modulus.
     """
-    real, imaginary = dft2(output - target)
+    real, imaginary = fft2(output - target)
     return 0.5 * (real.abs().mean() + imaginary.abs().mean()).reshape(1)
 
 
@@ -118,7 +118,7 @@ def local_dissimilarity(output: Tensor, target: Tensor, mask: Tensor | None = No
 
     Source: Wang et al., IEEE TIP 2004.
     """
-    window = constant(gaussian_window(SSIM_WINDOW, SSIM_SIGMA), output)
+    window = tensor_like(gaussian_window(SSIM_WINDOW, SSIM_SIGMA), output)
     first, second = SSIM_CONSTANTS
     output_mean, target_mean = filter_valid(output, window), filter_valid(target, window)
     squares = output_mean * output_mean + target_mean * target_mean
@@ -150,7 +150,7 @@ def patch_amplitudes(x: Tensor, parts: int) -> Tensor:
         for i in range(parts - 1)
         for j in range(parts - 1)
     ]
-    real, imaginary = dft2(ops.cat(patches, axis=0))
+    real, imaginary = fft2(ops.cat(patches, axis=0))
     return ops.sqrt(real * real + imaginary * imaginary + 1e-8)
 
 

@@ -15,15 +15,15 @@ from mindspore_impl.layers import (
     ChannelDropout,
     Conv2d,
     ConvTranspose2d,
+    conv1x1,
     downsample_nearest,
-    pointwise,
     upsample,
 )
 from restoration.models.mimo_unet import MIMOUNetSpec
 
 
 class ResidualBlock(nn.Cell):
-    """Two convolutions and their input, (n, c, h, w) -> (n, c, h, w)."""
+    """Two convolutions with a residual connection, (n, c, h, w) -> (n, c, h, w)."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -54,7 +54,7 @@ class ShallowFeatures(nn.Cell):
 
 
 class FeatureAttention(nn.Cell):
-    """Emphasises features by a reduced image's (FAM), 2 x (n, c, h, w) -> (n, c, h, w)."""
+    """Emphasizes features by a reduced image's (FAM), 2 x (n, c, h, w) -> (n, c, h, w)."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -83,11 +83,11 @@ class FeatureFusion(nn.Cell):
 
     def construct(self, level1: Tensor, level2: Tensor, level3: Tensor) -> Tensor:
         weight = self.conv1.weight
-        x = pointwise(level3, weight[:, 3 * self.width :])
+        x = conv1x1(level3, weight[:, 3 * self.width :])
         x = upsample(x, 2, mode=self.resize)
-        x = x + pointwise(level2, weight[:, self.width : 3 * self.width])
+        x = x + conv1x1(level2, weight[:, self.width : 3 * self.width])
         x = upsample(x, self.factor, mode=self.resize)
-        x = x + pointwise(level1, weight[:, : self.width], self.conv1.bias)
+        x = x + conv1x1(level1, weight[:, : self.width], self.conv1.bias)
         return self.conv2(ops.relu(x))
 
 

@@ -16,7 +16,7 @@ from restoration.models.rdn import RDNSpec
 
 
 class DenseBlock(nn.Cell):
-    """Convolutions that each see all before them, merged, and the input, (n, c, h, w) -> same."""
+    """Densely connected convolutions, merged, with a residual connection, (n, c, h, w) -> same."""
 
     def __init__(self, channels: int, growth: int, convolutions: int):
         super().__init__()

@@ -17,15 +17,14 @@ from mindspore_impl.layers import (
     Conv2d,
     Linear,
     adaptive_avg_pool,
-    convolve,
-    flip,
-    pad_repeat,
+    conv2d,
+    expand,
+    global_avg_pool,
+    no_grad,
+    pad_replicate,
     pixel_shuffle,
-    repeat_map,
     resize_bilinear,
     softmax,
-    spatial_mean,
-    without_gradient,
 )
 from mindspore_impl.pwc_flow import PWCFlow, warp
 from restoration.models.pwc_flow import PWCFlowSpec
@@ -33,22 +32,22 @@ from restoration.models.self_blind_vsr import SelfBlindVSRSpec
 
 
 def blur_down(x: Tensor, kernel: Tensor, scale: int) -> Tensor:
-    """Blur images and keep every so many pixels, (n, c, h, w) -> (n, c, h/s, w/s), rounded up.
+    """Blur images and keep every s-th pixel, (n, c, h, w) -> (n, c, h/s, w/s), rounded up.
 
-    kernel: one per sample, (n, 1, k, k), applied by correlation; edges are repeated.
+    kernel: one per sample, (n, 1, k, k), applied by correlation; borders are replicated.
     """
     n, c, size = x.shape[0], x.shape[1], kernel.shape[3]
-    x = pad_repeat(x, size // 2)
+    x = pad_replicate(x, size // 2)
     height, width = x.shape[2], x.shape[3]
     blurred = [
-        convolve(x[i].reshape(c, 1, height, width), kernel[i : i + 1], stride=scale, padding=0)
+        conv2d(x[i].reshape(c, 1, height, width), kernel[i : i + 1], stride=scale, padding=0)
         for i in range(n)
     ]
     return ops.stack([maps[:, 0] for maps in blurred], axis=0)
 
 
 class ResidualBlock(nn.Cell):
-    """Two convolutions and their input, (n, c, h, w) -> (n, c, h, w)."""
+    """Two convolutions with a residual connection, (n, c, h, w) -> (n, c, h, w)."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -71,7 +70,7 @@ class AttentionBlock(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         y = self.conv2(ops.relu(self.conv1(x)))
-        weights = self.excite(ops.relu(self.squeeze(spatial_mean(y))))
+        weights = self.excite(ops.relu(self.squeeze(global_avg_pool(y))))
         return x + y * ops.sigmoid(weights)
 
 
@@ -93,7 +92,7 @@ class KernelNet(nn.Cell):
         x = adaptive_avg_pool(self.body1(self.stem(x)), self.size)
         x = self.conv2(self.conv1(self.body2(x)))
         x = x.reshape(x.shape[0], self.size * self.size)
-        x = softmax(self.linear2(self.linear1(x)), axis=1)
+        x = softmax(self.linear2(self.linear1(x)), dim=1)
         return x.reshape(x.shape[0], 1, self.size, self.size)
 
 
@@ -133,7 +132,7 @@ class SelfBlindVSR(nn.Cell):
         reduced = ops.stack(images, axis=1)
         restored_reduced = self.restore(reduced)
         if self.mode == "train":
-            restored = without_gradient(self.restore, frames)
+            restored = no_grad(self.restore, frames)
             return restored_reduced, blur_down(restored, kernel, self.scale), kernel
         restored = self.restore(frames)
         cycle = blur_down(restored, kernel, self.scale)
@@ -169,10 +168,10 @@ class SelfBlindVSR(nn.Cell):
         if min(height, width) < 3:
             return self.head2(self.head1(x))
         first, second = self.head1.weight, self.head2.weight
-        joined = convolve(first.permute(1, 0, 2, 3), flip(second, (2, 3)), padding=2)
-        inner = convolve(x, joined.permute(1, 0, 2, 3), padding=2)
-        bias = repeat_map(self.head1.bias.reshape(1, -1, 1, 1), 3, 3)
-        bias = convolve(bias, second, padding=0) + self.head2.bias.reshape(1, -1, 1, 1)
+        joined = conv2d(first.permute(1, 0, 2, 3), ops.flip(second, (2, 3)), padding=2)
+        inner = conv2d(x, joined.permute(1, 0, 2, 3), padding=2)
+        bias = expand(self.head1.bias.reshape(1, -1, 1, 1), 3, 3)
+        bias = conv2d(bias, second, padding=0) + self.head2.bias.reshape(1, -1, 1, 1)
         inner = inner[:, :, 1 : height - 1, 1 : width - 1] + bias
         top = self.head2(self.head1(x[:, :, :3]))[:, :, :1]
         bottom = self.head2(self.head1(x[:, :, height - 3 :]))[:, :, 2:]

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import itertools
 import json
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from parity.cases import case
+from parity import arguments
+from parity.cases import goldens, sources
+from parity.cases.case import Case
 from parity.commands import doctor
-from parity.commands.run import Run, run
+from parity.commands.run import run
 from parity.report.progress import Progress
-from parity.report.table import print_table
+from parity.report.result import Run
+from parity.report.table import print_result
 from restoration.data.photographs import PHOTOGRAPHS
-from restoration.errors import ExitCode, InputError, RestorationError, suggest, unknown_name
+from restoration.errors import ExitCode, InputError, RestorationError, unknown_name
 from restoration.models import registry
+from restoration.process.frameworks import DEVICES, FRAMEWORKS, REFERENCE
 from restoration.process.launch import Worker
 
-FRAMEWORKS = ("torch", "jittor", "mindspore")
-REFERENCE = "torch"
 _DEFAULT_PHOTOGRAPHS = ("astronaut", "coffee", "cat")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run the command; the exit code says what came of it (see --help)."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(words)
     try:
         code: int = options.command(options)
     except RestorationError as problem:
@@ -64,21 +69,24 @@ def _doctor(options: argparse.Namespace) -> int:
         print(json.dumps(doctor.to_json(findings), indent=1))
     else:
         doctor.print_findings(findings, Console())
-    return ExitCode.AGREE if all(finding.is_right for finding in findings) else ExitCode.INCOMPLETE
+    return ExitCode.OK if all(finding.ok for finding in findings) else ExitCode.INCOMPLETE
 
 
 def _print(result: Run, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(result.to_json(), indent=1))
+        with open(result.file, encoding="utf-8") as file:
+            shutil.copyfileobj(file, sys.stdout)
         return
     # Where there is no terminal, a log or a file has no width to fit into.
     console = Console()
-    print_table(result, console if console.is_terminal else Console(width=160))
+    print_result(result, console if console.is_terminal else Console(width=160))
 
 
-def _cases(options: argparse.Namespace) -> list[case.Case]:
+def _cases(options: argparse.Namespace) -> Iterable[Case]:
+    """What was asked for. Whatever is wrong shows in the cases of the first seed, which are made at
+    once; those of the others are made when they are needed."""
     if options.golden:
-        if options.models or options.weights or options.image:
+        if options.models or options.weights or options.image or options.seeds:
             raise InputError(
                 "options",
                 expected="either models or --golden files, which name their own model and weights",
@@ -86,7 +94,7 @@ def _cases(options: argparse.Namespace) -> list[case.Case]:
                 where="command line",
                 next_step="leave one out",
             )
-        return [case for path in options.golden for case in case.golden_cases(path)]
+        return [case for path in options.golden for case in goldens.golden_cases(path)]
     models = options.models or list(registry.MODELS)
     if options.weights and len(models) != 1:
         raise InputError(
@@ -96,30 +104,41 @@ def _cases(options: argparse.Namespace) -> list[case.Case]:
             where="command line",
             next_step="name the model that the weights belong to",
         )
+    if not options.seeds:
+        return _cases_of_seed(options, models, options.seed)
+    first, *others = options.seeds
+    return itertools.chain(
+        _cases_of_seed(options, models, first),
+        (case for seed in others for case in _cases_of_seed(options, models, seed)),
+    )
+
+
+def _cases_of_seed(options: argparse.Namespace, models: Sequence[str], seed: int) -> list[Case]:
+    """A case for each model, or for each model and image."""
     if options.image:
-        return [
-            case.image_case(
-                model,
-                image,
-                spec_name=options.spec,
-                seed=options.seed,
-                weights_file=options.weights,
+        cases = [
+            sources.image_case(
+                model, image, spec_name=options.spec, seed=seed, weights_file=options.weights
             )
             for model in models
             for image in options.image
         ]
-    return [
-        case.photograph_case(
-            model,
-            spec_name=options.spec,
-            photographs=options.photographs,
-            size_px=options.size,
-            gradient_size_px=options.gradient_size,
-            seed=options.seed,
-            weights_file=options.weights,
-        )
-        for model in models
-    ]
+    else:
+        cases = [
+            sources.photograph_case(
+                model,
+                spec_name=options.spec,
+                photographs=options.photographs,
+                size_px=options.size,
+                gradient_size_px=options.gradient_size,
+                seed=seed,
+                weights_file=options.weights,
+            )
+            for model in models
+        ]
+    if not options.seeds:
+        return cases
+    return [dataclasses.replace(case, name=f"{case.name}-seed{seed}") for case in cases]
 
 
 def _workers(options: argparse.Namespace) -> list[Worker]:
@@ -135,8 +154,7 @@ def _workers(options: argparse.Namespace) -> list[Worker]:
     return [
         Worker(
             framework=name,
-            package=packages.get(name, f"{name}_impl"),
-            role="reference" if name == REFERENCE else "port",
+            package=packages[name] if name in packages else FRAMEWORKS[name].package,
             device=options.device if name != REFERENCE else "cpu",
             python=pythons.get(name, sys.executable),
             silence_s=options.timeout,
@@ -146,11 +164,11 @@ def _workers(options: argparse.Namespace) -> list[Worker]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = arguments.Parser(
         prog="parity",
         description="Proves by measurement that implementations of one network agree.",
         epilog="Exit codes: 0 agree (doctor: all is there), 1 differ, 2 incomplete or could not "
-        "run, 3 bad input.",
+        "run, 3 bad input or wrong options.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -166,24 +184,38 @@ def _parser() -> argparse.ArgumentParser:
         "models", nargs="*", metavar="MODEL", help=f"default: all ({', '.join(registry.MODELS)})"
     )
     command.add_argument("--spec", default="tiny", help="hyper-parameters (default: tiny)")
-    command.add_argument("--seed", type=int, default=0, help="of weights and degradation")
+    seeds = command.add_mutually_exclusive_group()
+    seeds.add_argument(
+        "--seed",
+        type=arguments.count(least=0),
+        default=0,
+        metavar="N",
+        help="of weights and degradation",
+    )
+    seeds.add_argument(
+        "--seeds",
+        type=arguments.seeds,
+        default=(),
+        metavar="N-M,N,...",
+        help="every case for each of these seeds, summed up by model and framework",
+    )
     command.add_argument(
         "--photographs",
-        type=_names(PHOTOGRAPHS, "photograph"),
+        type=arguments.names(PHOTOGRAPHS, "photograph"),
         default=_DEFAULT_PHOTOGRAPHS,
         metavar="NAME,...",
         help=f"of {', '.join(PHOTOGRAPHS)} (default: {','.join(_DEFAULT_PHOTOGRAPHS)})",
     )
     command.add_argument(
         "--size",
-        type=_size,
+        type=arguments.size,
         default=(96, 128),
         metavar="HxW",
         help="of them, rounded up to what the network takes (default: 96x128)",
     )
     command.add_argument(
         "--gradient-size",
-        type=_size,
+        type=arguments.size,
         default=(32, 48),
         metavar="HxW",
         help="of their middle, for gradients (default: 32x48)",
@@ -207,15 +239,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--keep", action="store_true", help="keep the arrays of agreeing cases")
     command.add_argument(
-        "--parallel", type=int, default=2, metavar="N", help="ports at a time (default: 2)"
+        "--parallel",
+        type=arguments.count(least=1),
+        default=2,
+        metavar="N",
+        help="ports at a time (default: 2)",
     )
     _add_worker_options(command)
 
     command = commands.add_parser(
         "doctor",
-        help="say what is installed, what is missing and how to mend it",
+        help="say what is installed, what is missing and how to fix it",
         description="Say what is installed, which devices each framework can use, what is missing, "
-        "and the command that mends it.",
+        "and the command that fixes it.",
     )
     command.set_defaults(command=_doctor)
     _add_worker_options(command)
@@ -225,20 +261,20 @@ def _parser() -> argparse.ArgumentParser:
 def _add_worker_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--frameworks",
-        type=_names(FRAMEWORKS, "framework"),
-        default=FRAMEWORKS,
+        type=arguments.names(FRAMEWORKS, "framework"),
+        default=tuple(FRAMEWORKS),
         metavar="NAME,...",
-        help="that take part beside the reference, torch (default: all)",
+        help=f"that take part beside the reference, {REFERENCE} (default: all)",
     )
     command.add_argument(
         "--device",
-        choices=("cpu", "cuda", "ascend"),
+        choices=DEVICES,
         default="cpu",
         help="of the ports; the reference runs on the CPU. Only cpu is tested by us",
     )
     command.add_argument(
         "--python",
-        type=_assignment,
+        type=arguments.assignment,
         action="append",
         default=[],
         metavar="NAME=PATH",
@@ -246,7 +282,7 @@ def _add_worker_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--engine",
-        type=_assignment,
+        type=arguments.assignment,
         action="append",
         default=[],
         metavar="NAME=PACKAGE",
@@ -254,40 +290,13 @@ def _add_worker_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--timeout",
-        type=float,
+        type=arguments.seconds,
         default=600.0,
         metavar="S",
         help="end a worker that says nothing for so long (default: 600)",
     )
     command.add_argument("--json", action="store_true", help="print the result as JSON")
     command.add_argument("--quiet", action="store_true", help="show no progress")
-
-
-def _names(known: Sequence[str], kind: str) -> type:
-    """An argument type: names separated by commas, all of them known."""
-
-    def parse(text: str) -> tuple[str, ...]:
-        names = tuple(name.strip() for name in text.split(",") if name.strip())
-        for name in names:
-            if name not in known:
-                raise argparse.ArgumentTypeError(f"no {kind} {name!r}; {suggest(name, known)}")
-        return names
-
-    return parse  # type: ignore[return-value]
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.lower().partition("x")
-    if not (height.isdigit() and width.isdigit()):
-        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH, as 96x128, got {text!r}")
-    return int(height), int(width)
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
-    return name, value
 
 
 if __name__ == "__main__":

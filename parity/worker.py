@@ -1,98 +1,105 @@
-"""The process in which one framework works: `python -m parity.worker JOB.json`.
+"""A parity job: the cases that one framework measures in a process of its own.
 
-A job names the framework, its role, and the cases. Only this process imports a framework, and only
-the one it was made for. It sends messages (`messages.py`) and leaves its arrays in the cases'
-folders. Beside the framework it needs NumPy and safetensors, nothing else.
+`run_worker` hands out the cases; `measure` is what the process does with one. It leaves its arrays
+in the case's folder.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib
-import json
-import os
-import sys
+import dataclasses
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from parity.measure.measure import measure_port, measure_reference
-from restoration.errors import InputError, RestorationError
+from parity.judge.measurement import PortMeasurement, ReferenceMeasurement
+from parity.measure.port import measure_port
+from parity.measure.reference import measure_reference
+from restoration.errors import InputError, RestorationError, UnavailableError
 from restoration.models.registry import spec_from_dict
 from restoration.process import memory
-from restoration.process.messages import Message, Outbox
+from restoration.process.launch import Process, Worker
+from restoration.process.serve import Session
+
+Role = Literal["reference", "port"]
 
 
-def main(arguments: list[str]) -> int:
-    """Do the job; 0 unless the framework itself could not be used."""
-    job = json.loads(Path(arguments[0]).read_text())
-    outbox = Outbox.take_stdout()
+@dataclass
+class Outcome:
+    """What a framework said: results by case, reasons by failed case, its engine's description.
+
+    bad_input: why a case failed by what the user gave.
+    """
+
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    engine: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    bad_input: str = ""
+
+
+def run_worker(
+    worker: Worker,
+    role: Role,
+    cases: Sequence[dict[str, Any]],
+    folder: Path,
+    show: Callable[[str], None],
+) -> Outcome:
+    """Have a framework measure cases; never raises for what its process does.
+
+    A process that crashes, is killed, or stays silent too long loses the case it was at; the others
+    go to a fresh one.
+
+    cases: {"name", "folder", "spec", "seed"} each. folder: for the log. show: takes a line of
+    progress.
+    """
+    outcome = Outcome()
+    pending = list(cases)
+    while pending:
+        try:
+            with Process(
+                worker, folder / worker.framework, show=show, warn=outcome.warnings.append
+            ) as process:
+                outcome.engine = process.engine
+                while pending and process.is_running:
+                    _run_case(process, role, pending.pop(0), outcome)
+        except UnavailableError as problem:  # no case would get further
+            outcome.failures |= {case["name"]: str(problem) for case in pending}
+            break
+    return outcome
+
+
+def _run_case(process: Process, role: Role, case: dict[str, Any], outcome: Outcome) -> None:
+    """Have one case measured, and put what comes of it where it belongs."""
+    name = case["name"]
+    arguments = {"role": role, "framework": process.worker.framework, **case}
     try:
-        make_engine = _load_engine(job, outbox)
-    except Exception as problem:
-        outbox.send(Message("failed", text=_explain(problem)))
-        return 1
-    for case in job["cases"]:
-        _work(job, case, make_engine, outbox)
-    return 0
+        outcome.results[name] = process.call("parity.worker:measure", arguments, about=name)
+    except RestorationError as problem:
+        outcome.failures[name] = str(problem)
+        if isinstance(problem, InputError):
+            outcome.bad_input = outcome.bad_input or str(problem)
 
 
-def _load_engine(job: dict[str, Any], outbox: Outbox) -> Any:
-    """Prepare the process, import the framework, and try that an engine can be made."""
-    package = job["package"]
-    runtime = importlib.import_module(f"{package}.runtime")
-    runtime.prepare(
-        job["device"],
-        report=lambda text: outbox.send(Message("progress", text=text)),
-        warn=lambda text: outbox.send(Message("warning", text=text)),
-    )
-    engine = importlib.import_module(f"{package}.engine")
-    make_engine = functools.partial(engine.ENGINE, device=job["device"])
-    description = make_engine().describe()
-    outbox.send(Message("ready", data={"engine": description, "devices": engine.devices()}))
-    return make_engine
-
-
-def _work(job: dict[str, Any], case: dict[str, Any], make_engine: Any, outbox: Outbox) -> None:
-    """Measure one case and say how it went."""
-
-    def report(text: str) -> None:
-        outbox.send(Message("progress", case["name"], text))
-
-    folder, spec = Path(case["folder"]), spec_from_dict(case["spec"])
+def measure(
+    session: Session,
+    *,
+    role: Role,
+    framework: str,
+    name: str,
+    folder: str,
+    spec: dict[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """Measure one case in this process: see `measure_reference` and `measure_port`."""
+    case, network = Path(folder), spec_from_dict(spec)
     memory.reset_peak()
     started = time.monotonic()
-    try:
-        if job["role"] == "reference":
-            result = measure_reference(make_engine, spec, folder, case["seed"], report)
-        else:
-            result = measure_port(make_engine, spec, folder, job["framework"], report)
-    except Exception as problem:
-        data = {"bad_input": isinstance(problem, InputError)}
-        outbox.send(Message("failed", case["name"], _explain(problem), data))
-        if not isinstance(problem, RestorationError):
-            sys.excepthook(type(problem), problem, problem.__traceback__)  # into the log
-        return
-    result["seconds"] = round(time.monotonic() - started, 3)
-    result["peak_mb"] = memory.peak_mb()
-    outbox.send(Message("done", case["name"], data=result))
-
-
-def _explain(problem: Exception) -> str:
-    """An exception in one line."""
-    if isinstance(problem, RestorationError):
-        return str(problem)
-    if isinstance(problem, ModuleNotFoundError) and problem.name:
-        return (
-            f"{problem.name} is not installed: {sys.executable} -m pip install {problem.name} "
-            "(`parity doctor` tells the version)"
-        )
-    first_line = (str(problem).strip().splitlines() or [""])[0]
-    return f"{type(problem).__name__}: {first_line}"
-
-
-if __name__ == "__main__":
-    status = main(sys.argv[1:])
-    # Frameworks are known to crash while they are torn down, after all the work is done.
-    sys.stderr.flush()
-    os._exit(status)
+    result: ReferenceMeasurement | PortMeasurement
+    if role == "reference":
+        result = measure_reference(session.make_engine, network, case, seed, session.report)
+    else:
+        result = measure_port(session.make_engine, network, case, framework, session.report)
+    seconds = round(time.monotonic() - started, 3)
+    return dataclasses.replace(result, seconds=seconds, peak_mb=memory.peak_mb()).to_json()

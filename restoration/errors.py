@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
     """What a command's exit status means."""
 
-    AGREE = 0
-    DIFFER = 1
+    OK = 0
+    DIFFERENT = 1
     INCOMPLETE = 2
     BAD_INPUT = 3
 
@@ -40,6 +42,22 @@ class InputError(RestorationError):
 
 class UnavailableError(RestorationError):
     """A framework, device or tool that was asked for is not there. The text says how to get it."""
+
+
+@contextmanager
+def picture_packages() -> Iterator[None]:
+    """What reads, makes or measures pictures is imported in here: weights need none of it.
+
+    Raises:
+        UnavailableError: a package is missing; the text says which extras bring it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as problem:
+        raise UnavailableError(
+            f"pictures: expected the package {problem.name}, got none ({sys.executable}); "
+            "pip install 'restoration-suite[pictures]' brings it, as every framework's extra does"
+        ) from problem
 
 
 def unknown_name(subject: str, name: object, known: Iterable[str], *, where: str) -> InputError:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import importlib
-import sys
 from typing import Any
 
 import numpy as np
 
-from parity.measure.measure import seeded_weights
+from parity.measure.weights import seeded_weights
+from restoration.arrays import Arrays
 from restoration.engine.contract import Gradients
 from restoration.engine.execution import PLAIN, Execution
 from restoration.engine.taps import Tap
@@ -19,20 +19,11 @@ from restoration.models.self_blind_vsr import SelfBlindVSRSpec
 from restoration.models.spec import Spec
 
 _CHOSEN: list[str] = []  # the framework of this process
-Arrays = dict[str, np.ndarray]
 
 
 def use(framework: str) -> None:
-    """Prepare this process for a framework."""
-    _CHOSEN.append(framework)
-    runtime = importlib.import_module(f"{framework}_impl.runtime")
-
-    def say(text: str) -> None:
-        print(text, file=sys.stderr)
-
-    runtime.prepare("cpu", report=say, warn=say)
-    _engine()  # MindSpore's device can only be set before the first kernel runs
-    _engine()  # MindSpore's device has to be set before anything is computed
+    """Say which framework runs in this process; `restoration.process.serve` has prepared it."""
+    _CHOSEN[:] = [framework]
 
 
 def engine_name() -> str:
@@ -67,20 +58,20 @@ def shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
 def round_trip(spec: Spec, weights: Arrays) -> Arrays:
     """Load weights and read them back."""
     engine = _engine()
-    model = engine.build(spec)
-    engine.load(model, weights)
-    return engine.state(model)
+    network = engine.build(spec)
+    engine.load(network, weights)
+    return engine.state(network)
 
 
 def failed_load_changes(spec: Spec, weights: Arrays) -> bool:
     """Whether a load that raises changed anything."""
     engine = _engine()
-    model = engine.build(spec)
-    before = engine.state(model)
+    network = engine.build(spec)
+    before = engine.state(network)
     try:
-        engine.load(model, weights)
+        engine.load(network, weights)
     except Exception:
-        after = engine.state(model)
+        after = engine.state(network)
         return any(not np.array_equal(before[name], after[name]) for name in before)
     raise AssertionError("the weights were loaded")
 
@@ -94,11 +85,57 @@ def training_gradients(spec: Spec, images: np.ndarray, execution: Execution) -> 
     import torch
 
     engine = _engine()
-    model = engine.build(spec, execution)
-    engine.load(model, seeded_weights(engine.state(model), (0, 0)))
+    network = engine.build(spec, execution)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    network.module.train()
     torch.manual_seed(0)
     outputs = {spec.outputs[0]: np.ones_like(images)}
-    return dict(engine.gradients(model.train(), {"image": images}, outputs).parameters)
+    return dict(engine.gradients(network, {"image": images}, outputs).parameters)
+
+
+def calls_in_training(spec: Spec, images: np.ndarray, execution: Execution) -> dict[str, int]:
+    """How often each module of PyTorch's is called while gradients are taken in training mode."""
+    import torch
+
+    engine = _engine()
+    network = engine.build(spec, execution)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    network.module.train()
+    torch.manual_seed(0)
+    counts = dict.fromkeys((name for name, _ in network.module.named_modules()), 0)
+
+    def count(name: str) -> None:
+        counts[name] += 1
+
+    for name, module in network.module.named_modules():
+        module.register_forward_pre_hook(lambda _m, _args, name=name: count(name))
+    engine.gradients(network, {"image": images}, {spec.outputs[0]: np.ones_like(images)})
+    return counts
+
+
+def attributes(spec: Spec, execution: Execution) -> tuple[list[str], list[str]]:
+    """Attributes of a network as it is built by itself, and of the one that the engine builds."""
+    network = _engine().build(spec, execution)
+    alone = getattr(_module(spec.module), spec.network)(spec)
+    return sorted(vars(alone)), sorted(vars(network.module))
+
+
+def autocast_after_an_error(spec: Spec, images: np.ndarray, execution: Execution) -> bool:
+    """Whether PyTorch computes at lower precision after a network that raised in its middle."""
+    import torch
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("in the middle")
+
+    engine = _engine()
+    network = engine.build(spec, execution)
+    parts = [part for part in network.module.modules() if type(part).__name__ == spec.float32_block]
+    parts[0].norm.register_forward_hook(fail)
+    try:
+        engine.run(network, {"image": images})
+    except RuntimeError:
+        return torch.is_autocast_enabled("cpu")
+    raise AssertionError("the network ran to its end")
 
 
 def changed_inputs(spec: Spec, inputs: Arrays) -> list[str]:
@@ -117,9 +154,9 @@ def run(
     execution: Execution = PLAIN,
 ) -> Arrays:
     engine = _engine()
-    model = engine.build(spec, execution)
-    engine.load(model, weights)
-    return engine.run(model, inputs, mode=mode)
+    network = engine.build(spec, execution)
+    engine.load(network, weights)
+    return engine.run(network, inputs, mode=mode)
 
 
 def restore(
@@ -135,17 +172,17 @@ def restore(
 def run_exactly(spec: Spec, weights: Arrays, inputs: Arrays) -> Arrays:
     """The outputs in float64, which only the reference has."""
     engine = _module("engine").ENGINE(dtype="float64")
-    model = engine.build(spec)
-    engine.load(model, weights)
-    return engine.run(model, inputs)
+    network = engine.build(spec)
+    engine.load(network, weights)
+    return engine.run(network, inputs)
 
 
-def exact_gradients(spec: Spec, weights: Arrays, inputs: Arrays, objective: Arrays) -> Gradients:
+def exact_gradients(spec: Spec, weights: Arrays, inputs: Arrays, cotangents: Arrays) -> Gradients:
     """Gradients in float64, in PyTorch."""
     engine = _module("engine").ENGINE(dtype="float64")
-    model = engine.build(spec)
-    engine.load(model, weights)
-    return engine.gradients(model, inputs, objective)
+    network = engine.build(spec)
+    engine.load(network, weights)
+    return engine.gradients(network, inputs, cotangents)
 
 
 def multi_scale(
@@ -153,9 +190,9 @@ def multi_scale(
 ) -> np.ndarray:
     """Controllable multi-scale cmsr."""
     engine = _module("engine").ENGINE(**({"dtype": "float64"} if is_exact else {}))
-    model = engine.build(spec)
-    engine.load(model, weights)
-    return cmsr.render(engine, model, spec, images, **options)
+    network = engine.build(spec)
+    engine.load(network, weights)
+    return cmsr.render(engine, network, spec, images, **options)
 
 
 def tables(
@@ -163,17 +200,17 @@ def tables(
 ) -> list[dict[float, float]]:
     """Tables for multi-scale rendering after each image."""
     engine = _engine()
-    model = engine.build(spec)
-    engine.load(model, weights)
+    network = engine.build(spec)
+    engine.load(network, weights)
     single = [images[i : i + 1] for i in range(len(images))]
-    return list(cmsr.build_tables(engine, model, spec, single, **options))
+    return list(cmsr.build_tables(engine, network, spec, single, **options))
 
 
 def attention(
     scales: tuple[int, ...], weights: Arrays, x: np.ndarray, probe: np.ndarray, is_exact: bool
 ) -> tuple[np.ndarray, np.ndarray, Arrays]:
     """`CrossScaleAttention`: its result, and gradients of mean(probe * result) by x and weights."""
-    module = _module("lmf").CrossScaleAttention(x.shape[1], scales)
+    module = _module("cross_scale_attention").CrossScaleAttention(x.shape[1], scales)
     if is_exact:
         module, x, probe = module.double(), x.astype(np.float64), probe.astype(np.float64)
         weights = {name: array.astype(np.float64) for name, array in weights.items()}
@@ -192,55 +229,60 @@ def attention(
 def run_tapped_twice(spec: Spec, inputs: Arrays) -> tuple[list[Tap], list[Tap], Arrays]:
     """Taps of two runs, and the outputs of a plain run after them."""
     engine = _engine()
-    model = engine.build(spec)
-    engine.load(model, seeded_weights(engine.state(model), (0, 0)))
-    _, first = engine.run_tapped(model, inputs)
-    _, second = engine.run_tapped(model, inputs)
-    return first, second, engine.run(model, inputs)
+    network = engine.build(spec)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    _, first = engine.run_tapped(network, inputs)
+    _, second = engine.run_tapped(network, inputs)
+    return first, second, engine.run(network, inputs)
 
 
 def train(spec: Spec, batch: Arrays, rates: list[float]) -> tuple[list[float], Arrays]:
     """The loss before each step, and the parameters after the last."""
     engine = _engine()
-    model = engine.build(spec)
-    engine.load(model, seeded_weights(engine.state(model), (0, 0)))
-    trainer = engine.trainer(model, spec, learning_rate=rates[0])
+    network = engine.build(spec)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    trainer = engine.trainer(network, learning_rate=rates[0])
     losses = []
     for rate in rates:
         trainer.learning_rate = rate
         losses.append(trainer.step(batch))
-    return losses, engine.state(model)
+    return losses, engine.state(network)
 
 
 def training_outputs(spec: Spec, inputs: Arrays) -> Arrays:
     """Outputs in training mode, where dropout acts."""
     engine = _engine()
-    model = engine.build(spec)
-    engine.load(model, seeded_weights(engine.state(model), (0, 0)))
-    engine.trainer(model, spec, learning_rate=1e-3)
-    return engine.run(model, inputs)
+    network = engine.build(spec)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    engine.trainer(network, learning_rate=1e-3)
+    return engine.run(network, inputs)
 
 
 def layer(name: str, arrays: list[np.ndarray], options: dict[str, Any]) -> list[np.ndarray]:
-    """The results of a function of `layers.py`."""
+    """The results of a function of `layers`, or of a call of the framework itself; see `_call`."""
     return [_to_numpy(result) for result in _results(_apply(name, options), arrays)]
 
 
 def layer_gradients(
     name: str, arrays: list[np.ndarray], options: dict[str, Any], probes: list[np.ndarray]
 ) -> list[np.ndarray]:
-    """Gradients of sum(probe * result) over the results of a function of `layers.py`."""
+    """Gradients of sum(probe * result) over the results of a function of `layers`."""
     return _gradients(_apply(name, options), arrays, probes)
 
 
 def module_layer(
     name: str, arguments: list[Any], options: dict[str, Any], weights: Arrays, x: np.ndarray
 ) -> tuple[Arrays, np.ndarray]:
-    """The initial state of a module of `layers.py`, and its result with other weights."""
+    """The initial state of a module of `layers`, and its result with other weights."""
     module = getattr(_module("layers"), name)(*arguments, **options)
     initial = _module_state(module)
     _set_module_state(module, weights)
     return initial, _to_numpy(module(_tensor(x)))
+
+
+def initial_state(name: str, arguments: list[Any], options: dict[str, Any]) -> Arrays:
+    """The initial state of a module of `layers`."""
+    return _module_state(getattr(_module("layers"), name)(*arguments, **options))
 
 
 def module_layer_gradients(
@@ -255,11 +297,11 @@ def module_layer_gradients(
 
 
 def stopped(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """2 x by `without_gradient`, and the gradient of the sum of x + that."""
+    """2 x by `no_grad`, and the gradient of the sum of x + that."""
     layers = _module("layers")
 
     def double(value: Any) -> Any:
-        return layers.without_gradient(lambda inner: inner * 2, value)
+        return layers.no_grad(lambda inner: inner * 2, value)
 
     (found,) = _results(double, [x])
     (slopes,) = _gradients(lambda value: value + double(value), [x], [np.ones_like(x)])
@@ -267,20 +309,20 @@ def stopped(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def training_layer(name: str, arguments: list[Any], x: np.ndarray) -> np.ndarray:
-    """The result of a module of `layers.py` in training mode."""
+    """The result of a module of `layers` in training mode."""
     module = getattr(_module("layers"), name)(*arguments)
     module.set_train(True) if _CHOSEN[-1] == "mindspore" else module.train()
     return _to_numpy(module(_tensor(x)))
 
 
-def as_places(array: np.ndarray) -> np.ndarray:
-    """Whole numbers after `places` of `layers.py`."""
-    return _to_numpy(_module("layers").places(array, _tensor(np.zeros(3, np.float32))))
+def as_indices(array: np.ndarray) -> np.ndarray:
+    """Whole numbers after `to_indices` of `layers`."""
+    return _to_numpy(_module("layers").to_indices(array, _tensor(np.zeros(3, np.float32))))
 
 
-def as_constant(array: np.ndarray) -> np.ndarray:
-    """Numbers after `constant` of `layers.py`."""
-    return _to_numpy(_module("layers").constant(array, _tensor(np.zeros(3, np.float32))))
+def as_tensor(array: np.ndarray) -> np.ndarray:
+    """Numbers after `tensor_like` of `layers`."""
+    return _to_numpy(_module("layers").tensor_like(array, _tensor(np.zeros(3, np.float32))))
 
 
 def nimbusr_operators(arrays: list[np.ndarray], probes: list[np.ndarray]) -> list[np.ndarray]:
@@ -313,7 +355,7 @@ def _nimbusr_operators(image: Any, masks: Any, kernels: Any) -> list[Any]:
     height, width = image.shape[2], image.shape[3]
     spectra = nimbusr.kernel_spectra(kernels, height, width)
     first = nimbusr.kernel_spectra(kernels[:, :1], height, width)
-    everywhere = _module("layers").fill_map(masks[:, :1], 1.0)
+    everywhere = 0 * masks[:, :1] + 1
     return [
         nimbusr.blur(image, masks, spectra),
         nimbusr.blur_adjoint(image, masks, spectra),
@@ -361,7 +403,7 @@ def cost_volumes_on_gpus(arrays: list[np.ndarray], probe: np.ndarray) -> list[li
     found = []
     for number in range(torch.cuda.device_count()):
         maps = [torch.from_numpy(array).to(f"cuda:{number}").requires_grad_() for array in arrays]
-        volume = _module("correlation").cost_volume(*maps, method="compiled")
+        volume = _module("cost_volume").cost_volume(*maps, method="compiled")
         slopes = torch.autograd.grad((volume * torch.from_numpy(probe).to(volume)).sum(), maps)
         found.append([_to_numpy(tensor) for tensor in (volume.cpu(), *(s.cpu() for s in slopes))])
     return found
@@ -412,10 +454,11 @@ def weighted_loss_gradients(
 def native(program: str, arrays: Arrays) -> Any:
     """What a program in the framework's own words leaves in `result`, as NumPy arrays.
 
-    It sees the framework under the names that its users give it, np, `layers` and `engine` of this
-    suite, and tensors of the arrays under their names.
+    It sees the framework under the names that its users give it, np, `layers`, `engine`, `arrays`
+    and `training` of this suite, and tensors of the arrays under their names.
     """
-    names = _native_names() | {"layers": _module("layers"), "engine": _module("engine"), "np": np}
+    ours = {name: _module(name) for name in ("layers", "engine", "arrays", "training")}
+    names = _native_names() | ours | {"np": np}
     names |= {"__name__": "native"} | {name: _tensor(array) for name, array in arrays.items()}
     exec(program, names)
     return _plain(names["result"])
@@ -435,12 +478,26 @@ def _loss(name: str, options: dict[str, Any] | None = None) -> Any:
 
 
 def _apply(name: str, options: dict[str, Any]) -> Any:
+    if "(" in name:
+        return _call(name)
     function = getattr(_module("layers"), name)
     given = {
         option: _tensor(value) if isinstance(value, np.ndarray) else value
         for option, value in options.items()
     }
     return lambda *tensors: function(*tensors, **given)
+
+
+def _call(call: str) -> Any:
+    """A call of the framework itself, of x and `more`, in PyTorch's words where others differ."""
+    names = _native_names()
+    if _CHOSEN[-1] == "torch":
+        names |= {"detach": names["torch"].detach}
+    elif _CHOSEN[-1] == "jittor":
+        names |= {"torch": names["jt"], "F": names["nn"], "detach": names["jt"].detach}
+    else:
+        names |= {"torch": names["ops"], "F": names["ops"], "detach": names["ops"].stop_gradient}
+    return eval(f"lambda x, *more: {call}", names)
 
 
 def _results(function: Any, arrays: list[np.ndarray]) -> list[Any]:

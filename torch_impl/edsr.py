@@ -17,7 +17,7 @@ from torch_impl.layers import Conv2d, pixel_shuffle
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions, scaled, and their input, (n, c, h, w) -> (n, c, h, w)."""
+    """Two convolutions, scaled, with a residual connection, (n, c, h, w) -> (n, c, h, w)."""
 
     def __init__(self, channels: int, *, scale: float):
         super().__init__()

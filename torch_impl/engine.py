@@ -1,4 +1,9 @@
-"""PyTorch behind the suite's engine contract (`restoration/engine/contract.py`)."""
+"""PyTorch behind the suite's engine contract (`restoration/engine/contract.py`).
+
+A mode of execution is put on a network by PyTorch's own forward hooks, never by replacing a method
+or by a module around another: names of parameters, of modules and of taps stay as they are, and
+whoever calls the network, an engine or a trainer, need not know its mode.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +15,17 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from restoration.engine.calls import arguments, name_outputs
-from restoration.engine.contract import Arrays, Gradients
+from restoration.arrays import Arrays
+from restoration.engine.calls import name_outputs
+from restoration.engine.contract import Gradients, Network
 from restoration.engine.execution import PLAIN, Execution
 from restoration.engine.state import check_state
 from restoration.engine.taps import Tap, TapRecorder
 from restoration.errors import UnavailableError
 from restoration.models.spec import Spec
-from torch_impl import losses
-
-_ADAM_BETAS = (0.9, 0.999)
-_ADAM_EPS = 1e-8
-_HALF = (torch.bfloat16, torch.float16)
+from torch_impl.arrays import to_arguments, to_numpy, to_outputs, to_tensor
+from torch_impl.training import TorchTrainer
 
 
 class TorchEngine:
@@ -44,54 +46,54 @@ class TorchEngine:
         torch.backends.cudnn.allow_tf32 = False  # by default convolutions on CUDA drop 13 bits
         self.dtype = getattr(torch, dtype)
 
-    def build(self, spec: Spec, execution: Execution = PLAIN) -> nn.Module:
+    def build(self, spec: Spec, execution: Execution = PLAIN) -> Network:
         network = getattr(importlib.import_module(f"torch_impl.{spec.module}"), spec.network)
-        model = network(spec).eval().to(self.device, self.dtype)
+        module = network(spec).eval().to(self.device, self.dtype)
         # Values are the same; convolutions then skip reordering their input and output.
-        model.to(memory_format=torch.channels_last)
-        model.spec = spec
+        module.to(memory_format=torch.channels_last)
         if execution.checkpointing:
-            _checkpoint(model, spec)
-        model.precision = execution.precision
+            _checkpoint(_find_class(module, spec.checkpointed_block))
         if execution.precision != "float32":
-            _keep_precise(model, spec)
-        return model
+            _autocast(module, self.device.type, getattr(torch, execution.precision))
+            _keep_float32(_find_class(module, spec.float32_block), self.device.type)
+        return Network(module, spec, execution)
 
-    def state(self, model: nn.Module) -> Arrays:
-        return {name: _to_numpy(value) for name, value in model.state_dict().items()}
+    def state(self, network: Network) -> Arrays:
+        return {name: to_numpy(value) for name, value in network.module.state_dict().items()}
 
-    def load(self, model: nn.Module, state: Mapping[str, np.ndarray]) -> None:
-        current = model.state_dict()
+    def load(self, network: Network, state: Mapping[str, np.ndarray]) -> None:
+        current = network.module.state_dict()
         shapes = {name: tuple(value.shape) for name, value in current.items()}
-        check_state(shapes, state, network=model.spec.network)
+        check_state(shapes, state, network=network.spec.network)
         with torch.no_grad():
             for name, value in current.items():
                 value.copy_(torch.from_numpy(np.array(state[name])))
 
     def run(
-        self, model: nn.Module, inputs: Mapping[str, np.ndarray], *, mode: str = "eager"
+        self, network: Network, inputs: Mapping[str, np.ndarray], *, mode: str = "eager"
     ) -> Arrays:
-        with torch.inference_mode(), self._precision(model):
-            result = model(*self._arguments(model.spec, inputs))
-        return _numpy_outputs(model.spec, result)
-
-    def call(self, model: nn.Module, method: str, *arguments: Any) -> Any:
         with torch.inference_mode():
-            return getattr(model, method)(*map(self._native, arguments))
+            result = network.module(*self._arguments(network.spec, inputs))
+        return to_outputs(network.spec, result)
+
+    def call(self, network: Network, method: str, *arguments: Any) -> Any:
+        native = [
+            to_tensor(value, self.device, self.dtype) if isinstance(value, np.ndarray) else value
+            for value in arguments
+        ]
+        with torch.inference_mode():
+            return getattr(network.module, method)(*native)
 
     def to_numpy(self, value: Any) -> np.ndarray:
-        return _to_numpy(value)
-
-    def _native(self, value: Any) -> Any:
-        return self._tensor(value) if isinstance(value, np.ndarray) else value
+        return to_numpy(value)
 
     def run_tapped(
-        self, model: nn.Module, inputs: Mapping[str, np.ndarray]
+        self, network: Network, inputs: Mapping[str, np.ndarray]
     ) -> tuple[Arrays, list[Tap]]:
         # Kept as copies: an activation may change its argument in place.
-        recorder = TapRecorder(torch.is_tensor, keep=_to_numpy, to_numpy=np.asarray)
+        recorder = TapRecorder(torch.is_tensor, keep=to_numpy, to_numpy=np.asarray)
         hooks = []
-        for name, module in model.named_modules():
+        for name, module in network.module.named_modules():
             hooks += [
                 module.register_forward_pre_hook(
                     lambda _m, args, name=name: recorder.enter(name, args)
@@ -101,7 +103,7 @@ class TorchEngine:
                 ),
             ]
         try:
-            outputs = self.run(model, inputs)
+            outputs = self.run(network, inputs)
         finally:
             for hook in hooks:
                 hook.remove()
@@ -109,32 +111,33 @@ class TorchEngine:
 
     def gradients(
         self,
-        model: nn.Module,
+        network: Network,
         inputs: Mapping[str, np.ndarray],
-        objective: Mapping[str, np.ndarray],
+        cotangents: Mapping[str, np.ndarray],
     ) -> Gradients:
-        values = self._arguments(model.spec, inputs)
+        spec = network.spec
+        values = self._arguments(spec, inputs)
         sources = {
             name: value.requires_grad_()
-            for name, value in zip(model.spec.inputs, values, strict=False)
+            for name, value in zip(spec.inputs, values, strict=False)
             if value is not None and value.is_floating_point()
         }
-        parameters = dict(model.named_parameters())
-        with self._precision(model):
-            outputs = name_outputs(model.spec, model(*values))
-        loss = sum(
-            (outputs[name] * self._tensor(probe)).mean() for name, probe in objective.items()
+        parameters = dict(network.module.named_parameters())
+        outputs = name_outputs(spec, network.module(*values))
+        total = sum(
+            (outputs[name] * to_tensor(cotangent, self.device, self.dtype)).mean()
+            for name, cotangent in cotangents.items()
         )
         wanted = [*sources.values(), *parameters.values()]
-        found = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
-        arrays = [_to_numpy(gradient) for gradient in found]
+        found = torch.autograd.grad(total, wanted, allow_unused=True, materialize_grads=True)
+        arrays = [to_numpy(gradient) for gradient in found]
         return Gradients(
             inputs=dict(zip(sources, arrays[: len(sources)], strict=True)),
             parameters=dict(zip(parameters, arrays[len(sources) :], strict=True)),
         )
 
-    def trainer(self, model: nn.Module, spec: Spec, *, learning_rate: float) -> TorchTrainer:
-        return TorchTrainer(self, model, spec, learning_rate)
+    def trainer(self, network: Network, *, learning_rate: float) -> TorchTrainer:
+        return TorchTrainer(network, learning_rate=learning_rate)
 
     def describe(self) -> dict[str, str]:
         return {
@@ -151,86 +154,8 @@ class TorchEngine:
             "no oneDNN": torch.backends.mkldnn.flags(enabled=False),
         }
 
-    def _precision(self, model: nn.Module) -> contextlib.AbstractContextManager[Any]:
-        """Matrix products and convolutions at the precision a network was built for."""
-        if model.precision == "float32":
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtype=getattr(torch, model.precision))
-
-    def _tensor(self, array: np.ndarray) -> Tensor:
-        # In the caller's memory where that can be: networks do not write to their inputs.
-        tensor = torch.from_numpy(np.require(array, requirements="CW")).to(self.device)
-        return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
-
     def _arguments(self, spec: Spec, inputs: Mapping[str, np.ndarray]) -> list[Tensor | None]:
-        spec.check_inputs(inputs)
-        return [None if value is None else self._tensor(value) for value in arguments(spec, inputs)]
-
-
-class TorchTrainer:
-    """Adam on the loss that a spec names."""
-
-    def __init__(self, engine: TorchEngine, model: nn.Module, spec: Spec, learning_rate: float):
-        self._engine = engine
-        self._model = model.train()
-        self._loss = getattr(losses, spec.require_loss())()
-        self._optimizer = torch.optim.Adam(
-            model.parameters(), lr=learning_rate, betas=_ADAM_BETAS, eps=_ADAM_EPS, weight_decay=0
-        )
-
-    @property
-    def learning_rate(self) -> float:
-        return float(self._optimizer.param_groups[0]["lr"])
-
-    @learning_rate.setter
-    def learning_rate(self, rate: float) -> None:
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-
-    def step(self, batch: Mapping[str, np.ndarray]) -> float:
-        inputs = {name: array for name, array in batch.items() if name != "target"}
-        with self._engine._precision(self._model):
-            outputs = self._model(*self._engine._arguments(self._model.spec, inputs))
-        named = name_outputs(self._model.spec, outputs)
-        taken = [named[name] for name in self._model.spec.trained_outputs]
-        loss = self._loss(*taken, self._engine._tensor(batch["target"]))
-        self._optimizer.zero_grad()
-        loss.backward()
-        self._optimizer.step()
-        return loss.item()
-
-
-def _checkpoint(model: nn.Module, spec: Spec) -> None:
-    """In training, let the spec's repeated parts compute activations again for gradients.
-
-    Random numbers, as of dropped paths, are drawn alike both times.
-    """
-    for part in _parts(model, spec.checkpointed_block):
-        forward = part.forward
-
-        def again(*values: Any, forward: Any = forward) -> Any:
-            if not torch.is_grad_enabled():
-                return forward(*values)
-            return checkpoint(forward, *values, use_reentrant=False)
-
-        part.forward = again
-
-
-def _keep_precise(model: nn.Module, spec: Spec) -> None:
-    """Leave the spec's precise parts in float32 under autocast: decisions must not flip."""
-    for part in _parts(model, spec.float32_block):
-        forward = part.forward
-
-        def exactly(*values: Tensor, forward: Any = forward) -> Any:
-            with torch.autocast(values[0].device.type, enabled=False):
-                return forward(*[value.float() for value in values])
-
-        part.forward = exactly
-
-
-def _parts(model: nn.Module, name: str) -> list[nn.Module]:
-    """All modules of a class in a network."""
-    return [module for module in model.modules() if type(module).__name__ == name]
+        return to_arguments(spec, inputs, self.device, self.dtype)
 
 
 def devices() -> list[str]:
@@ -238,16 +163,49 @@ def devices() -> list[str]:
     return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
 
-def _to_numpy(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy().copy()
+def _find_class(module: nn.Module, name: str) -> list[nn.Module]:
+    """All modules of a class in a network."""
+    return [part for part in module.modules() if type(part).__name__ == name]
 
 
-def _numpy_outputs(spec: Spec, result: Any) -> Arrays:
-    """Outputs by name; what was computed at half precision becomes float32, which holds it."""
-    return {
-        name: _to_numpy(value.float() if value.dtype in _HALF else value)
-        for name, value in name_outputs(spec, result).items()
-    }
+def _checkpoint(parts: list[nn.Module]) -> None:
+    """Activation checkpointing: in training, parts compute their activations again for gradients.
+
+    Random numbers, as of dropped paths, are drawn alike both times. This is the one of PyTorch's
+    ways that works by hooks; its wrapper would rename parameters, and its function is for the
+    model's code.
+    """
+    from torch.distributed._composable import checkpoint
+
+    for part in parts:
+        checkpoint(part)
+
+
+def _autocast(module: nn.Module, device: str, dtype: torch.dtype) -> None:
+    """Let a network compute matrix products and convolutions at another precision."""
+    _run_within(module, lambda: torch.autocast(device, dtype=dtype))
+
+
+def _keep_float32(parts: list[nn.Module], device: str) -> None:
+    """Leave parts in float32 under autocast: decisions must not flip."""
+    for part in parts:
+        part.register_forward_pre_hook(lambda _m, values: tuple(value.float() for value in values))
+        _run_within(part, lambda: torch.autocast(device, enabled=False))
+
+
+def _run_within(module: nn.Module, context: Any) -> None:
+    """Have a module compute within a context that `context()` makes for each call."""
+    entered: list[contextlib.AbstractContextManager[Any]] = []  # calls may be nested
+
+    def enter(_module: nn.Module, _arguments: Any) -> None:
+        entered.append(context())
+        entered[-1].__enter__()
+
+    def leave(*_: Any) -> None:
+        entered.pop().__exit__(None, None, None)
+
+    module.register_forward_pre_hook(enter)
+    module.register_forward_hook(leave, always_call=True)  # also after an error
 
 
 @contextlib.contextmanager

@@ -17,12 +17,12 @@ from restoration.models.kernel_prediction import KernelPredictionSpec
 from torch_impl.layers import (
     Conv2d,
     ConvTranspose2d,
+    expand,
+    global_avg_pool,
     leaky_relu,
     max_pool,
     pad_to,
-    repeat_map,
     softmax,
-    spatial_mean,
     upsample,
 )
 
@@ -57,7 +57,7 @@ class Up(nn.Module):
         self.merge = Conv2d(skip_channels + out_channels, out_channels, 3, padding=1, bias=True)
 
     def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
-        x = upsample(x, 2, mode="corners") if self.bilinear else self.up(x)
+        x = upsample(x, 2, mode="align_corners") if self.bilinear else self.up(x)
         x = self.double_conv(x)
         if skip is not None:
             x = torch.cat([skip, pad_to(x, skip.shape[2], skip.shape[3])], dim=1)
@@ -123,21 +123,21 @@ class KernelPrediction(nn.Module):
         feature5 = self.down5(max_pool(feature4, 2))
         feature6 = leaky_relu(self.bottom(max_pool(feature5, 2)), SLOPE)
 
-        x = self.kernel_up5(spatial_mean(feature6), repeat_map(spatial_mean(feature5), 2, 2))
-        x = self.kernel_up4(x, repeat_map(spatial_mean(feature4), 4, 4))
-        x = self.kernel_up3(x, repeat_map(spatial_mean(feature3), 8, 8))
-        x = self.kernel_up2(x, repeat_map(spatial_mean(feature2), 16, 16))
-        x = self.kernel_up1(x, repeat_map(spatial_mean(feature1), 32, 32))
+        x = self.kernel_up5(global_avg_pool(feature6), expand(global_avg_pool(feature5), 2, 2))
+        x = self.kernel_up4(x, expand(global_avg_pool(feature4), 4, 4))
+        x = self.kernel_up3(x, expand(global_avg_pool(feature3), 8, 8))
+        x = self.kernel_up2(x, expand(global_avg_pool(feature2), 16, 16))
+        x = self.kernel_up1(x, expand(global_avg_pool(feature1), 32, 32))
         if self.kernel_size == 65:
             x = self.kernel_up0(x)
         taps = self.kernel_head(x)
         n, kernels, height, width = taps.shape
-        taps = softmax(taps.reshape(n, kernels, height * width), axis=2)
+        taps = softmax(taps.reshape(n, kernels, height * width), dim=2)
 
         x = self.mask_up5(feature6, feature5)
         x = self.mask_up4(x, feature4)
         x = self.mask_up3(x, feature3)
         x = self.mask_up2(x, feature2)
         x = self.mask_up1(x, feature1)
-        masks = softmax(self.mask_head(x), axis=1)
+        masks = softmax(self.mask_head(x), dim=1)
         return taps.reshape(n, kernels, height, width), masks

@@ -11,18 +11,17 @@ down at which the second shows what the first shows here.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restoration.models.pwc_flow import PWCFlowSpec
-from torch_impl.correlation import cost_volume
+from torch_impl.cost_volume import cost_volume
 from torch_impl.layers import (
     Conv2d,
     ConvTranspose2d,
-    constant,
-    fill_map,
-    grid_sample,
     leaky_relu,
     resize_bilinear,
+    tensor_like,
 )
 
 SLOPE = 0.1
@@ -38,15 +37,21 @@ def warp(x: Tensor, flow: Tensor, *, padding: str, align_corners: bool) -> Tenso
     corners; where they are not aligned, a flow of zero no longer leaves the maps as they are.
     """
     h, w = flow.shape[2], flow.shape[3]
-    columns = constant([float(i) for i in range(w)], flow).reshape(1, 1, w)
-    rows = constant([float(i) for i in range(h)], flow).reshape(1, h, 1)
+    columns = tensor_like([float(i) for i in range(w)], flow).reshape(1, 1, w)
+    rows = tensor_like([float(i) for i in range(h)], flow).reshape(1, h, 1)
     right = (flow[:, 0] + columns) * (2 / max(w - 1, 1)) - 1
     down = (flow[:, 1] + rows) * (2 / max(h - 1, 1)) - 1
     grid = torch.stack([right, down], dim=3)
-    fetched = grid_sample(x, grid, padding=padding, align_corners=align_corners)
-    ones = fill_map(x[:, :1], 1.0)
-    share = grid_sample(ones, grid, padding="zeros", align_corners=align_corners)
-    return fetched * torch.where(share < VISIBLE, fill_map(share, 0.0), fill_map(share, 1.0))
+    fetched = F.grid_sample(
+        x, grid, mode="bilinear", padding_mode=padding, align_corners=align_corners
+    )
+    ones = torch.full_like(x[:, :1], 1.0)
+    share = F.grid_sample(
+        ones, grid, mode="bilinear", padding_mode="zeros", align_corners=align_corners
+    )
+    return fetched * torch.where(
+        share < VISIBLE, torch.full_like(share, 0.0), torch.full_like(share, 1.0)
+    )
 
 
 class PyramidLevel(nn.Module):
@@ -183,9 +188,9 @@ class PWCFlow(nn.Module):
         flow, x = self.decoder3(first3, second3, flow, x)
         flow, x = self.decoder2(first2, second2, flow, x)
         flow = resize_bilinear(flow + self.refiner(x), height, width)
-        units = constant([FLOW_UNIT_PX * width / wide, FLOW_UNIT_PX * height / tall], flow)
+        units = tensor_like([FLOW_UNIT_PX * width / wide, FLOW_UNIT_PX * height / tall], flow)
         return flow * units.reshape(1, 2, 1, 1)
 
     def levels(self, images: Tensor, count: int) -> list[Tensor]:
-        """The pyramid of images, computed once and repeated so many times."""
+        """The pyramid of images, computed once and repeated `count` times."""
         return [torch.cat([level] * count, dim=0) for level in self.pyramid(images)]

@@ -18,7 +18,7 @@ from torch_impl.layers import Conv2d, pixel_shuffle
 
 
 class DenseBlock(nn.Module):
-    """Convolutions that each see all before them, merged, and the input, (n, c, h, w) -> same."""
+    """Densely connected convolutions, merged, with a residual connection, (n, c, h, w) -> same."""
 
     def __init__(self, channels: int, growth: int, convolutions: int):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Spectroformer: a U-shaped transformer whose skips and enlargements work on spectra.
+"""Spectroformer: a U-shaped transformer whose skip connections and upsampling work on spectra.
 
 Source: Khan, Mishra, Mehta, Phutke, Vipparthi, Nandi, Murala, "Spectroformer: Multi-Domain Query
 Cascaded Transformer Network for Underwater Image Enhancement", WACV 2024; the variant whose weights
@@ -17,22 +17,20 @@ from restoration.models.spectroformer import SpectroformerSpec
 from torch_impl.layers import (
     Conv2d,
     angle,
-    constant,
     constant_parameter,
-    convolve,
-    dft2,
-    fill_map,
+    conv1x1,
+    conv2d,
+    fft2,
     gelu,
-    idft2,
+    global_avg_pool,
+    ifft2,
     irfft2,
     leaky_relu,
     matmul,
-    matmul_transposed,
     pixel_shuffle,
-    pointwise,
     rfft2,
     softmax,
-    spatial_mean,
+    tensor_like,
     zero_insert,
 )
 from torch_impl.phaseformer import Block, ChannelGate, Down, Up
@@ -41,8 +39,8 @@ from torch_impl.phaseformer import Block, ChannelGate, Down, Up
 def modulus(real: Tensor, imaginary: Tensor) -> Tensor:
     """Of complex numbers, without gradient at 0, any shape."""
     square = real * real + imaginary * imaginary
-    root = torch.sqrt(torch.where(square > 0, square, fill_map(square, 1.0)))
-    return torch.where(square > 0, root, fill_map(square, 0.0))
+    root = torch.sqrt(torch.where(square > 0, square, torch.full_like(square, 1.0)))
+    return torch.where(square > 0, root, torch.full_like(square, 0.0))
 
 
 def phase(real: Tensor, imaginary: Tensor) -> Tensor:
@@ -52,16 +50,16 @@ def phase(real: Tensor, imaginary: Tensor) -> Tensor:
     error in its imaginary part must not make -pi of it.
     """
     height, width = real.shape[2], real.shape[3]
-    rows = constant([1.0 if 2 * k % height == 0 else 0.0 for k in range(height)], real)
-    columns = constant([1.0 if 2 * k % width == 0 else 0.0 for k in range(width)], real)
+    rows = tensor_like([1.0 if 2 * k % height == 0 else 0.0 for k in range(height)], real)
+    columns = tensor_like([1.0 if 2 * k % width == 0 else 0.0 for k in range(width)], real)
     is_real = rows.reshape(1, 1, height, 1) * columns.reshape(1, 1, 1, width)
-    is_real = fill_map(real, 0.0) + is_real
-    return angle(real, torch.where(is_real > 0, fill_map(imaginary, 0.0), imaginary))
+    is_real = torch.full_like(real, 0.0) + is_real
+    return angle(real, torch.where(is_real > 0, torch.full_like(imaginary, 0.0), imaginary))
 
 
 def inverse_lengths(x: Tensor) -> Tensor:
     """One over the 2-norm of each map, (n, c, h, w) -> (n, c, 1, 1)."""
-    square = spatial_mean(x * x) * (x.shape[2] * x.shape[3])
+    square = global_avg_pool(x * x) * (x.shape[2] * x.shape[3])
     return 1 / torch.sqrt(torch.clamp(square, min=1e-24))
 
 
@@ -94,22 +92,24 @@ class CascadedAttention(nn.Module):
         n, c, h, w = x.shape
         heads, per_head = self.heads, c // self.heads
         q, k, v = torch.chunk(self.local1(self.expand1(x)), 3, dim=1)
-        likeness = matmul_transposed(
-            q.reshape(n, heads, per_head, h * w), k.reshape(n, heads, per_head, h * w)
+        likeness = matmul(
+            q.reshape(n, heads, per_head, h * w),
+            k.reshape(n, heads, per_head, h * w),
+            transpose_y=True,
         )
         likeness = likeness * inverse_lengths(q).reshape(n, heads, per_head, 1)
         likeness = likeness * inverse_lengths(k).reshape(n, heads, 1, per_head)
-        mixture = softmax(likeness * self.temperature, axis=3)
+        mixture = softmax(likeness * self.temperature, dim=3)
         x = matmul(mixture, v.reshape(n, heads, per_head, h * w))
         x = self.project1(x.reshape(n, c, h, w))
-        v = pointwise(x, self.expand2.weight[c:])
-        v = convolve(v, self.local2.weight[c:], padding=1, groups=c)
+        v = conv1x1(x, self.expand2.weight[c:])
+        v = conv2d(v, self.local2.weight[c:], padding=1, groups=c)
         x = matmul(mixture, v.reshape(n, heads, per_head, h * w))
         return self.project2(x.reshape(n, c, h, w))
 
 
 class SkipFusion(nn.Module):
-    """Filters a skip in space and in frequency, and gates it, (n, c, h, w) -> (n, c, h, w).
+    """Filters a skip connection in space and frequency, and gates it, (n, c, h, w) -> (n, c, h, w).
 
     Of the spectrum only the real part is kept. It is even, and stays so under 1x1 convolutions;
     hence half of it suffices.
@@ -130,7 +130,7 @@ class SkipFusion(nn.Module):
         spatial = leaky_relu(self.spatial2(leaky_relu(self.spatial1(x), 0.2)), 0.2)
         real, _ = rfft2(x)
         real = self.spectral2(gelu(self.spectral1(real)))
-        spectral = irfft2(real, fill_map(real, 0.0), width=x.shape[3])
+        spectral = irfft2(real, torch.full_like(real, 0.0), width=x.shape[3])
         spatial = spatial + self.spatial_skip(x)
         spectral = spectral + self.spectral_skip(x)
         return self.gate(self.merge(torch.cat([spatial, spectral], dim=1)))
@@ -151,10 +151,10 @@ class SpectralFilter(nn.Module):
         self.phase2 = Conv2d(channels, channels, 1, padding=0, bias=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        real, imaginary = dft2(x)
+        real, imaginary = fft2(x)
         size = self.modulus2(leaky_relu(self.modulus1(modulus(real, imaginary)), 0.1))
         turn = self.phase2(leaky_relu(self.phase1(phase(real, imaginary)), 0.1))
-        real, imaginary = idft2(size * torch.cos(turn), size * torch.sin(turn))
+        real, imaginary = ifft2(size * torch.cos(turn), size * torch.sin(turn))
         return modulus(real, imaginary)
 
 
@@ -176,12 +176,10 @@ class SpectralUp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.merge.weight[:, : self.half]
-        spectral = pointwise(pointwise(self.filter(x), self.post.weight), weight)
-        bias = pointwise(self.post.bias.reshape(1, self.half, 1, 1), weight).reshape(self.half)
+        spectral = conv1x1(conv1x1(self.filter(x), self.post.weight), weight)
+        bias = conv1x1(self.post.bias.reshape(1, self.half, 1, 1), weight).reshape(self.half)
         spatial = pixel_shuffle(self.conv(x), 2)
-        return zero_insert(spectral, 2) + pointwise(
-            spatial, self.merge.weight[:, self.half :], bias
-        )
+        return zero_insert(spectral, 2) + conv1x1(spatial, self.merge.weight[:, self.half :], bias)
 
 
 def blocks(count: int, channels: int, *, heads: int, hidden: int) -> nn.Sequential:

@@ -1,9 +1,11 @@
 """Moves weights between published layouts, the suite's own names, and file formats.
 
-Imports no framework, ever: files are read and written as data. `convert`, `inspect`, `diff`,
-`verify` and `scan` are what the command `weights-convert` offers.
+Imports no framework, ever: files are read and written as data. `load_weights` gives weights of a
+known model as arrays; `convert`, `inspect`, `diff`, `verify` and `scan` are what the command
+`weights-convert` offers.
 """
 
+from weights_convert.checkpoints.loading import LoadedWeights, load_weights
 from weights_convert.commands.conversion import Conversion, convert
 from weights_convert.commands.difference import Difference, TensorDifference, diff
 from weights_convert.commands.inspection import Inspection, TensorInfo, inspect
@@ -16,6 +18,7 @@ __all__ = [
     "Difference",
     "Finding",
     "Inspection",
+    "LoadedWeights",
     "MismatchError",
     "OutputError",
     "RoundTrip",
@@ -26,6 +29,7 @@ __all__ = [
     "convert",
     "diff",
     "inspect",
+    "load_weights",
     "scan",
     "verify",
 ]

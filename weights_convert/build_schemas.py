@@ -8,28 +8,29 @@ from typing import Any
 
 from restoration.errors import UnavailableError
 from restoration.models.registry import MODELS
-from weights_convert.checkpoints.schemas import FILE, FRAMEWORKS, entries_asked, fold
+from restoration.process.frameworks import FRAMEWORKS
+from weights_convert.checkpoints.schemas import FILE, ask_schemas, fold
 
 _MAY_TAKE_BYTES = 16 << 30
 
 
 def main() -> None:
-    """Ask a framework for the entries of every registered spec, and write them.
+    """Ask a framework for the schema of every registered spec, and write them.
 
     Raises:
         UnavailableError: no framework is installed, or it could not build the networks.
     """
     named = [(model.name, name) for model in MODELS.values() for name in model.specs]
     specs = [MODELS[model].specs[name] for model, name in named]
-    answers = entries_asked(specs, may_take_bytes=_MAY_TAKE_BYTES)
+    answers = ask_schemas(specs, may_take_bytes=_MAY_TAKE_BYTES)
     table: dict[str, dict[str, Any]] = {model: {} for model in MODELS}
-    for (model, name), spec, entries in zip(named, specs, answers, strict=True):
-        if entries is None:
+    for (model, name), spec, schema in zip(named, specs, answers, strict=True):
+        if schema is None:
             raise UnavailableError(
                 f"{model} {name}: expected a framework that builds it, got none; install one "
                 "of " + ", ".join(FRAMEWORKS)
             )
-        table[model][name] = {"spec": spec.to_dict(), "entries": fold(entries)}
+        table[model][name] = {"spec": spec.to_dict(), "entries": fold(schema)}
     text = json.dumps(table, indent=1)
     # One line for each entry.
     text = re.sub(r"\[\s+([^\[\]{}]+?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)

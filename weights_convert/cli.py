@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
@@ -72,14 +72,14 @@ def _convert(options: argparse.Namespace) -> int:
             report=report,
         )
     _print(options, result, _show_conversion)
-    return ExitCode.AGREE
+    return ExitCode.OK
 
 
 def _inspect(options: argparse.Namespace) -> int:
     with _bar(options, "reading") as report:
         result = inspect(options.file, key=options.key, allowed=options.allow, report=report)
     _print(options, result, _show_inspection)
-    return ExitCode.AGREE
+    return ExitCode.OK
 
 
 def _diff(options: argparse.Namespace) -> int:
@@ -88,22 +88,22 @@ def _diff(options: argparse.Namespace) -> int:
             options.first, options.second, key=options.key, allowed=options.allow, report=report
         )
     _print(options, result, _show_difference)
-    return ExitCode.AGREE if result.is_equal else ExitCode.DIFFER
+    return ExitCode.OK if result.is_equal else ExitCode.DIFFERENT
 
 
 def _verify(options: argparse.Namespace) -> int:
     with _bar(options, "through every format") as report:
         result = verify(options.file, key=options.key, allowed=options.allow, report=report)
     _print(options, result, _show_verification)
-    if not result.is_right:
-        return ExitCode.DIFFER
-    return ExitCode.AGREE if result.is_complete else ExitCode.INCOMPLETE
+    if not result.ok:
+        return ExitCode.DIFFERENT
+    return ExitCode.OK if result.is_complete else ExitCode.INCOMPLETE
 
 
 def _scan(options: argparse.Namespace) -> int:
     result = scan(options.file, allowed=options.allow)
     _print(options, result, _show_scan)
-    return ExitCode.AGREE if result.is_harmless else ExitCode.DIFFER
+    return ExitCode.OK if result.is_harmless else ExitCode.DIFFERENT
 
 
 def _show_conversion(result: Conversion) -> None:
@@ -132,13 +132,13 @@ def _show_conversion(result: Conversion) -> None:
 
 def _show_inspection(result: Inspection) -> None:
     print(f"file      {result.path}: {FORMATS[result.format].title}, {result.nbytes} bytes")
-    place = f" under {quoted(result.place)}" if result.place else ""
+    under = f" under {quoted(result.key_path)}" if result.key_path else ""
     prefix = f", prefix {quoted(result.prefix)} removed" if result.prefix else ""
     types = ", ".join(f"{count} {dtype}" for dtype, count in result.dtypes.items())
     elements = sum(math.prod(tensor.shape) for tensor in result.tensors)
-    print(f"weights   {len(result.tensors)} tensors ({types}), {elements} elements{place}{prefix}")
-    if result.beside:
-        print(f"beside    {_list(result.beside)}")
+    print(f"weights   {len(result.tensors)} tensors ({types}), {elements} elements{under}{prefix}")
+    if result.extra:
+        print(f"extra     {_list(result.extra)}")
     scores = ", ".join(f"{model} {score:.3f}" for model, score in result.scores.items())
     print(f"model     {result.model or 'none'} (scores: {scores or 'no model knows these names'})")
     if result.spec:
@@ -238,16 +238,24 @@ def _bar(options: argparse.Namespace, what: str) -> Iterator[Report]:
         yield report
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong options are bad input; argparse's own exit code means something else here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(ExitCode.BAD_INPUT, f"{self.prog}: {message}\n")
+
+
 def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     """The parser and the names of its commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="weights-convert",
         description="Converts checkpoints between PyTorch, Jittor, MindSpore, NumPy and "
         "safetensors, and between published and the suite's own names. Needs no framework, and "
         "never runs what is in a file. `weights-convert IN OUT` is short for `convert IN OUT`.",
         epilog="Exit codes: 0 done, equal, harmless; 1 differs (diff, verify), not harmless "
         "(scan); 2 could not be written, or not by every format (verify); 3 bad input: damaged, "
-        "hostile, unknown, or does not fit the model.",
+        "hostile, unknown, or does not fit the model; or wrong options.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

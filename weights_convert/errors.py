@@ -30,6 +30,7 @@ class MismatchError(InputError):
         unexpected: Sequence[str],
         misshapen: Mapping[str, str],
         where: str,
+        next_step: str,
     ):
         self.missing = tuple(missing)
         self.unexpected = tuple(unexpected)
@@ -48,7 +49,7 @@ class MismatchError(InputError):
             expected="every entry of the network, each once",
             got=", ".join(found),
             where=where,
-            next_step="--partial converts what fits",
+            next_step=next_step,
         )
 
     def lines(self) -> list[str]:

@@ -4,7 +4,7 @@ A file names its arrays by call: images "lr" (or "lr_CALL"), "coord_CALL" (n, q,
 q, 2), and results "rgb_CALL", or "train_CALL" where the network was in training mode. All calls on
 images of one size become one batch: an image that took part in several calls is there several
 times, and shorter lists of queries are repeated up to the length of the longest, with factors of
-zero in the objective. The authors' LM-CiaoSR leaves out the skip in training; ours does not, so
+zero in the cotangents. The authors' LM-CiaoSR leaves out the skip in training; ours does not, so
 what it is expected to give there is the authors' result and the skip.
 """
 
@@ -12,32 +12,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
+from parity.judge.measurement import ArrayKey
 from restoration.errors import InputError
 from restoration.models import continuous
 from restoration.models.continuous import ContinuousSpec
-from restoration.models.lmf import LMCiaoSRSpec
+from restoration.models.spec import Spec
 
 Arrays = dict[str, np.ndarray]
+_WITHOUT_SKIP_IN_TRAINING = "models.lmciaosr.LMCiaoSR"
 
 
 @dataclass(frozen=True)
 class Merged:
-    """One batch, as the fields of a case; see `parity.cases.Case`."""
+    """One batch, as the fields of a case; see `parity.cases.case.Case`."""
 
     inputs: Arrays
-    objective: Arrays
-    expected: Arrays
+    cotangents: Arrays
+    expected: dict[ArrayKey, np.ndarray]
     copies: tuple[int, ...]
 
 
 @dataclass
 class _Call:
-    """One call: its images' name and their pixels, where it looks, and its results with probes.
+    """One call: its images' name and their pixels, where it looks, and its results with cotangents.
 
-    results: pairs of a result (n, q, 3) and its probe (empty if the file has none), and whether
+    results: pairs of a result (n, q, 3) and its cotangent (empty if the file has none), and whether
     the network was in training mode.
     """
 
@@ -51,12 +54,28 @@ class _Call:
         return self.place["index"].shape[2]
 
 
-def merge(spec: ContinuousSpec, content: Mapping[str, np.ndarray]) -> list[Merged]:
-    """The batches of a file, one for each size of image."""
-    calls = list(_calls(spec, content))
+def merge(spec: Spec, content: Mapping[str, np.ndarray], *, authors_class: str) -> list[Merged]:
+    """The batches of a file, one for each size of image.
+
+    authors_class: that computed the results.
+
+    Raises:
+        InputError: the network takes no places, or a call lacks its places or cells.
+    """
+    if set(spec.inputs) != set(ContinuousSpec.inputs):
+        raise InputError(
+            f"calls of {spec.network}",
+            expected=f"a continuous network, which takes {', '.join(ContinuousSpec.inputs)}",
+            got=f"one that takes {', '.join(spec.inputs)}",
+            where="metadata 'kind' and 'class' of a golden file",
+            next_step="a file with one run of a network has the kind 'model'",
+        )
+    looking = cast(ContinuousSpec, spec)
+    calls = list(_calls(looking, content))
     sizes = dict.fromkeys(call.image.shape[2:] for call in calls)
     batches = [[call for call in calls if call.image.shape[2:] == size] for size in sizes]
-    return [_merge(spec, batch, content) for batch in batches]
+    lacks_skip = authors_class == _WITHOUT_SKIP_IN_TRAINING
+    return [_merge(looking, batch, content, lacks_skip_in_training=lacks_skip) for batch in batches]
 
 
 def _calls(spec: ContinuousSpec, content: Mapping[str, np.ndarray]) -> Iterator[_Call]:
@@ -68,11 +87,11 @@ def _calls(spec: ContinuousSpec, content: Mapping[str, np.ndarray]) -> Iterator[
         call = "train" if output == "train_batch" else call
         if call not in found:
             found[call] = _read_call(spec, content, call)
-        result, probe = (
+        result, cotangent = (
             _as_list(content.get(f"{group}/{output}", np.zeros(0)))
             for group in ("outputs", "probes")
         )
-        found[call].results.append((result, probe, mode == "train"))
+        found[call].results.append((result, cotangent, mode == "train"))
     yield from found.values()
 
 
@@ -105,7 +124,13 @@ def _as_list(pixels: np.ndarray) -> np.ndarray:
     return pixels.transpose(0, 2, 3, 1).reshape(len(pixels), -1, 3)
 
 
-def _merge(spec: ContinuousSpec, calls: list[_Call], content: Mapping[str, np.ndarray]) -> Merged:
+def _merge(
+    spec: ContinuousSpec,
+    calls: list[_Call],
+    content: Mapping[str, np.ndarray],
+    *,
+    lacks_skip_in_training: bool,
+) -> Merged:
     """One batch from calls on images of one size."""
     longest = max(call.queries for call in calls)
     total = sum(len(call.image) for call in calls)
@@ -129,27 +154,27 @@ def _merge(spec: ContinuousSpec, calls: list[_Call], content: Mapping[str, np.nd
         first = int(firsts[call.image_name])
         copies += range(first, first + n)
         skip = _Skip(spec, call)
-        objective = np.zeros((n, longest, 3))
-        for result, probe, is_training in call.results:
-            lacks_skip = is_training and isinstance(spec, LMCiaoSRSpec)
+        cotangents = np.zeros((n, longest, 3))
+        for result, cotangent, is_training in call.results:
+            lacks_skip = is_training and lacks_skip_in_training
             whole = result + skip.apply() if lacks_skip else result
-            if probe.size:
-                # Each result's mean is over itself, the objective's over the whole batch.
-                objective[:, :q] += probe.astype(np.float64) * (total * longest / (n * q))
+            if cotangent.size:
+                # Each result's mean is over itself, the gradients' over the whole batch.
+                cotangents[:, :q] += cotangent.astype(np.float64) * (total * longest / (n * q))
                 if lacks_skip:
                     by_image[call.image_name][:n] += skip.transposed(
-                        probe.astype(np.float64) / probe.size
+                        cotangent.astype(np.float64) / cotangent.size
                     )
-        parts.setdefault("objective", []).append(objective)
+        parts.setdefault("cotangents", []).append(cotangents)
         parts.setdefault("rgb", []).append(whole.take(repeated, 1))
     whole = {name: np.concatenate(arrays) for name, arrays in parts.items()}
-    rgb, objective = whole.pop("rgb"), whole.pop("objective")
-    expected = {"output/rgb": rgb}
+    rgb, cotangents = whole.pop("rgb"), whole.pop("cotangents")
+    expected = {ArrayKey.output("rgb"): rgb}
     if has_gradients:
-        expected["gradient/input/image"] = np.concatenate(list(by_image.values()))
+        expected[ArrayKey.input_gradient("image")] = np.concatenate(list(by_image.values()))
     return Merged(
         inputs={name: whole[name] for name in spec.inputs},
-        objective={"rgb": objective} if objective.any() else {},
+        cotangents={"rgb": cotangents} if cotangents.any() else {},
         expected=expected,
         copies=tuple(copies),
     )

@@ -1,4 +1,4 @@
-"""What is installed, which devices each framework can use, what is missing and what mends it.
+"""What is installed, which devices each framework can use, what is missing and what fixes it.
 
 Every finding is gathered on its own: whatever is broken, the others are still told.
 """
@@ -11,32 +11,31 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from parity.report.progress import Progress
+from restoration.errors import UnavailableError
 from restoration.process import cache
-from restoration.process.launch import Worker, probe
+from restoration.process.frameworks import framework_of
+from restoration.process.launch import Process, Worker
 
-PINS = {"torch": "torch==2.13.0", "jittor": "jittor==1.3.11.0", "mindspore": "mindspore==2.10.0"}
 _LIBRARIES = ("numpy", "scipy", "scikit-image", "imageio", "opencv-python-headless", "safetensors")
 _FREE_GB = 2  # what compiled kernels and the arrays of a run need at most, with room to spare
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor's report. mend: the command that puts it right, or ""."""
+    """One line of the doctor's report. fix: the command that puts it right, or ""."""
 
     subject: str
-    is_right: bool
+    ok: bool
     text: str
-    mend: str = ""
+    fix: str = ""
 
 
 def examine(workers: Sequence[Worker], progress: Progress) -> list[Finding]:
@@ -55,17 +54,15 @@ def examine(workers: Sequence[Worker], progress: Progress) -> list[Finding]:
 
 
 def print_findings(findings: Sequence[Finding], console: Console) -> None:
-    """The findings as a table, then the commands that mend what is wrong."""
+    """The findings as a table, then the commands that fix what is wrong."""
     table = Table(show_header=False, box=None)
     for finding in findings:
-        mark = "[green]ok[/]" if finding.is_right else "[bold red]wrong[/]"
+        mark = "[green]ok[/]" if finding.ok else "[bold red]wrong[/]"
         table.add_row(mark, finding.subject, finding.text)
     console.print(table)
     for finding in findings:
-        if finding.mend:
-            console.print(
-                f"to mend {finding.subject}: {finding.mend}", soft_wrap=True, markup=False
-            )
+        if finding.fix:
+            console.print(f"to fix {finding.subject}: {finding.fix}", soft_wrap=True, markup=False)
 
 
 def to_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
@@ -83,9 +80,9 @@ def _guarded(subject: str, find: Callable[[], Finding]) -> Finding:
 
 def _python() -> Finding:
     version = platform.python_version()
-    is_right = sys.version_info[:2] == (3, 11)
-    mend = "" if is_right else "make PYTHON=/path/to/python3.11 test"
-    return Finding("Python", is_right, f"{version} ({sys.executable}); tested with 3.11", mend)
+    ok = sys.version_info[:2] == (3, 11)
+    fix = "" if ok else "make PYTHON=/path/to/python3.11 test"
+    return Finding("Python", ok, f"{version} ({sys.executable}); tested with 3.11", fix)
 
 
 def _machine() -> Finding:
@@ -106,30 +103,32 @@ def _cache() -> Finding:
     folder = cache.folder("jittor")
     free_gb = shutil.disk_usage(folder).free / 2**30
     text = f"{folder.parent}, {free_gb:.0f} GiB free"
-    mend = "" if free_gb > _FREE_GB else f"{cache.VARIABLE}=/folder/on/a/larger/disk parity run"
-    return Finding("cache", not mend, text, mend)
+    fix = "" if free_gb > _FREE_GB else f"{cache.VARIABLE}=/folder/on/a/larger/disk parity run"
+    return Finding("cache", not fix, text, fix)
 
 
 def _library(name: str) -> Finding:
     try:
         return Finding(name, True, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
-        mend = f"{sys.executable} -m pip install --editable ."
-        return Finding(name, False, "not installed", mend)
+        fix = f"{sys.executable} -m pip install --editable ."
+        return Finding(name, False, "not installed", fix)
 
 
 def _framework(worker: Worker, progress: Progress) -> Finding:
-    """Start the framework's worker and ask."""
-    with tempfile.TemporaryDirectory(prefix="parity-doctor-") as folder:
-        outcome, reason = probe(
-            worker, Path(folder), lambda text: progress.show(worker.framework, text)
-        )
-    progress.finish(worker.framework, "examined")
-    if reason:
-        pin = PINS.get(worker.framework, worker.framework)
-        return Finding(worker.framework, False, reason, f"{worker.python} -m pip install {pin}")
-    details = ", ".join(f"{key} {value}" for key, value in outcome.engine.items())
-    text = f"{details}; devices: {', '.join(outcome.devices)}"
-    if outcome.warnings:
-        return Finding(worker.framework, False, f"{text}; {'; '.join(outcome.warnings)}")
-    return Finding(worker.framework, True, text)
+    """Start the framework and ask what it is."""
+    warnings: list[str] = []
+    try:
+        with Process(
+            worker, show=functools.partial(progress.show, worker.framework), warn=warnings.append
+        ) as process:
+            engine, devices = process.engine, process.devices
+    except UnavailableError as problem:
+        row = framework_of(worker.package)
+        mend = row.how_to_install(worker.python) if row else ""
+        return Finding(worker.framework, False, str(problem), mend)
+    finally:
+        progress.finish(worker.framework, "examined")
+    details = ", ".join(f"{key} {value}" for key, value in engine.items())
+    text = f"{details}; devices: {', '.join(devices)}"
+    return Finding(worker.framework, not warnings, "; ".join([text, *warnings]))

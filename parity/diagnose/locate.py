@@ -7,63 +7,57 @@ module; if it is an exit, what entered agreed, so the fault is in the module its
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from parity.judge.verdicts import ArrayVerdict, CaseVerdict, Verdict
+from parity.judge.measurement import ArrayKey, ArrayKind, TapPlace
+from parity.judge.verdicts import CaseVerdict, Verdict
 
 
-def first_fault(case: CaseVerdict, taps: Sequence[Mapping[str, Any]]) -> str:
+def first_fault(case: CaseVerdict, taps: Sequence[ArrayKey]) -> str:
     """The first faulty module in words, or "" if nothing differs.
 
     taps: the reference's, in order of occurrence.
     """
-    verdicts = {array.name: array for array in case.arrays}
-    if all(array.verdict is not Verdict.DIFFER for array in case.arrays):
+    verdicts = {array.key: array.verdict for array in case.arrays}
+    differing = [array for array in case.arrays if array.verdict is Verdict.DIFFER]
+    if not differing:
         return ""
-    changed = [name for name in verdicts if name.startswith("parameter/") and _bad(verdicts[name])]
+    changed = [array.key for array in differing if array.key.kind is ArrayKind.PARAMETER]
     if changed:
-        first = changed[0].removeprefix("parameter/")
-        return f"{len(changed)} parameters changed by loading, as {first}"
+        return f"{len(changed)} parameters changed by loading, as {changed[0].name}"
+    places = [tap.place for tap in taps]
     previous = ""
-    for tap in taps:
-        found = verdicts[f"tap/{tap['key']}"]
-        if found.verdict is Verdict.DIFFER:
-            return _describe(tap, previous, taps)
-        if found.verdict is Verdict.INCOMPLETE:
-            return f"{_name(tap['module'])}: the port never ran it"
-        previous = tap["module"] if tap["kind"] == "out" else previous
+    for tap, place in zip(taps, places, strict=True):
+        if verdicts[tap] is Verdict.DIFFER:
+            return _describe(place, previous, places)
+        if verdicts[tap] is Verdict.INCOMPLETE:
+            return f"{_name(place.module)}: the port never ran it"
+        previous = place.module if place.side == "out" else previous
     backward = [
-        name.removeprefix("gradient/parameter/")
-        for name in verdicts
-        if name.startswith("gradient/parameter/") and _bad(verdicts[name])
+        array.key.name for array in differing if array.key.kind is ArrayKind.PARAMETER_GRADIENT
     ]
     if backward:
-        return _last_module(backward, taps)
-    other = next(array for array in case.arrays if array.verdict is Verdict.DIFFER)
-    return f"{other.name}: {other.why}; every module agrees, so the fault is outside them"
-
-
-def _bad(array: ArrayVerdict) -> bool:
-    return array.verdict is Verdict.DIFFER
+        return _last_module(backward, places)
+    other = differing[0]
+    return f"{other.key}: {other.why}; every module agrees, so the fault is outside them"
 
 
 def _name(module: str) -> str:
     return module or "the network"
 
 
-def _describe(tap: Mapping[str, Any], previous: str, taps: Sequence[Mapping[str, Any]]) -> str:
+def _describe(tap: TapPlace, previous: str, taps: Sequence[TapPlace]) -> str:
     """In words, whose code is at fault when a tap is the first that differs."""
-    module: str = tap["module"]
-    if tap["kind"] == "in":
+    module = tap.module
+    if tap.side == "in":
         if not module:
             return "the inputs differ before the network has run"
         caller = _name(module.rpartition(".")[0])
         after = f" after {previous}" if previous else ""
         return f"{module}: its input differs, so the code of {caller} that calls it{after}"
-    children = [other for other in taps if _is_child(other["module"], module)]
+    children = [other for other in taps if _is_child(other.module, module)]
     if children:
-        return f"{_name(module)}: its own code after {children[-1]['module']}"
+        return f"{_name(module)}: its own code after {children[-1].module}"
     return module
 
 
@@ -71,12 +65,12 @@ def _is_child(module: str, parent: str) -> bool:
     return module != parent and (not parent or module.startswith(parent + "."))
 
 
-def _last_module(parameters: Sequence[str], taps: Sequence[Mapping[str, Any]]) -> str:
+def _last_module(parameters: Sequence[str], taps: Sequence[TapPlace]) -> str:
     """The module nearest to the output among those with wrong gradients.
 
     An error of the backward pass spreads from the output to the input.
     """
-    order = {tap["module"]: place for place, tap in enumerate(taps)}
+    order = {tap.module: place for place, tap in enumerate(taps)}
     modules = [parameter.rpartition(".")[0] for parameter in parameters]
     last = max(modules, key=lambda module: order.get(module, -1))
     return f"{last}: the outputs agree, the gradients from here to the input do not"

@@ -13,9 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import oaconvolve
 
-from restoration.errors import InputError
+from restoration.errors import InputError, picture_packages
 from restoration.images import borders
 
 LIMIT_MB = 1024
@@ -161,6 +160,8 @@ class KernelField:
         n, count, height, width = self.masks.shape
         if image.ndim != 4 or image.shape[::2] != (n, height) or image.shape[3] != width:
             raise _shape_error("image", f"({n}, c, {height}, {width})", image.shape)
+        with picture_packages():
+            from scipy.signal import oaconvolve
         padded = borders.pad(image.astype(np.float64), self.size_px // 2, border=border)
         flipped = self.flipped().kernels.astype(np.float64)
         blurred = np.zeros(image.shape)

@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RestorationError as problem:
         print(f"restoration.blur.pictures: {problem}", file=sys.stderr)
         return problem.exit_code
-    return ExitCode.AGREE
+    return ExitCode.OK
 
 
 def _write_pictures(options: argparse.Namespace) -> None:

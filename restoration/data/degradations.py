@@ -7,9 +7,8 @@ is flipped), with a symmetric border.
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import oaconvolve
 
-from restoration.errors import InputError
+from restoration.errors import InputError, picture_packages
 from restoration.images import borders
 
 _INERTIA = 0.85  # how much of its velocity a shaken camera keeps from one step to the next
@@ -21,7 +20,7 @@ def gaussian_kernel(
 ) -> np.ndarray:
     """A Gaussian blur, (size_px, size_px).
 
-    sigma_px: one standard deviation, or one along each of two axes turned by `angle_rad`.
+    sigma_px: one standard deviation, or one along each of two axes rotated by `angle_rad`.
 
     Raises:
         InputError: an even or non-positive size, or a standard deviation not above 0.
@@ -72,6 +71,8 @@ def motion_kernel(size_px: int, rng: np.random.Generator) -> np.ndarray:
 
 def blur(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Convolve each channel with a kernel, (..., h, w) -> (..., h, w), dtype kept."""
+    with picture_packages():
+        from scipy.signal import oaconvolve
     padded = borders.pad(image.astype(np.float64), kernel.shape[0] // 2, border="symmetric")
     shape = (1,) * (image.ndim - 2) + kernel.shape
     blurred = oaconvolve(padded, kernel.reshape(shape), mode="valid", axes=(-2, -1))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.core import multiarray, numeric
 
 from restoration import images
 from restoration.errors import InputError
@@ -19,12 +18,12 @@ from restoration.errors import InputError
 BLURRED = "img_blur"
 """The key of the blurred image, (h, w, 3) uint8; "img_gt" and "blur_mask" may stand beside it."""
 
-_NUMPY: Any = (multiarray, numeric, np.lib.format)  # what is used of them has no types
-_MULTIARRAY, _NUMERIC, _FORMAT = _NUMPY
+_FORMAT: Any = np.lib.format  # what is used of it has no types
+# The functions by which NumPy pickles are private and move between its versions: it names them.
 _ALLOWED = {
-    "_reconstruct": _MULTIARRAY._reconstruct,
-    "scalar": _MULTIARRAY.scalar,
-    "_frombuffer": _NUMERIC._frombuffer,
+    "_reconstruct": np.empty(0).__reduce__()[0],
+    "scalar": np.float32(0).__reduce__()[0],
+    "_frombuffer": np.empty(1).__reduce_ex__(5)[0],
     "ndarray": np.ndarray,
     "dtype": np.dtype,
 }

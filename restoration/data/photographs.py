@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import skimage.data
 
 from restoration import images
 from restoration.data import degradations
-from restoration.errors import InputError, unknown_name
+from restoration.errors import InputError, picture_packages, unknown_name
 
 PHOTOGRAPHS = ("astronaut", "coffee", "cat", "rocket")
 _KERNEL_PX = 15
@@ -22,6 +21,8 @@ def photograph(name: str, *, height_px: int, width_px: int) -> np.ndarray:
     """
     if name not in PHOTOGRAPHS:
         raise unknown_name("photograph", name, PHOTOGRAPHS, where="restoration/data/photographs.py")
+    with picture_packages():
+        import skimage.data
     pixels = images.from_array(getattr(skimage.data, name)()).pixels
     height, width = pixels.shape[2:]
     if height_px > height or width_px > width:

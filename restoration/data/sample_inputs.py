@@ -6,10 +6,11 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, shift
 
+from restoration.arrays import Arrays
 from restoration.data import degradations
 from restoration.data.photographs import photograph, sharp_and_blurred
+from restoration.errors import picture_packages
 from restoration.models import continuous
 from restoration.models.continuous import ContinuousSpec
 from restoration.models.kernel_prediction import GAMMA
@@ -18,7 +19,6 @@ from restoration.models.nimbusr import NIMBUSRSpec
 from restoration.models.self_blind_vsr import SelfBlindVSRSpec
 from restoration.models.spec import Spec
 
-Arrays = dict[str, np.ndarray]
 _VARYING_KERNELS = 4
 _VARYING_KERNEL_PX = 9
 _FASTEST_PX = 3.0  # of a moving picture, from frame to frame
@@ -81,6 +81,8 @@ def varying_kernels(count: int, height: int, width: int, *, seed: int) -> Arrays
         ]
     )
     heights = rng.standard_normal((count, _VARYING_KERNELS, height, width))
+    with picture_packages():
+        from scipy.ndimage import gaussian_filter
     smooth = gaussian_filter(heights, sigma=(0, 0, height / 8, width / 8))
     masks = np.exp(smooth * 4 / smooth.std())
     return {
@@ -110,6 +112,8 @@ def _moving(
     names: tuple[str, ...], count: int, *, height_px: int, width_px: int, seed: int
 ) -> np.ndarray:
     """Clips of a window that moves over a photograph, not by whole pixels, (n, count, 3, h, w)."""
+    with picture_packages():
+        from scipy.ndimage import shift
     speed_px = np.random.default_rng(seed).uniform(0.5, _FASTEST_PX, size=2)
     margin_px = int(count * _FASTEST_PX)
     clips = []

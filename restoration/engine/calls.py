@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from restoration.arrays import Arrays
+from restoration.engine.contract import Engine, Network
 from restoration.engine.taps import leaves
 from restoration.errors import InputError
 from restoration.models.spec import Spec
@@ -30,3 +34,15 @@ def arguments(spec: Spec, inputs: Mapping[str, Any]) -> list[Any]:
     while values and values[-1] is None:
         values.pop()
     return values
+
+
+def run(engine: Engine, network: Network, inputs: Mapping[str, np.ndarray]) -> Arrays:
+    """The network's outputs, of one image at a time where its mode of execution says so."""
+    if not network.execution.per_sample:
+        return engine.run(network, inputs)
+    count = len(next(iter(inputs.values())))
+    runs = [
+        engine.run(network, {name: array[place : place + 1] for name, array in inputs.items()})
+        for place in range(count)
+    ]
+    return {name: np.concatenate([outputs[name] for outputs in runs]) for name in runs[0]}

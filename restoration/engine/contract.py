@@ -12,23 +12,35 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from restoration.arrays import Arrays
 from restoration.engine.execution import PLAIN, Execution
 from restoration.engine.taps import Tap
 from restoration.models.spec import Spec
 
-Arrays = dict[str, np.ndarray]
+
+@dataclass(frozen=True)
+class Network:
+    """A network that an engine built: the framework's module, of what spec, in what mode.
+
+    module: a `torch.nn.Module`, `jittor.nn.Module` or `mindspore.nn.Cell`, with nothing on it that
+    is not the framework's own.
+    """
+
+    module: Any
+    spec: Spec
+    execution: Execution = PLAIN
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """Derivatives of an objective by the floating-point inputs and by the parameters."""
+    """A vector-Jacobian product by the floating-point inputs and by the parameters."""
 
     inputs: Arrays
     parameters: Arrays
 
 
 class Trainer(Protocol):
-    """Optimises a model with Adam; made by `Engine.trainer`. The rate may be set between steps."""
+    """Trains a network with Adam; made by `Engine.trainer`. The rate may be set between steps."""
 
     learning_rate: float
 
@@ -46,27 +58,29 @@ class Engine(Protocol):
     name: str
     modes: tuple[str, ...]
 
-    def build(self, spec: Spec, execution: Execution = PLAIN) -> Any:
+    def build(self, spec: Spec, execution: Execution = PLAIN) -> Network:
         """A network in evaluation mode.
 
         Raises:
             UnavailableError: the framework has no such mode of execution on this device.
         """
 
-    def state(self, model: Any) -> Arrays:
+    def state(self, network: Network) -> Arrays:
         """Copies of all parameters and buffers under the suite's names, in order of declaration."""
 
-    def load(self, model: Any, state: Mapping[str, np.ndarray]) -> None:
+    def load(self, network: Network, state: Mapping[str, np.ndarray]) -> None:
         """Set all parameters and buffers.
 
         Raises:
             InputError: lists every missing, unexpected and misshapen entry; nothing is changed.
         """
 
-    def run(self, model: Any, inputs: Mapping[str, np.ndarray], *, mode: str = "eager") -> Arrays:
+    def run(
+        self, network: Network, inputs: Mapping[str, np.ndarray], *, mode: str = "eager"
+    ) -> Arrays:
         """The network's outputs by name, without gradients."""
 
-    def call(self, model: Any, method: str, *arguments: Any) -> Any:
+    def call(self, network: Network, method: str, *arguments: Any) -> Any:
         """A method of the network, without gradients, for work that is done in steps.
 
         Arguments that are NumPy arrays become the framework's; results stay as they are, to be
@@ -76,16 +90,25 @@ class Engine(Protocol):
     def to_numpy(self, value: Any) -> np.ndarray:
         """An array of the framework's as NumPy."""
 
-    def run_tapped(self, model: Any, inputs: Mapping[str, np.ndarray]) -> tuple[Arrays, list[Tap]]:
+    def run_tapped(
+        self, network: Network, inputs: Mapping[str, np.ndarray]
+    ) -> tuple[Arrays, list[Tap]]:
         """Outputs, and what entered and left every module, in order; hooks are removed after."""
 
     def gradients(
-        self, model: Any, inputs: Mapping[str, np.ndarray], objective: Mapping[str, np.ndarray]
+        self,
+        network: Network,
+        inputs: Mapping[str, np.ndarray],
+        cotangents: Mapping[str, np.ndarray],
     ) -> Gradients:
-        """Gradients of sum over outputs of mean(output * objective[output])."""
+        """Gradients of the sum, over outputs named in `cotangents`, of mean(output * cotangent)."""
 
-    def trainer(self, model: Any, spec: Spec, *, learning_rate: float) -> Trainer:
-        """Puts the model in training mode; the loss is the one that the spec names."""
+    def trainer(self, network: Network, *, learning_rate: float) -> Trainer:
+        """Puts the network in training mode; the loss is the one that its spec names.
+
+        Raises:
+            InputError: the spec names no loss.
+        """
 
     def describe(self) -> dict[str, str]:
         """Versions, device and precision."""

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from restoration.errors import InputError
-
-Arrays = dict[str, np.ndarray]
-
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -47,7 +41,7 @@ class Execution:
                     expected=expected,
                     got=repr(value),
                     where="mode of execution",
-                    next_step="see restoration.engine.Execution",
+                    next_step="see restoration.engine.execution.Execution",
                 )
 
 
@@ -60,15 +54,3 @@ LOW_MEMORY: Mapping[str, Execution] = {
     "mindspore": Execution(precision="float16", per_sample=True, max_side_px=256),
 }
 """What saves memory, as far as each framework can on CPU; LMD-ViT has a smaller spec beside it."""
-
-
-def run(engine: Any, model: Any, inputs: Mapping[str, np.ndarray], execution: Execution) -> Arrays:
-    """The network's outputs, of one image at a time where the mode says so."""
-    if not execution.per_sample:
-        return engine.run(model, inputs)
-    count = len(next(iter(inputs.values())))
-    runs = [
-        engine.run(model, {name: array[place : place + 1] for name, array in inputs.items()})
-        for place in range(count)
-    ]
-    return {name: np.concatenate([outputs[name] for outputs in runs]) for name in runs[0]}

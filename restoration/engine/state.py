@@ -6,10 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from restoration.arrays import Arrays
 from restoration.errors import InputError
-
-Arrays = dict[str, np.ndarray]
-
 
 _LISTED = 5  # how many names an error shows of each kind
 
@@ -41,7 +39,7 @@ def check_state(
         )
 
 
-def fill_weights(
+def load_partial(
     own: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray]
 ) -> tuple[Arrays, list[str]]:
     """Weights of a file where they fit a network's own, and what did not.

@@ -7,9 +7,8 @@ here: a caller that wants this does it first, and says so.
 from __future__ import annotations
 
 import numpy as np
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from restoration.errors import InputError
+from restoration.errors import InputError, picture_packages
 
 _SSIM_WINDOW_PX = 11
 
@@ -23,6 +22,8 @@ def psnr_db(truth: np.ndarray, image: np.ndarray) -> float:
     truth, image = _pair(truth, image)
     if np.array_equal(truth, image):
         return float("inf")  # scikit-image says so too, after a division warning
+    with picture_packages():
+        from skimage.metrics import peak_signal_noise_ratio
     return float(peak_signal_noise_ratio(truth, image, data_range=1.0))
 
 
@@ -65,6 +66,8 @@ def ssim(truth: np.ndarray, image: np.ndarray) -> float:
             where="restoration.evaluation.metrics.ssim",
             next_step="quote only the PSNR of images as small as this",
         )
+    with picture_packages():
+        from skimage.metrics import structural_similarity
     return float(
         structural_similarity(
             truth,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from restoration.errors import InputError
+from restoration.errors import InputError, picture_packages
 from restoration.images.metadata import Metadata
 
 READABLE = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -62,10 +62,8 @@ def read_image(path: str | os.PathLike[str], *, max_megapixels: float = MAX_MEGA
             where=str(path),
             next_step="check the path",
         )
-    try:
+    with picture_packages():
         from restoration.images import decode
-    except ModuleNotFoundError as missing:
-        raise needs_decoders(missing) from missing
     try:
         found = decode.decode(path, max_megapixels=max_megapixels)
     except decode.UnsupportedError as problem:
@@ -90,17 +88,6 @@ def read_image(path: str | os.PathLike[str], *, max_megapixels: float = MAX_MEGA
 def _reason(problem: Exception) -> str:
     """What a library found, in one line: its kind where it says nothing."""
     return " ".join(str(problem).split()) or type(problem).__name__
-
-
-def needs_decoders(missing: ModuleNotFoundError) -> InputError:
-    """The error where a library that pictures need is not installed."""
-    return InputError(
-        "pictures",
-        expected=f"the library {missing.name}, which reads and writes them",
-        got="none",
-        where="this environment",
-        next_step="install one of the extras: pip install 'restoration-suite[torch]'",
-    )
 
 
 def from_array(raw: np.ndarray, *, where: str = "array") -> Image:
@@ -192,10 +179,8 @@ def write_image(path: str | os.PathLike[str], image: Image, *, quality: int | No
             next_step="leave it out to have it chosen",
         )
     _require_finite(image, path)
-    try:
+    with picture_packages():
         from restoration.images import encode
-    except ModuleNotFoundError as missing:
-        raise needs_decoders(missing) from missing
     fitting = image
     if suffix not in _DEEP and image.bits != 8:
         fitting = replace(fitting, bits=8)

@@ -18,12 +18,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
 
-from restoration.engine.contract import Engine
+from restoration.engine.contract import Engine, Network
 from restoration.errors import InputError
 from restoration.models import continuous
 from restoration.models.lmf import ModulatedSpec
@@ -97,7 +96,12 @@ class Renderer:
     """
 
     def __init__(
-        self, engine: Engine, model: Any, spec: ModulatedSpec, image: np.ndarray, cell: np.ndarray
+        self,
+        engine: Engine,
+        network: Network,
+        spec: ModulatedSpec,
+        image: np.ndarray,
+        cell: np.ndarray,
     ):
         if spec.modulation == "none":
             raise InputError(
@@ -109,11 +113,11 @@ class Renderer:
             )
         self.image = image
         self.height, self.width = image.shape[2:]
-        self._engine, self._model, self._spec = engine, model, spec
+        self._engine, self._network, self._spec = engine, network, spec
         self._latents = engine.call(
-            model, "latents", image, (cell * (self.height, self.width))[None]
+            network, "latents", image, (cell * (self.height, self.width))[None]
         )
-        strength = engine.call(model, "strength", self._latents)
+        strength = engine.call(network, "strength", self._latents)
         self._strength = engine.to_numpy(strength).reshape(self.height, self.width)
 
     def strength(self, coord: np.ndarray) -> np.ndarray:
@@ -127,13 +131,13 @@ class Renderer:
         found = continuous.lookup(
             self._spec, coord[None], cell[None], height=self.height, width=self.width
         )
-        rgb = self._engine.call(self._model, "render", self._latents, *found.values())
+        rgb = self._engine.call(self._network, "render", self._latents, *found.values())
         return self._engine.to_numpy(rgb)[0]
 
 
 def render(
     engine: Engine,
-    model: Any,
+    network: Network,
     spec: ModulatedSpec,
     images: np.ndarray,
     *,
@@ -148,7 +152,11 @@ def render(
     """
     parts = [
         _render_one(
-            Renderer(engine, model, spec, images[i : i + 1], cell), coord, cell, tables, is_clamped
+            Renderer(engine, network, spec, images[i : i + 1], cell),
+            coord,
+            cell,
+            tables,
+            is_clamped,
         )
         for i in range(len(images))
     ]
@@ -194,7 +202,7 @@ def _render_one(
 
 def build_tables(
     engine: Engine,
-    model: Any,
+    network: Network,
     spec: ModulatedSpec,
     images: Iterable[np.ndarray],
     *,
@@ -212,7 +220,7 @@ def build_tables(
     for image in images:
         height, width = (round(size * scale) for size in image.shape[2:])
         cell = continuous.output_cell(height, width, scale=scale)
-        renderer = Renderer(engine, model, spec, image, cell)
+        renderer = Renderer(engine, network, spec, image, cell)
         reference = renderer.colors(continuous.make_coord(height, width), cell).reshape(
             height, width, 3
         )

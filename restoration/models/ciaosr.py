@@ -26,7 +26,7 @@ class CiaoSRSpec(ContinuousSpec):
     logits of the attention over neighbors are divided by.
     """
 
-    module: ClassVar[str] = "implicit"
+    module: ClassVar[str] = "ciaosr"
     network: ClassVar[str] = "CiaoSR"
     has_skip: ClassVar[bool] = True
 

@@ -26,11 +26,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from restoration.arrays import Arrays
 from restoration.errors import InputError
 from restoration.images import tiling
 from restoration.models.edsr import EDSRSpec
 from restoration.models.encoder import EncoderSpec
-from restoration.models.model import Arrays, Model, PublishedWeights
+from restoration.models.model import Model, PublishedWeights
 from restoration.models.rdn import RDNSpec
 from restoration.models.spec import Spec
 from restoration.models.swinir import SwinIRSpec

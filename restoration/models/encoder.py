@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from restoration.arrays import Arrays
 from restoration.images import tiling
-from restoration.models.model import Arrays, Model
+from restoration.models.model import Model
 from restoration.models.spec import Spec, check_image
 
 

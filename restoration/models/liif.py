@@ -15,7 +15,7 @@ class LIIFSpec(ContinuousSpec):
     hidden: hidden layers of the render network. ensemble, unfold, cell: as in `LMLIIFSpec`.
     """
 
-    module: ClassVar[str] = "implicit"
+    module: ClassVar[str] = "liif"
     network: ClassVar[str] = "LIIF"
 
     hidden: tuple[int, ...] = (256, 256, 256, 256)

@@ -105,7 +105,7 @@ class LMCiaoSRSpec(ModulatedSpec):
     across scales, 2, 3 or 4. temperature: what the logits of the attention over neighbors are
     divided by. as_published: keep two faults that the published weights were trained with, the 3x3
     neighborhood's channels cut as if they came place by place, and the neighbors' offset divided
-    by the size twice, which leaves nearly nothing of it; False mends both, for training anew.
+    by the size twice, which leaves nearly nothing of it; False corrects both, for training anew.
     """
 
     module: ClassVar[str] = "lmf"

@@ -16,7 +16,7 @@ class LTESpec(ContinuousSpec):
     pairing: how they are the frequencies of y and x: "interleaved", or "halves" (lte-fast).
     """
 
-    module: ClassVar[str] = "implicit"
+    module: ClassVar[str] = "lte"
     network: ClassVar[str] = "LTE"
     has_skip: ClassVar[bool] = True
 

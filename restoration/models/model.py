@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from restoration.arrays import Arrays
 from restoration.errors import InputError, unknown_name
 from restoration.images import tiling
 from restoration.models.spec import Spec
-
-Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)

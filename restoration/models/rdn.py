@@ -13,7 +13,7 @@ from restoration.models.model import PublishedWeights
 class RDNSpec(UpsamplingEncoderSpec):
     """RDN; see `UpsamplingEncoderSpec` for the scale.
 
-    width: channels between blocks. blocks: dense blocks, of so many convolutions, of which each
+    width: channels between blocks. blocks: dense blocks, each of `convolutions` convolutions, which
     adds `growth` channels. The paper's "B" is the default, its "A" is blocks 20, convolutions 6,
     growth 32.
     """

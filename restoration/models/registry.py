@@ -10,7 +10,7 @@ from restoration.errors import unknown_name
 from restoration.models.model import Model
 from restoration.models.spec import Spec
 
-_STEMS = (
+STEMS = (
     "mimo_unet",
     "kernel_prediction",
     "lmd_vit",
@@ -29,7 +29,7 @@ _STEMS = (
 )
 """Files of models; a line here is what it takes for the suite to know one."""
 
-_FILES = [importlib.import_module(f"restoration.models.{stem}") for stem in _STEMS]
+_FILES = [importlib.import_module(f"restoration.models.{stem}") for stem in STEMS]
 
 MODELS: Mapping[str, Model] = {model.name: model for file in _FILES for model in file.MODELS}
 

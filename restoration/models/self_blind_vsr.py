@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from restoration.arrays import Arrays
 from restoration.errors import InputError
-from restoration.models.model import Arrays, Model, PublishedWeights
+from restoration.models.model import Model, PublishedWeights
 from restoration.models.spec import Spec
 
 

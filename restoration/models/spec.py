@@ -153,7 +153,7 @@ class Spec:
 
 
 def has_counts(values: tuple[int, ...], length: int) -> bool:
-    """Whether there are so many whole numbers of at least one."""
+    """Whether there is a certain number of whole numbers of at least one."""
     return len(values) == length and all(isinstance(v, int) and v >= 1 for v in values)
 
 
@@ -178,5 +178,5 @@ def check_image(image: np.ndarray, *, name: str, channels: int, multiple: int, w
             expected=f"height and width multiples of {multiple}",
             got=f"{height}x{width}",
             where=where,
-            next_step="restoration.tiling.pad_to_multiple pads and tells what to crop",
+            next_step="Model.to_inputs extends an image, Model.to_image crops the result",
         )

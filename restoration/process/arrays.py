@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 
 Arrays = Mapping[str, np.ndarray]
 
-PROBLEM_FILE = "problem.safetensors"  # inputs/, weights/ and objective/ that every engine gets
-TRUTH_FILE = "truth.safetensors"  # the reference's float64 answers
+PROBLEM_FILE = "problem.safetensors"  # inputs/, weights/ and cotangents/ that every engine gets
+TRUTH_FILE = "truth.safetensors"  # the reference's float64 results
 GIVEN_FILE = "given.safetensors"  # what the case brings of the problem and of expected results
 
 

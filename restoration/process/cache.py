@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from pathlib import Path
 
@@ -23,6 +24,16 @@ def folder(name: str) -> Path:
         return _made(user / "restoration-suite" / name)
     except OSError:
         return _made(Path(tempfile.gettempdir()) / f"restoration-suite-{os.getuid()}" / name)
+
+
+def link(place: Path, target: Path) -> None:
+    """Make or renew a symbolic link; other processes see the old one or the new one."""
+    if place.is_symlink() and Path(os.readlink(place)) == target:
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    fresh = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
+    fresh.symlink_to(target)
+    os.replace(fresh, place)
 
 
 def _made(path: Path) -> Path:

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from restoration.models import registry
 from weights_convert import convert
-from weights_convert.checkpoints.schemas import entries_of_catalogued
+from weights_convert.checkpoints.schemas import registered
 
 ARRAYS = {
     "head.weight": np.full((2, 3), 0.7310586, np.float32),
@@ -110,11 +110,11 @@ def _mindspore_value(name: str, array: np.ndarray) -> bytes:
 
 def said(model: str) -> str | None:
     """The model, where it has to be said because another one has the same names and shapes."""
-    own = [entries_of_catalogued(spec) for spec in registry.MODELS[model].specs.values()]
+    own = list(registered(model).values())
     others = (
-        entries_of_catalogued(spec)
-        for other in registry.MODELS.values()
-        if other.name != model
-        for spec in other.specs.values()
+        schema
+        for other in registry.MODELS
+        if other != model
+        for schema in registered(other).values()
     )
-    return model if any(entries in own for entries in others) else None
+    return model if any(schema in own for schema in others) else None

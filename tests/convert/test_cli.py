@@ -72,7 +72,7 @@ def test_inspect(capsys: pytest.CaptureFixture[str], published: Path) -> None:
     assert lines[1].startswith("weights   76 tensors (76 float32), ")
     assert lines[1].endswith("elements under model")
     assert lines[2:5] == [
-        "beside    epoch",
+        "extra     epoch",
         "model     mimo_unet (scores: mimo_unet 1.000, mimo_unet_plus 0.760)",
         "spec      type=MIMOUNetSpec, width=8, blocks=1, skip_dropout=0.0, resize=nearest",
     ]
@@ -168,3 +168,25 @@ def test_help_names_every_command_and_exit_code(capsys: pytest.CaptureFixture[st
     text = capsys.readouterr().out
     for word in ("convert", "inspect", "diff", "verify", "scan", "3 bad input"):
         assert word in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("x.pth",),
+        ("convert", "x.pth", "y.npz", "--to", "theirs"),
+        ("inspect",),
+        ("diff", "x.pth"),
+        ("scan", "x.pth", "--fast"),
+    ],
+)
+def test_wrong_options_exit_3(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 3
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("usage: weights-convert")

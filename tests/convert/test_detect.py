@@ -20,7 +20,8 @@ from weights_convert.checkpoints import detect, schemas
 from weights_convert.checkpoints.schemas import Entry
 from weights_convert.files.tensors import DTYPES, Held, Tensor, from_numpy
 from weights_convert.naming.tables import NameTable
-from weights_convert.published import Layout, layouts
+from weights_convert.published import layouts
+from weights_convert.published.layout import Layout
 
 FULL = Path(__file__).parents[1] / "golden" / "full"
 CONTENTS = {path.stem: json.loads(path.read_text()) for path in sorted(FULL.glob("*.json"))}
@@ -74,7 +75,7 @@ def _no_framework(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_no_framework")
 @pytest.mark.parametrize(("model", "layout"), TABLES)
-def test_every_table_is_recognised_without_a_framework(model: str, layout: str) -> None:
+def test_every_table_is_recognized_without_a_framework(model: str, layout: str) -> None:
     tensors = _table(model, layout)
     forced = said(model) if model in layouts() else None
     found = detect.detect(tensors, TABLES[model, layout]["config"], model=forced, where="x")
@@ -89,7 +90,7 @@ def test_every_table_is_recognised_without_a_framework(model: str, layout: str) 
 
 @pytest.mark.usefixtures("_no_framework")
 @pytest.mark.parametrize(("model", "layout"), PUBLISHED)
-def test_the_suites_own_names_are_recognised(model: str, layout: str) -> None:
+def test_the_suites_own_names_are_recognized(model: str, layout: str) -> None:
     published, config = _table(model, layout), TABLES[model, layout]["config"]
     names = detect.detect(published, config, model=said(model), where="x").ours
     own = {ours: published[name] for name, ours in names.items()}
@@ -157,7 +158,7 @@ def test_other_sizes_without_a_framework_are_no_perfect_match() -> None:
 
 
 def test_what_would_take_too_much_memory_is_not_built() -> None:
-    assert schemas.entries_asked([MIMOUNetSpec(width=40_000)], may_take_bytes=2 << 30) == [None]
+    assert schemas.ask_schemas([MIMOUNetSpec(width=40_000)], may_take_bytes=2 << 30) == [None]
 
 
 def test_weights_of_no_known_model() -> None:
@@ -201,12 +202,7 @@ def twins(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Tensors]:
         for model, network in _NETWORKS.items()
     }
     monkeypatch.setattr(detect, "layouts", lambda: known)
-    monkeypatch.setattr(detect, "catalogued_specs", lambda model: [_SPECS[model]])
-    monkeypatch.setattr(
-        detect,
-        "entries_of_catalogued",
-        lambda spec: next(networks[model] for model in _SPECS if _SPECS[model] == spec),
-    )
+    monkeypatch.setattr(detect, "registered", lambda model: {_SPECS[model]: networks[model]})
     return {
         model: {f"net.{name}": _tensor(entry.shape) for name, entry in network.items()}
         for model, network in networks.items()
@@ -242,13 +238,12 @@ def test_a_near_twin_that_is_forced_lists_what_does_not_fit(
     assert found.unexpected == tuple(f"net.second.{number}.weight" for number in range(12))
 
 
-def test_the_catalogues_entries_are_those_of_the_networks(
+def test_the_listed_schemas_are_those_of_the_networks(
     backends: Callable[[str], Backend],
 ) -> None:
     for model in registry.MODELS.values():
         for name, spec in model.specs.items():
-            assert spec in schemas.catalogued_specs(model.name)
-            listed = schemas.entries_of_catalogued(spec)
+            listed = schemas.registered(model.name).get(spec)
             assert listed is not None, (
                 f"{model.name} {name}: python -m weights_convert.build_schemas"
             )
@@ -280,13 +275,13 @@ _PARTS = st.sampled_from(("conv", "0", "1", "2", "3", "weight", "10"))
         max_size=30,
     )
 )
-def test_entries_are_folded_without_loss(listed: dict[str, Entry]) -> None:
+def test_schemas_are_folded_without_loss(listed: dict[str, Entry]) -> None:
     folded = schemas.fold(listed)
     assert schemas.unfold(json.loads(json.dumps(folded))) == listed
     assert len(folded) <= len(listed)
 
 
-def test_entries_fold_to_a_line_for_each_kind() -> None:
+def test_schemas_fold_to_a_line_for_each_kind() -> None:
     listed = {f"stage.{n}.conv{k}.weight": Entry("float32", (3,)) for n in range(8) for k in "12"}
     assert schemas.fold(listed) == {
         "stage.[0-7].conv1.weight": ["float32", 3],

@@ -90,7 +90,7 @@ def test_what_mindspores_optimizers_keep_is_no_weight(backends: Backends, tmp_pa
     names = backends("mindspore").call("convert.work.mindspore_train", str(path))
     checkpoint = open_checkpoint(path)
     assert list(checkpoint.tensors) == names
-    assert {"moment1.0.weight", "learning_rate", "beta1_power"} <= checkpoint.beside.keys()
+    assert {"moment1.0.weight", "learning_rate", "beta1_power"} <= checkpoint.extra.keys()
 
 
 def test_what_safetensors_writes_is_read(backends: Backends, tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_every_format_gives_the_same_content(backends: Backends, tmp_path: Path)
     verification = verify(source)
     assert {trip.format for trip in verification.round_trips} == WRITABLE.keys()
     assert {trip.content for trip in verification.round_trips} == {verification.content}
-    assert verification.is_right
+    assert verification.ok
     assert verification.is_complete
     for first in WRITABLE:
         convert(source, tmp_path / first, to="kept", target_format=first)

@@ -33,7 +33,8 @@ from weights_convert.files.output import Output, Sink
 from weights_convert.files.tensors import Tensor
 from weights_convert.formats import WRITABLE
 from weights_convert.naming.tables import NameTable
-from weights_convert.published import Layout, layouts
+from weights_convert.published import layouts
+from weights_convert.published.layout import Layout
 
 ROOT = Path(__file__).resolve().parents[2]
 Arrays = dict[str, np.ndarray]
@@ -41,14 +42,14 @@ Arrays = dict[str, np.ndarray]
 
 @pytest.fixture(autouse=True)
 def _no_framework(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a machine where none is installed; `test_convert_detect.py` asks them."""
+    """As on a machine where none is installed; `test_detect.py` asks them."""
     monkeypatch.setattr(schemas, "FRAMEWORKS", ())
 
 
 def _weights(model: str) -> Arrays:
     """Weights of the tiny model under the suite's names."""
     random = np.random.default_rng(0)
-    listed = schemas.entries_of_catalogued(registry.find(model).spec("tiny"))
+    listed = schemas.registered(model).get(registry.find(model).spec("tiny"))
     assert listed, f"{model}: python -m weights_convert.build_schemas"
     return {
         name: random.standard_normal(entry.shape).astype(entry.dtype)
@@ -133,7 +134,7 @@ def test_container_prefix_and_rest(source: Path, tmp_path: Path) -> None:
     assert kept.kept == ("epoch", "optimizer")
     assert "optimizer state was kept as it is" in kept.notes[0]
     found = inspect(tmp_path / "kept.pth")
-    assert (found.place, found.beside) == ("model", ("epoch", "optimizer"))
+    assert (found.key_path, found.extra) == ("model", ("epoch", "optimizer"))
     with pytest.raises(InputError, match="expected a format that holds more than tensors by name"):
         convert(source, tmp_path / "kept.npz", keep_rest=True)
 
@@ -203,7 +204,7 @@ def test_manifest_in_safetensors_and_beside_others(source: Path, tmp_path: Path)
     content = source.read_bytes()
     assert inside["source"]["sha256"] == hashlib.sha256(content).hexdigest()
     assert inside["source"]["bytes"] == len(content)
-    assert inside["source"]["place"] == "model"
+    assert inside["source"]["key_path"] == "model"
     assert inside["model"] == "mimo_unet"
     assert inside["tensors"]["stem.weight"] == {
         "from": "module.feat_extract.0.main.0.weight",
@@ -225,8 +226,7 @@ def test_mindspore_suffixes_of_a_known_model_are_understood(
     known = {"small": Layout(("Small",), table, lambda shapes, config: MIMOUNetSpec(width=100))}
     for module in (detect, conversion):
         monkeypatch.setattr(module, "layouts", lambda: known)
-    monkeypatch.setattr(detect, "catalogued_specs", lambda model: [MIMOUNetSpec(width=100)])
-    monkeypatch.setattr(detect, "entries_of_catalogued", lambda spec: network)
+    monkeypatch.setattr(detect, "registered", lambda model: {MIMOUNetSpec(width=100): network})
     weights = {name: np.ones(one.shape, np.float32) for name, one in network.items()}
     native = {
         "net.norm.gamma": weights["norm.weight"],
@@ -426,7 +426,7 @@ def test_progress_goes_from_nothing_to_all(tmp_path: Path) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from restoration import memory
+from restoration.process import memory
 from weights_convert import convert
 memory.reset_peak()
 before = memory.peak_mb()

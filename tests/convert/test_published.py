@@ -12,6 +12,7 @@ import pytest
 from restoration.errors import InputError
 from restoration.models import registry
 from tests.backends import Backend
+from weights_convert.checkpoints.loading import read_state
 from weights_convert.published import layout_of_class, layouts
 
 FULL = Path(__file__).parents[1] / "golden" / "full"
@@ -39,7 +40,7 @@ def test_every_published_name_maps_one_to_one(
     layout = layouts()[model]
     # The values of constants are seen in the golden files.
     learned = {name: a for name, a in published.items() if not layout.table.is_constant(name)}
-    spec, ours = layout.read(learned, {}, where="table")
+    spec, ours = read_state(layout, learned, {}, where="table")
     assert spec == registry.find(model).specs[weights.spec]
     expected = backends("torch").call("shapes", spec)
     assert {name: array.shape for name, array in ours.items()} == expected
@@ -70,9 +71,12 @@ def test_names_of_another_model_are_listed() -> None:
             },
             where="x.safetensors",
         )
-    with pytest.raises(InputError, match=r"expected an entry 'stem\.weight'.*as down\.body"):
-        layouts()["mimo_unet"].read(
-            {"down.body.0.weight": state["down.body.0.weight"]}, {}, where="x.safetensors"
+    with pytest.raises(InputError, match=r"got no entry 'stem\.weight'.*as down\.body"):
+        read_state(
+            layouts()["mimo_unet"],
+            {"down.body.0.weight": state["down.body.0.weight"]},
+            {},
+            where="x.safetensors",
         )
 
 

@@ -177,20 +177,20 @@ def mindspore_train(path: str) -> list[str]:
 def save_network(path: str, spec: Spec) -> Arrays:
     """Write a network of the suite as its framework does; its weights."""
     engine = work._engine()
-    model = engine.build(spec)
+    network = engine.build(spec)
     if engine.name == "torch":
         import torch
 
-        torch.save(model.state_dict(), path)
+        torch.save(network.module.state_dict(), path)
     elif engine.name == "jittor":
         import jittor as jt
 
-        jt.save(model.state_dict(), path)
+        jt.save(network.module.state_dict(), path)
     else:
         import mindspore as ms
 
-        ms.save_checkpoint(model, path)
-    return engine.state(model)
+        ms.save_checkpoint(network.module, path)
+    return engine.state(network)
 
 
 def _torch_save(path: str, kind: str, **options: Any) -> Payload:

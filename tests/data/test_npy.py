@@ -53,11 +53,14 @@ def test_every_protocol(tmp_path: Path, protocol: int) -> None:
     assert sample["n"] == 3
 
 
-def test_names_of_numpy_2(tmp_path: Path) -> None:
+def test_names_of_the_other_numpy(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.npy", {"img_blur": BLURRED})
     content = path.read_bytes()
-    assert b"numpy.core.multiarray" in content
-    path.write_bytes(content.replace(b"numpy.core.multiarray", b"numpy._core.multiarray"))
+    ours, other = b"numpy.core.multiarray", b"numpy._core.multiarray"
+    if ours not in content:
+        ours, other = other, ours
+    assert ours in content
+    path.write_bytes(content.replace(ours, other))
     assert np.array_equal(npy.read_sample(path)["img_blur"], BLURRED)
 
 

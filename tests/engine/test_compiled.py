@@ -14,6 +14,8 @@ import pytest
 
 from tests.backends import ROOT, Backend
 
+pytestmark = pytest.mark.frameworks("mindspore")
+
 VARIABLE = "RESTORATION_MINDSPORE_KERNELS"
 PREPARE = """
 from mindspore_impl import runtime
@@ -30,7 +32,7 @@ def mindspore(
     """MindSpore with its kernels chosen."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, request.param)
-        backend = Backend("mindspore", tmp_path_factory.mktemp("kernels") / "mindspore.log")
+        backend = Backend("mindspore", tmp_path_factory.mktemp("kernels"))
     yield backend
     backend.close()
 
@@ -80,11 +82,11 @@ def test_functions_against_pytorch(
 
 @pytest.mark.parametrize("border", ["zeros", "reflect"])
 @pytest.mark.parametrize("shape", [(3, 4, 5, 6), (2, 2, 2, 3), (40, 8, 8, 33)], ids=str)
-def test_window_conv_against_pytorch(
+def test_depthwise_conv_against_pytorch(
     mindspore: Backend, backends: Callable[[str], Backend], border: str, shape: tuple[int, ...]
 ) -> None:
     weights = {"weight": _draw(shape[3], 1, 3, 3), "bias": _draw(shape[3])}
-    arguments = ("WindowConv", [shape[3]], {"border": border}, weights)
+    arguments = ("DepthwiseConv2d", [shape[3]], {"border": border}, weights)
     x, probe = _draw(*shape), _draw(*shape)[::-1].copy()
     _, found = mindspore.call("module_layer", *arguments, x)
     _close(found, backends("torch").call("module_layer", *arguments, x)[1])
@@ -99,7 +101,7 @@ def test_many_like_summands_keep_their_digits(mindspore: Backend) -> None:
     """The gradient of a bias adds a number per pixel, here half a million equal ones."""
     weights = {"weight": np.ones((1, 1, 3, 3), np.float32), "bias": np.zeros(1, np.float32)}
     x = np.full((8192, 8, 8, 1), 0.1, np.float32)
-    arguments = ("WindowConv", [1], {"border": "reflect"}, weights, [x, x])
+    arguments = ("DepthwiseConv2d", [1], {"border": "reflect"}, weights, [x, x])
     _, by_weight, by_bias = mindspore.call("module_layer_gradients", *arguments)
     np.testing.assert_allclose(by_bias, x.size * 0.1, rtol=1e-6)
     np.testing.assert_allclose(by_weight, x.size * 0.01, rtol=1e-6)

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from parity.measure.measure import seeded_weights
+from parity.measure.weights import seeded_weights
 from restoration.data.photographs import sharp_and_blurred
 from restoration.models.mimo_unet import MIMOUNetSpec
 from restoration.models.registry import MODELS
+from restoration.process.frameworks import FRAMEWORKS
 from tests.backends import Backend, RaisedError
-from tests.conftest import FRAMEWORKS, example
+from tests.conftest import example
 
 SPEC = MIMOUNetSpec(width=4, blocks=1)
 SHARP, BLURRED = sharp_and_blurred(("cat",), height_px=16, width_px=24, seed=0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
-from parity.measure.measure import seeded_weights
-from restoration.engine.execution import LOW_MEMORY, PLAIN, Execution, run
+from parity.measure.weights import seeded_weights
+from restoration.engine.calls import run
+from restoration.engine.contract import Network
+from restoration.engine.execution import LOW_MEMORY, PLAIN, Execution
 from restoration.engine.state import load_partial
 from restoration.errors import InputError
 from restoration.images.resize import fit_within
@@ -66,15 +67,15 @@ class _Doubling:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def run(self, model: Any, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(self, network: Network, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         self.batches.append(len(inputs["image"]))
         return {"restored": 2 * inputs["image"]}
 
 
 def test_images_go_one_by_one() -> None:
     engine = _Doubling()
-    mode = Execution(per_sample=True)
-    found = run(engine, None, {"image": IMAGES}, mode)
+    network = Network(None, SPEC, Execution(per_sample=True))
+    found = run(engine, network, {"image": IMAGES})  # type: ignore[arg-type]
     assert engine.batches == [1, 1]
     assert np.array_equal(found["restored"], 2 * IMAGES)
 
@@ -82,15 +83,15 @@ def test_images_go_one_by_one() -> None:
 def test_restoring_says_what_it_reduced_and_gives_the_image_back() -> None:
     told: list[str] = []
     image = RNG.random((1, 3, 100, 60), np.float32)
-    mode = Execution(max_side_px=50)
+    network = Network(None, SPEC, Execution(max_side_px=50))
     engine = _Doubling()
-    found = restore(engine, None, MODEL, SPEC, image, execution=mode, report=told.append)  # type: ignore[arg-type]
+    found = restore(engine, network, MODEL, image, report=told.append)  # type: ignore[arg-type]
     assert found.shape == (1, 3, 50, 30)
     assert found.max() <= 1
     assert told == ["reduced from 100x60 to 50x30: the longest side may have 50 pixels"]
     assert np.allclose(found, (2 * fit_within(image, 50)).clip(0, 1))
     told.clear()
-    restore(engine, None, MODEL, SPEC, image, execution=PLAIN, report=told.append)  # type: ignore[arg-type]
+    restore(engine, Network(None, SPEC), MODEL, image, report=told.append)  # type: ignore[arg-type]
     assert told == []
 
 
@@ -154,6 +155,41 @@ def test_recomputation_gives_the_same_gradients(backends: Callable[[str], Backen
     assert plain.keys() == again.keys()
     for name, array in plain.items():
         np.testing.assert_allclose(again[name], array, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_recomputation_is_of_blocks_and_renames_nothing(
+    backends: Callable[[str], Backend],
+) -> None:
+    torch = backends("torch")
+    plain = torch.call("calls_in_training", SPEC, IMAGES, PLAIN)
+    again = torch.call("calls_in_training", SPEC, IMAGES, Execution(checkpointing=True))
+    assert plain.keys() == again.keys()
+    inside = {name for name in plain if name.endswith(".norm1") and plain[name]}
+    assert {(plain[name], again[name]) for name in inside} == {(1, 2)}
+    assert again[""] == plain[""] == 1
+
+
+@pytest.mark.parametrize(
+    ("framework", "mode"),
+    [
+        ("torch", PLAIN),
+        ("torch", Execution(precision="bfloat16", checkpointing=True)),
+        ("jittor", PLAIN),
+        ("mindspore", PLAIN),
+        ("mindspore", Execution(precision="float16")),
+    ],
+    ids=str,
+)
+def test_nothing_is_glued_onto_a_network(
+    backends: Callable[[str], Backend], framework: str, mode: Execution
+) -> None:
+    alone, built = backends(framework).call("attributes", SPEC, mode)
+    assert built == alone
+
+
+def test_precision_ends_with_a_network_that_raises(backends: Callable[[str], Backend]) -> None:
+    mode = Execution(precision="bfloat16")
+    assert backends("torch").call("autocast_after_an_error", SPEC, IMAGES, mode) is False
 
 
 def test_partial_weights_are_listed() -> None:

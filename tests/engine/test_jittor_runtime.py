@@ -18,6 +18,8 @@ from restoration.process import cache
 from tests.backends import Backend
 from tests.porting.native import Native
 
+pytestmark = pytest.mark.frameworks("jittor")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

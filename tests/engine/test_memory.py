@@ -9,7 +9,7 @@ from tests.backends import ROOT
 
 PROGRAM = """
 import ctypes, resource, sys
-from restoration import memory
+from restoration.process import memory
 if sys.argv[1] == "kept":
     memory.keep_freed_blocks()
 libc = ctypes.CDLL(None)

@@ -19,6 +19,7 @@ from restoration.models import continuous
 from restoration.models.lmf import ModulatedSpec
 from restoration.models.registry import MODELS
 from tests.backends import Backend
+from weights_convert.checkpoints.loading import read_state
 from weights_convert.published import layout_of_class
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -35,7 +36,7 @@ def _read(golden: str) -> tuple[dict[str, str], dict[str, np.ndarray], Modulated
     published = {
         name.removeprefix(start): array for name, array in content.items() if name.startswith(start)
     }
-    spec, weights = layout.read(published, json.loads(metadata["config"]), where=golden)
+    spec, weights = read_state(layout, published, json.loads(metadata["config"]), where=golden)
     assert isinstance(spec, ModulatedSpec)
     return metadata, content, spec, weights
 

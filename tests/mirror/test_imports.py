@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from restoration.process.frameworks import FRAMEWORKS
+
 ROOT = Path(__file__).resolve().parents[2]
-FRAMEWORKS = ("torch", "jittor", "mindspore")
-IMPLEMENTATIONS = tuple(f"{framework}_impl" for framework in FRAMEWORKS)
+IMPLEMENTATIONS = tuple(row.package for row in FRAMEWORKS.values())
 NEUTRAL = ("restoration", "parity", "weights_convert")
 MAY_IMPORT = {
     "restoration": set(),
-    "torch_impl": {"restoration"},
-    "jittor_impl": {"restoration"},
-    "mindspore_impl": {"restoration"},
+    **{package: {"restoration"} for package in IMPLEMENTATIONS},
     "weights_convert": {"restoration"},
     "parity": {"restoration", "weights_convert"},
 }
@@ -35,7 +34,7 @@ def test_neutral_packages_import_no_framework(package: str) -> None:
     program = (
         "import importlib, sys\n"
         f"for name in {_modules(package)!r}: importlib.import_module(name)\n"
-        f"found = [name for name in {FRAMEWORKS + IMPLEMENTATIONS!r} if name in sys.modules]\n"
+        f"found = [name for name in {(*FRAMEWORKS, *IMPLEMENTATIONS)!r} if name in sys.modules]\n"
         "sys.exit(f'imported {found}' if found else 0)\n"
     )
     finished = subprocess.run(
@@ -59,10 +58,66 @@ def test_packages_import_only_what_is_below_them(package: str) -> None:
                     assert top in MAY_IMPORT[package], f"{file} imports {name}"
 
 
+HEAVY = ("skimage", "scipy", "cv2", "imageio", "PIL", "rich")
+"""What reading pictures, degrading them and telling of it takes, and computing does not."""
+
+RUN = """
+import importlib, os, sys
+from restoration.models.registry import MODELS
+import numpy as np
+framework = sys.argv[1]
+runtime = importlib.import_module(framework + "_impl.runtime")
+runtime.prepare("cpu", report=lambda text: None, warn=lambda text: None)
+importlib.import_module(framework)
+before = set(sys.modules)
+engine = importlib.import_module(framework + "_impl.engine").ENGINE()
+network = engine.build(MODELS["mimo_unet"].spec("tiny"))
+outputs = engine.run(network, {"image": np.zeros((1, 3, 16, 16), np.float32)})
+ours = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(sorted(ours), file=sys.stderr, flush=True)
+os._exit(4 if ours & set(sys.argv[2:]) else len(outputs))  # frameworks may crash in the end
+"""
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_engines_import_nothing_heavy(framework: str) -> None:
+    """Nor does what they take of the neutral packages: only frameworks may."""
+    package = ROOT / f"{framework}_impl"
+    names = {
+        node.module
+        for file in package.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("restoration")
+    }
+    program = (
+        "import importlib, sys\n"
+        f"for name in {sorted(names)!r}: importlib.import_module(name)\n"
+        f"found = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "sys.exit(f'imported {found}' if found else 0)\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_engines_run_with_nothing_heavy(framework: str) -> None:
+    """A framework's own imports do not count: MindSpore brings SciPy, say."""
+    finished = subprocess.run(
+        [sys.executable, "-c", RUN, framework, *HEAVY],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 3, finished.stderr  # outputs of the network
+
+
 def test_workers_need_only_numpy_and_safetensors() -> None:
     """A worker may run under an interpreter that has little beside its framework."""
     program = (
-        "import sys, parity.worker\n"
+        "import sys, parity.worker, restoration.process.serve, weights_convert.checkpoints.ask\n"
         "heavy = ['rich', 'skimage', 'scipy', 'imageio', 'cv2', 'PIL']\n"
         "found = [name for name in heavy if name in sys.modules]\n"
         "sys.exit(f'imported {found}' if found else 0)\n"

@@ -13,12 +13,13 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from parity.commands.run import AUTHORS_BOUND
+from parity.judge.authors import AUTHORS_BOUND
 from parity.judge.verdicts import BOUND
 from restoration.blur.kernel_field import KernelField
 from restoration.models.spec import Spec
 from tests.backends import Backend
-from tests.parity.judging import Arrays, distance, moved_by_an_ulp, worst_ratio
+from tests.parity.judging import Arrays, distance, perturbed_by_an_ulp, worst_ratio
+from weights_convert.checkpoints.loading import read_state
 from weights_convert.published import layouts
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "kernel_prediction-pipeline.safetensors"
@@ -56,7 +57,7 @@ def pipeline() -> Pipeline:
 
     def network(model: str, prefix: str, config: dict[str, Any]) -> Network:
         weights = group(f"weights/{prefix}.")
-        return Network(*layouts()[model].read(weights, config, where=GOLDEN.name))
+        return Network(*read_state(layouts()[model], weights, config, where=GOLDEN.name))
 
     return Pipeline(
         network("kernel_prediction", "kernels_network", config["kernels_network"]),
@@ -97,16 +98,16 @@ def test_both_networks_in_a_row(backends: Callable[[str], Backend], pipeline: Pi
     for name, array in truth.items():
         assert distance(array, pipeline.stored[name]) <= AUTHORS_BOUND, name
 
-    def moved(network: Network, seed: int) -> Network:
-        return Network(network.spec, moved_by_an_ulp(network.weights, seed))
+    def perturbed(network: Network, seed: int) -> Network:
+        return Network(network.spec, perturbed_by_an_ulp(network.weights, seed))
 
     float32_runs = [_deblur(torch, "run", predict, restore, image)] + [
         _deblur(
             torch,
             "run",
-            moved(predict, seed),
-            moved(restore, seed),
-            moved_by_an_ulp({"image": image}, seed)["image"],
+            perturbed(predict, seed),
+            perturbed(restore, seed),
+            perturbed_by_an_ulp({"image": image}, seed)["image"],
         )
         for seed in range(3)
     ]

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from parity.commands.run import AUTHORS_BOUND
+from parity.judge.authors import AUTHORS_BOUND
 from parity.judge.verdicts import BOUND
 from restoration.data import sample_inputs
 from restoration.errors import InputError
 from restoration.models.nimbusr import NIMBUSRSpec
 from tests.backends import Backend, RaisedError
-from tests.parity.judging import Arrays, distance, moved_by_an_ulp, worst_ratio
+from tests.parity.judging import Arrays, distance, perturbed_by_an_ulp, worst_ratio
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "nimbusr-operators.safetensors"
 PORTS = ("jittor", "mindspore")
@@ -59,7 +59,7 @@ def test_the_operators_are_the_authors_in_every_framework(
         assert distance(array, stored) <= AUTHORS_BOUND, name
     float32_runs = [
         _evaluate(backends("torch"), golden, given, np.float32)
-        for given in (inputs, *(moved_by_an_ulp(inputs, seed) for seed in range(3)))
+        for given in (inputs, *(perturbed_by_an_ulp(inputs, seed) for seed in range(3)))
     ]
     for framework in PORTS:
         found = _evaluate(backends(framework), golden, inputs, np.float32)

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from parity.cases.case import golden_cases
+from parity.cases.goldens import golden_cases
+from parity.judge.measurement import ArrayKey
 from restoration.data.photographs import photograph
 from restoration.errors import InputError
 from restoration.models import registry
 from tests.backends import Backend
+from weights_convert.checkpoints.loading import read_state
 from weights_convert.published import layouts
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -191,7 +193,7 @@ def test_published_configuration(backend: Backend, model: str) -> None:
     assert case.spec == registry.find(model).spec("published")
     found = backend.call("run", case.spec, case.weights, case.inputs)
     for name, array in found.items():
-        assert _relative(array, case.expected[f"output/{name}"]) < 1e-5
+        assert _relative(array, case.expected[ArrayKey.output(name)]) < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -207,4 +209,4 @@ def test_the_two_models_refuse_each_others_checkpoints(model: str, other: str) -
     assert len(shared) == 270
     state = {key: np.broadcast_to(np.float32(0), shape) for key, shape in tables[other].items()}
     with pytest.raises(InputError, match=f"which only {other} has.*use the model '{other}'"):
-        layouts()[model].read(state, {}, where="a file")
+        read_state(layouts()[model], state, {}, where="a file")

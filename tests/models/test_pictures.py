@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from parity.measure.measure import seeded_weights
+from parity.measure.weights import seeded_weights
 from restoration.data import sample_inputs
 from restoration.data.photographs import photograph
 from restoration.engine.contract import Arrays

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from parity.cases.case import golden_cases
+from parity.cases.goldens import golden_cases
+from parity.judge.measurement import ArrayKey
 from restoration.engine.cost_volume import CUDA_SOURCE, VARIABLE
 from restoration.engine.kernel_backend import KERNEL_BACKENDS, kernel_backend
 from restoration.errors import InputError
@@ -88,7 +89,7 @@ def test_cost_volume(backend: Backend, shape: tuple[int, ...]) -> None:
     slopes = cost_volume_gradients(first, second, probe)
     for method in HAVE[backend.framework]:
         found, gradients = _call(
-            backend, "correlation", "cost_volume", [first, second], probe, method=method
+            backend, "cost_volume", "cost_volume", [first, second], probe, method=method
         )
         _close(found, [expected], 1e-6)
         _close(gradients, slopes, 1e-6)
@@ -99,7 +100,7 @@ def test_cost_volume_is_the_authors(backends: Callable[[str], Backend]) -> None:
     arrays = [golden[f"inputs/correlation.{name}"].astype(float) for name in ("first", "second")]
     probe = golden["probes/correlation"].astype(float)
     found, gradients = _call(
-        backends("torch"), "correlation", "cost_volume", arrays, probe / probe.size
+        backends("torch"), "cost_volume", "cost_volume", arrays, probe / probe.size
     )
     _close(found, [golden["outputs/correlation"]], 1e-13)
     expected = [golden[f"grads_inputs/correlation.{name}"] for name in ("first", "second")]
@@ -124,7 +125,7 @@ def test_compiled_cost_volume_that_cannot_be_had(
 ) -> None:
     with pytest.raises(RaisedError, match='choose "composed" by argument or RESTORATION') as caught:
         backends(framework).call(
-            "function", "correlation", "cost_volume", _maps(1, 2, 3, 4), {"method": "compiled"}
+            "function", "cost_volume", "cost_volume", _maps(1, 2, 3, 4), {"method": "compiled"}
         )
     assert caught.value.kind == "UnavailableError"
 
@@ -272,7 +273,7 @@ def test_further_configurations(backend: Backend, file: str) -> None:
     found = backend.call("run", case.spec, case.weights, case.inputs)
     assert found.keys() == set(case.spec.outputs)
     for name, array in found.items():
-        expected = case.expected[f"output/{name}"]
+        expected = case.expected[ArrayKey.output(name)]
         assert np.linalg.norm(array - expected) < 4e-6 * np.linalg.norm(expected)
 
 
@@ -289,7 +290,7 @@ def test_corners_that_are_not_aligned(backend: Backend, file: str, output: str) 
     found = backend.call("run", spec, case.weights, case.inputs)[ours]
     size = np.linalg.norm(expected)
     assert np.linalg.norm(found - expected) < 4e-6 * size
-    assert np.linalg.norm(case.expected[f"output/{ours}"] - expected) > 0.05 * size
+    assert np.linalg.norm(case.expected[ArrayKey.output(ours)] - expected) > 0.05 * size
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (3, 3), (4, 7)], ids=str)

@@ -6,6 +6,7 @@ Each is an engine class made from a real one; `write_package` turns it into a pa
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import os
 import time
@@ -26,7 +27,7 @@ def write_package(folder: Path, name: str, *, framework: str, change: str) -> st
     (package / "runtime.py").write_text(f"from {framework}_impl.runtime import prepare\n")
     (package / "engine.py").write_text(
         f"from {framework}_impl.engine import devices\n"
-        "from tests import faults\n"
+        "from tests.parity import faults\n"
         f"ENGINE = faults.engine({framework!r}, {change!r})\n"
     )
     return name
@@ -40,8 +41,9 @@ def engine(framework: str, change: str) -> type:
 
     class Changed(original):  # type: ignore[misc]
         def build(self, spec: Any) -> Any:
-            model = super().build(spec)
-            return getattr(_Changes, change)(model) or model
+            network = super().build(spec)
+            changed = getattr(_Changes, change)(network.module)
+            return dataclasses.replace(network, module=changed or network.module)
 
     return Changed
 

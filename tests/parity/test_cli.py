@@ -15,7 +15,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from restoration.errors import ExitCode
+from tests.parity import faults
 from tests.parity.test_parity import HERE, parity
+
+pytestmark = pytest.mark.frameworks()
 
 GOLDEN = HERE / "golden" / "mimo_unet.safetensors"
 
@@ -44,8 +47,10 @@ def _one_line(finished: subprocess.CompletedProcess[str]) -> str:
         (("mimo_unet", "--weights", "text.png"), "a readable safetensors file"),
         (("mimo_unet", "mimo_unet_plus", "--weights", "x"), "expected one model, got 2"),
         (("--golden", "text.png"), "a readable safetensors file"),
-        (("--golden", f"{HERE}/golden/lm_lte-cmsr-table.safetensors"), "that it was rendered with"),
+        (("--golden", f"{HERE}/golden/lm_lte-cmsr-table.safetensors"), "got kind 'cmsr'"),
         (("mimo_unet", "--golden", "x"), "expected either models or --golden"),
+        (("--seeds", "1,2", "--golden", "x"), "expected either models or --golden"),
+        (("mimo_unet", "mimo_unet", "--frameworks", "torch"), "got 'mimo_unet-tiny' twice"),
         (("mimo_unet", "--python", "tensorflow=/usr/bin/python3"), "got 'tensorflow'"),
         (("mimo_unet", "--runs", "text.png/runs"), "Not a directory"),
     ],
@@ -57,11 +62,38 @@ def test_bad_input_is_one_line(tmp_path: Path, arguments: tuple[str, ...], text:
     assert text in _one_line(finished)
 
 
-def test_wrong_options_show_the_usage(tmp_path: Path) -> None:
-    for arguments in (("run", "--size", "big"), ("run", "--frameworks", "keras"), ("fly",)):
-        finished = parity(*arguments, cwd=tmp_path)
-        assert finished.returncode == ExitCode.INCOMPLETE  # as argparse has it
-        assert "usage: parity" in finished.stderr
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("run", "--size", "big"), "expected HEIGHTxWIDTH in pixels, such as 96x128, got 'big'"),
+        (("run", "--size", "0x"), "got '0x'"),
+        (("run", "--size", "0x96"), "got '0x96'"),
+        (("run", "--gradient-size", "32x-48"), "got '32x-48'"),
+        (("run", "--frameworks", "keras"), "no framework 'keras'"),
+        (("run", "--photographs", "dog"), "no photograph 'dog'"),
+        (("run", "--seed", "-1"), "expected a whole number from 0, got '-1'"),
+        (("run", "--seeds", "5-3"), "such as 1-20,26, got '5-3'"),
+        (("run", "--seeds", "1-"), "got '1-'"),
+        (("run", "--seeds", "1,,2"), "got ''"),
+        (("run", "--seeds", "0-99999999999"), "expected at most 10000 seeds"),
+        (("run", "--seeds", "1", "--seed", "1"), "not allowed with argument"),
+        (("run", "--parallel", "0"), "expected a whole number from 1, got '0'"),
+        (("run", "--timeout", "nan"), "expected a number of seconds above 0, got 'nan'"),
+        (("run", "--device", "tpu"), "invalid choice: 'tpu'"),
+        (("run", "--fast"), "unrecognized arguments: --fast"),
+        (("run", "--golden"), "expected at least one argument"),
+        (("doctor", "--python", "torch"), "expected NAME=VALUE, got 'torch'"),
+        (("fly",), "invalid choice: 'fly'"),
+        ((), "required: COMMAND"),
+    ],
+)
+def test_wrong_options_are_bad_input(tmp_path: Path, arguments: tuple[str, ...], text: str) -> None:
+    finished = parity(*arguments, cwd=tmp_path)
+    assert finished.returncode == ExitCode.BAD_INPUT
+    assert finished.stdout == ""
+    assert "usage: parity" in finished.stderr
+    assert text in finished.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_of_each_command(tmp_path: Path) -> None:
@@ -109,7 +141,7 @@ def test_a_users_image_of_any_size_and_kind(tmp_path: Path) -> None:
         "run", "mimo_unet", "--frameworks", "torch", "--image", "one.png", "--image", "odd.png",
         cwd=tmp_path,
     )  # fmt: skip
-    assert finished.returncode == ExitCode.AGREE, finished.stdout + finished.stderr
+    assert finished.returncode == ExitCode.OK, finished.stdout + finished.stderr
     assert "mimo_unet-tiny-odd" in finished.stdout
 
 
@@ -144,7 +176,7 @@ def test_a_framework_may_have_another_interpreter(tmp_path: Path) -> None:
         "run", "mimo_unet", "--frameworks", "mindspore", "--python", f"mindspore={other}",
         cwd=tmp_path,
     )  # fmt: skip
-    assert finished.returncode == ExitCode.AGREE, finished.stdout
+    assert finished.returncode == ExitCode.OK, finished.stdout
     assert (tmp_path / "mark").read_text() == "used\n"
 
 
@@ -182,15 +214,15 @@ def test_doctor_on_a_good_machine(tmp_path: Path) -> None:
     finished = parity("doctor", "--json", cwd=tmp_path)
     findings = {finding["subject"]: finding for finding in json.loads(finished.stdout)}
     for framework in ("torch", "jittor", "mindspore"):
-        assert findings[framework]["is_right"], findings[framework]
+        assert findings[framework]["ok"], findings[framework]
         assert "devices: cpu" in findings[framework]["text"]
     assert "oneDNN 2.2" in findings["jittor"]["text"]
-    assert findings["compiler"]["is_right"]
+    assert findings["compiler"]["ok"]
     assert findings["numpy"]["text"] == np.__version__
-    assert finished.returncode == ExitCode.AGREE
+    assert finished.returncode == ExitCode.OK
 
 
-def test_doctor_on_a_broken_machine_tells_what_mends_it(tmp_path: Path) -> None:
+def test_doctor_on_a_broken_machine_tells_what_fixes_it(tmp_path: Path) -> None:
     broken = _interpreter(tmp_path / "broken", _without("mindspore", tmp_path))
     (tmp_path / "file").write_text("")
     finished = parity(
@@ -201,10 +233,10 @@ def test_doctor_on_a_broken_machine_tells_what_mends_it(tmp_path: Path) -> None:
     assert "Traceback" not in finished.stderr
     printed = " ".join(finished.stdout.split())
     assert "wrong compiler no g++" in printed
-    assert "to mend compiler: apt-get install g++" in printed
+    assert "to fix compiler: apt-get install g++" in printed
     assert "wrong cache" in printed
     assert "wrong torch /nowhere/python cannot be started" in printed
-    assert f"to mend mindspore: {broken} -m pip install mindspore==2.10.0" in printed
+    assert f"to fix mindspore: {broken} -m pip install mindspore==2.10.0" in printed
     assert "wrong jittor" in printed
 
 
@@ -226,3 +258,32 @@ def test_interrupting_ends_the_workers(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "parity: interrupted" in rest
     assert "Traceback" not in rest
+
+
+def test_interrupting_ends_the_ports_at_once(tmp_path: Path) -> None:
+    """Two ports that would not come back, and a third that waits for its turn."""
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    engines = []
+    for name in ("one", "two", "three"):
+        faults.write_package(packages, f"port_{name}", framework="torch", change="hang")
+        engines += ["--engine", f"{name}=port_{name}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "parity", "run", "mimo_unet", "--frameworks", "torch", *engines],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{HERE.parent}{os.pathsep}{packages}"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    at_work = set()
+    for line in process.stderr:
+        name, _, text = line.partition(": ")
+        at_work |= {name} if text.startswith("mimo_unet-tiny: outputs") else set()
+        if {"one", "two"} <= at_work:
+            break
+    process.send_signal(2)
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "parity: interrupted" in rest
+    assert "three: starting" not in rest

@@ -7,20 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from parity.cases import case
-from parity.commands.run import Row, Run, run
+from parity.cases import sources
+from parity.cases.case import Case
+from parity.commands.run import run
 from parity.judge.verdicts import BOUND, Verdict
 from parity.report.progress import Progress
+from parity.report.result import Row, Run
 from restoration.errors import ExitCode
 from restoration.process.launch import Worker
 from tests.parity import faults
 
+pytestmark = pytest.mark.frameworks()
+
 GOLDEN = Path(__file__).parents[1] / "golden" / "mimo_unet.safetensors"
-REFERENCE = Worker("torch", "torch_impl", "reference", "cpu")
+REFERENCE = Worker("torch", "torch_impl")
 
 
-def _photographs() -> case.Case:
-    return case.photograph_case(
+def _photographs() -> Case:
+    return sources.photograph_case(
         "mimo_unet",
         spec_name="tiny",
         photographs=("cat",),
@@ -39,8 +43,6 @@ def _run(folder: Path, ports: dict[str, str], *, silence_s: float = 120.0) -> Ru
         Worker(
             change,
             faults.write_package(packages, f"port_{change}", framework=framework, change=change),
-            "port",
-            "cpu",
             silence_s=silence_s,
         )
         for change, framework in ports.items()
@@ -75,7 +77,7 @@ def test_planted_fault_is_found_and_named(faulty: Run, fault: str) -> None:
     assert row.judged is not None
     assert row.judged.worst is not None
     assert row.judged.worst.ratio > 2 * BOUND
-    assert faulty.exit_code is ExitCode.DIFFER
+    assert faulty.exit_code is ExitCode.DIFFERENT
 
 
 @pytest.mark.parametrize("variation", faults.HONEST)
@@ -86,7 +88,7 @@ def test_honest_variation_agrees(honest: Run, variation: str) -> None:
     assert row.judged.worst is not None
     assert 0 < row.judged.worst.ratio < BOUND / 1.5
     assert row.judged.compared == row.judged.expected
-    assert honest.exit_code is ExitCode.AGREE
+    assert honest.exit_code is ExitCode.OK
 
 
 def test_a_module_that_is_not_shown_is_no_pass(tmp_path: Path) -> None:
@@ -95,7 +97,7 @@ def test_a_module_that_is_not_shown_is_no_pass(tmp_path: Path) -> None:
     assert row.verdict is Verdict.INCOMPLETE
     assert row.judged is not None
     assert row.judged.expected - row.judged.compared == 3  # two inputs, one output
-    missing = [a.name for a in row.judged.arrays if a.verdict is Verdict.INCOMPLETE]
+    missing = [str(a.key) for a in row.judged.arrays if a.verdict is Verdict.INCOMPLETE]
     assert missing[0] == "tap/attention3#0.in0"
     assert result.exit_code is ExitCode.INCOMPLETE
 

@@ -13,49 +13,18 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from parity.commands.run import AUTHORS_BOUND
+from parity.judge.authors import AUTHORS_BOUND
 from parity.judge.verdicts import BOUND
-from parity.report.table import readable
 from restoration.errors import ExitCode
-from tests.conftest import FRAMEWORKS
+from restoration.process.frameworks import FRAMEWORKS
+from tests.parity.goldens import compared, metadata_of, names_of_cases
+
+pytestmark = pytest.mark.frameworks()
 
 HERE = Path(__file__).parents[1]
-NO_NETWORKS = {
-    "mimo_unet-loss",
-    "lmd_vit-losses",
-    "kernel_prediction-grid",
-    "kernel_prediction-pipeline",
-    "nimbusr-operators",
-    "phaseformer-ops",
-    "self_blind_vsr-ops",
-    "spectroformer-ops",
-    "lmf_metrics",
-    "csnln-x2",
-    "csnln-x34",
-    "lm_ciaosr-tiles",
-    "lm_ciaosr-cmsr",
-    "lm_liif-cmsr",
-    "lm_liif-cmsr-ensemble",
-    "lm_liif-cmsr-table",
-    "lm_lte-cmsr",
-    "lm_lte-cmsr-table",
-}
-OUTPUTS_ONLY = {
-    "phaseformer",
-    "self_blind_vsr-hr_in",
-    "self_blind_vsr-scale2",
-    "self_blind_vsr-val",
-    "spectroformer",
-}
-"""Larger relatives of other files, to spare time: see test_phase.py and test_video.py."""
-SEVERAL_IMAGES = {"swinir": ("swinir-multiple", "swinir-native", "swinir-padded")}
-"""Files with images of different sizes become a case each; see test_continuous.py for gradients."""
 UNCOMPILED = "how many windows a pruned block computes is known only when it runs"
-GOLDENS = sorted(
-    path
-    for path in (HERE / "golden").glob("*.safetensors")
-    if path.stem not in NO_NETWORKS | OUTPUTS_ONLY
-)
+GOLDENS = compared("everything")
+CASES = [case for path in GOLDENS for case in names_of_cases(path)]
 
 
 def parity(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -80,11 +49,8 @@ def goldens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     finished = parity(
         "run", "--json", "--golden", *map(str, GOLDENS), cwd=tmp_path_factory.mktemp("goldens")
     )
-    assert finished.returncode == ExitCode.AGREE, finished.stdout[-3000:] + finished.stderr
+    assert finished.returncode == ExitCode.OK, finished.stdout[-3000:] + finished.stderr
     return _result(finished)
-
-
-CASES = [case for path in GOLDENS for case in SEVERAL_IMAGES.get(path.stem, (path.stem,))]
 
 
 @pytest.mark.parametrize("golden", CASES)
@@ -106,10 +72,11 @@ def test_golden_models_agree(goldens: dict[str, Any], golden: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "golden", [path.stem for path in GOLDENS if path.stem not in SEVERAL_IMAGES]
+    "golden", [path.stem for path in GOLDENS if metadata_of(path)["kind"] != "pictures"]
 )
 def test_the_reference_reproduces_the_authors(goldens: dict[str, Any], golden: str) -> None:
-    """Outputs, and gradients where the file has them, in float64."""
+    """Outputs, and gradients where the file has them, in float64; see test_continuous.py for the
+    gradients by several pictures."""
     row = next(row for row in goldens["rows"] if row["case"] == golden)
     content = load_file(HERE / "golden" / f"{golden}.safetensors")
     kinds = ("outputs/", "grads/", "grads_inputs/")
@@ -132,7 +99,7 @@ def test_a_wrong_reference_would_be_seen(tmp_path: Path) -> None:
     metadata = {"class": "MIMOUNet", "config": "{}"}
     save_file(content, path, metadata)
     finished = parity("run", "--json", "--frameworks", "torch", "--golden", str(path), cwd=tmp_path)
-    assert finished.returncode == ExitCode.DIFFER
+    assert finished.returncode == ExitCode.DIFFERENT
     (row,) = _result(finished)["rows"]
     assert row["verdict"] == "differ"
     assert row["fault"].startswith("output/half differs from the authors' by")
@@ -143,7 +110,7 @@ def main_job(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """What `make parity` runs, and where it left its files."""
     folder = tmp_path_factory.mktemp("main")
     finished = parity("run", "mimo_unet", "mimo_unet_plus", cwd=folder)
-    assert finished.returncode == ExitCode.AGREE, finished.stdout + finished.stderr
+    assert finished.returncode == ExitCode.OK, finished.stdout + finished.stderr
     (run_folder,) = (folder / "runs").iterdir()
     return finished.stdout, run_folder
 
@@ -194,7 +161,7 @@ def test_published_names_and_ours_are_both_read(tmp_path: Path) -> None:
         "run", "mimo_unet", "--json", "--frameworks", "torch", "--keep",
         "--weights", str(tmp_path / "published.safetensors"), cwd=tmp_path,
     )  # fmt: skip
-    assert finished.returncode == ExitCode.AGREE, finished.stderr
+    assert finished.returncode == ExitCode.OK, finished.stderr
     (problem,) = tmp_path.glob("runs/*/*/problem.safetensors")
     ours = {
         name.removeprefix(start): array
@@ -207,19 +174,4 @@ def test_published_names_and_ours_are_both_read(tmp_path: Path) -> None:
         "run", "mimo_unet", "--frameworks", "torch",
         "--weights", str(tmp_path / "ours.safetensors"), cwd=tmp_path,
     )  # fmt: skip
-    assert finished.returncode == ExitCode.AGREE, finished.stderr
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("gradient/parameter/stem.weight", "gradient of stem.weight"),
-        ("gradient/input/image", "gradient of image"),
-        ("tap/decoder1.0.conv1#0.out0", "decoder1.0.conv1, output"),
-        ("tap/(network)#2.in1", "(network), input of call 3"),
-        ("output@graph/full", "output@graph full"),
-        ("parameter/stem.weight", "parameter stem.weight"),
-    ],
-)
-def test_names_of_arrays_in_words(name: str, words: str) -> None:
-    assert readable(name) == words
+    assert finished.returncode == ExitCode.OK, finished.stderr

@@ -1,4 +1,4 @@
-"""What the tests of docs/porting share: native programs, and a word when one is mended."""
+"""What the tests of docs/porting share: native programs, and a word when one is fixed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Native:
 
 
 def differs(is_different: bool, what: str, answer: str) -> None:
-    """The native behaviour must still be another than PyTorch's."""
+    """The native behavior must still be another than PyTorch's."""
     assert is_different, f"native {what} is right now: drop {answer}"
 
 

@@ -1,0 +1,1 @@
+"""Checkpoints: where a file's weights are, whose they are, and how they are loaded and written."""

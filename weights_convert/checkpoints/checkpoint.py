@@ -8,10 +8,11 @@ from pathlib import Path
 
 from weights_convert import limits
 from weights_convert.errors import quoted
+from weights_convert.files.integrity import Checksum
 from weights_convert.files.mapped import MappedFile
 from weights_convert.files.tensors import Tensor
 from weights_convert.formats import Format, identify, mindspore_ckpt
-from weights_convert.formats.contents import Checksum, Contents
+from weights_convert.formats.contents import Contents
 from weights_convert.pickles.objects import Instance, Name
 from weights_convert.pickles.stubs import Array, TensorView
 
@@ -36,16 +37,16 @@ WRAPPERS = ("module.", "_orig_mod.")
 
 _TRAINING = ("optim", "sched", "scaler")  # in the keys of training state
 
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """The weights of a file.
 
-    tensors: by name, without `prefix`, which all names have in the file. place: the keys that lead
-    to them. beside: what else the file holds, by key. tree: all of it. checksums and metadata: of
-    the whole file.
+    tensors: by name, without `prefix`, which all names have in the file. key_path: the keys that
+    lead to them. extra: what else the file holds, by key. tree: all of it. checksums and metadata:
+    of the whole file.
     """
 
     path: Path
@@ -54,25 +55,31 @@ class Checkpoint:
     checksums: tuple[Checksum, ...]
     metadata: Mapping[str, str]
     tensors: Mapping[str, Tensor]
-    place: Place
+    key_path: KeyPath
     prefix: str
-    beside: Mapping[str, object]
+    extra: Mapping[str, object]
     tree: object
 
     @property
     def config(self) -> dict[str, object]:
-        """What stands beside the weights in their own container: name and arguments, in some."""
+        """What stands beside the weights in their own container, and the arguments among it."""
         container = self.tree
-        for key in self.place[:-1]:
+        for key in self.key_path[:-1]:
             container = container[key]  # type: ignore[index]
-        if not isinstance(container, dict) or not self.place:
+        if not isinstance(container, dict) or not self.key_path:
             return {}
-        return {str(key): value for key, value in container.items() if key != self.place[-1]}
+        found = {str(key): value for key, value in container.items() if key != self.key_path[-1]}
+        arguments = found.get("args")  # of the class, as {"name": ..., "args": ..., "sd": state}
+        if isinstance(arguments, dict):
+            found |= {str(key): value for key, value in arguments.items()}
+        return found
 
     def with_weights(self, tensors: Mapping[str, Tensor], keep: Collection[str]) -> object:
         """The content with other weights in place of those it had, and of what stood beside them
-        only what has one of these keys of `beside`."""
-        return _rebuilt(self.tree, self.place, (), tensors, {key: self.beside[key] for key in keep})
+        only what has one of these keys of `extra`."""
+        return _rebuilt(
+            self.tree, self.key_path, (), tensors, {key: self.extra[key] for key in keep}
+        )
 
 
 def open_checkpoint(
@@ -92,15 +99,15 @@ def open_checkpoint(
     """
     file, found, contents = read_tree(path, allowed=allowed, shown_as=shown_as)
     tree = contents.tree
-    place = _named_place(file, tree, key) if key is not None else _find(file, tree)
-    weights = _at(tree, place)
+    key_path = _named_path(file, tree, key) if key is not None else _find(file, tree)
+    weights = _at(tree, key_path)
     tensors = {str(name): value for name, value in weights.items() if isinstance(value, Tensor)}
-    beside = _beside(tree, place)
+    extra = _extra(tree, key_path)
     if len({str(name) for name in weights}) != len(weights):
         raise file.error(expected="each name once", got="a number and a text that are the same")
     if found.name == "mindspore":
         for name in mindspore_ckpt.optimizer_entries(tensors):
-            beside[name] = tensors.pop(name)
+            extra[name] = tensors.pop(name)
     _check_amount(file, tensors)
     prefix = _wrapper(tensors)
     return Checkpoint(
@@ -110,9 +117,9 @@ def open_checkpoint(
         checksums=contents.checksums,
         metadata=contents.metadata,
         tensors={name.removeprefix(prefix): tensor for name, tensor in tensors.items()},
-        place=place,
+        key_path=key_path,
         prefix=prefix,
-        beside=beside,
+        extra=extra,
         tree=tree,
     )
 
@@ -195,52 +202,52 @@ def _is_module(value: Instance) -> bool:
     return isinstance(value.state, dict) and "_parameters" in value.state
 
 
-def _find(file: MappedFile, tree: object) -> Place:
+def _find(file: MappedFile, tree: object) -> KeyPath:
     """Where the weights are: the one dictionary that holds tensors and is no training state."""
-    places = list(_weight_places(tree))
-    preferred = [place for place in places if place and CONTAINERS.issuperset(place)]
-    if len(places) > 1 and len(preferred) == 1:
-        places = preferred
-    if len(places) == 1:
-        return places[0]
-    if not places:
+    key_paths = list(_weight_paths(tree))
+    preferred = [path for path in key_paths if path and CONTAINERS.issuperset(path)]
+    if len(key_paths) > 1 and len(preferred) == 1:
+        key_paths = preferred
+    if len(key_paths) == 1:
+        return key_paths[0]
+    if not key_paths:
         raise file.error(
             expected="tensors with names",
             got=_outline(tree),
             next_step="save a dictionary of tensors, as a state_dict",
         )
-    listing = ", ".join(_dotted(place) or "the top level" for place in places[:8])
+    listing = ", ".join(_dotted(key_path) or "the top level" for key_path in key_paths[:8])
     raise file.error(
         expected="one set of weights",
-        got=f"{len(places)}: {quoted(listing)}",
+        got=f"{len(key_paths)}: {quoted(listing)}",
         next_step="choose one with --key",
     )
 
 
-def _weight_places(
-    tree: object, place: Place = (), seen: set[int] | None = None
-) -> Iterator[Place]:
-    """The places of dictionaries that hold tensors, outside of training state; each once."""
+def _weight_paths(
+    tree: object, key_path: KeyPath = (), seen: set[int] | None = None
+) -> Iterator[KeyPath]:
+    """The key paths of dictionaries that hold tensors, outside of training state; each once."""
     seen = set() if seen is None else seen
     if id(tree) in seen:
         return
     seen.add(id(tree))
     if isinstance(tree, dict):
         if any(isinstance(value, Tensor) for value in tree.values()):
-            yield place
+            yield key_path
         for key, value in tree.items():
             if isinstance(key, str) and not any(word in key.lower() for word in _TRAINING):
-                yield from _weight_places(value, (*place, key), seen)
+                yield from _weight_paths(value, (*key_path, key), seen)
     elif isinstance(tree, list | tuple):
         for index, value in enumerate(tree):
-            yield from _weight_places(value, (*place, index), seen)
+            yield from _weight_paths(value, (*key_path, index), seen)
 
 
-def _named_place(file: MappedFile, tree: object, key: str) -> Place:
-    """The place that a user means by a path of keys, which may have dots in them."""
-    found = [place for place in _weight_places(tree) if _dotted(place) == key]
+def _named_path(file: MappedFile, tree: object, key: str) -> KeyPath:
+    """The key path that a user means by a text, whose keys may have dots in them."""
+    found = [key_path for key_path in _weight_paths(tree) if _dotted(key_path) == key]
     if not found:
-        known = ", ".join(_dotted(place) for place in _weight_places(tree))
+        known = ", ".join(_dotted(key_path) for key_path in _weight_paths(tree))
         raise file.error(
             expected=f"weights under {quoted(key)}",
             got="none",
@@ -250,26 +257,30 @@ def _named_place(file: MappedFile, tree: object, key: str) -> Place:
     return found[0]
 
 
-def _dotted(place: Place) -> str:
-    return ".".join(map(str, place))
+def _dotted(key_path: KeyPath) -> str:
+    return ".".join(map(str, key_path))
 
 
-def _at(tree: object, place: Place) -> dict[object, object]:
-    for key in place:
+def _at(tree: object, key_path: KeyPath) -> dict[object, object]:
+    for key in key_path:
         tree = tree[key]  # type: ignore[index]
     assert isinstance(tree, dict)
     return tree
 
 
 def _rebuilt(
-    tree: object, place: Place, at: Place, weights: Mapping[str, Tensor], kept: Mapping[str, object]
+    tree: object,
+    key_path: KeyPath,
+    at: KeyPath,
+    weights: Mapping[str, Tensor],
+    kept: Mapping[str, object],
 ) -> object:
     result: dict[object, object] = {}
-    if not place:
+    if not key_path:
         result.update(weights)
     else:
-        inner = tree[place[0]]  # type: ignore[index]
-        result[place[0]] = _rebuilt(inner, place[1:], (*at, place[0]), weights, kept)
+        inner = tree[key_path[0]]  # type: ignore[index]
+        result[key_path[0]] = _rebuilt(inner, key_path[1:], (*at, key_path[0]), weights, kept)
     for key, _ in _items(tree):
         name = _dotted((*at, str(key)))
         if name in kept and key not in result:
@@ -277,13 +288,13 @@ def _rebuilt(
     return result
 
 
-def _beside(tree: object, place: Place, at: Place = ()) -> dict[str, object]:
+def _extra(tree: object, key_path: KeyPath, at: KeyPath = ()) -> dict[str, object]:
     """What is not the weights, by the keys that lead to it."""
     result: dict[str, object] = {}
     for key, value in _items(tree):
-        if place and key == place[0]:
-            result |= _beside(value, place[1:], (*at, place[0]))
-        elif place or not isinstance(value, Tensor):
+        if key_path and key == key_path[0]:
+            result |= _extra(value, key_path[1:], (*at, key_path[0]))
+        elif key_path or not isinstance(value, Tensor):
             result[_dotted((*at, str(key)))] = value
     return result
 

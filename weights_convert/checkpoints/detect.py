@@ -1,26 +1,25 @@
-"""Which model a set of weights belongs to, judged by all of its names, shapes and types."""
+"""Which model a set of weights belongs to, judged by all of its names, shapes and types.
+
+A model's layout reads what a file's names and shapes tell (`read`). Each reading is judged by the
+schemas of the model's registered specs, and by that of the spec that the shapes tell (`judge`).
+"""
 
 from __future__ import annotations
 
-import contextlib
-from collections import Counter
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from restoration.errors import InputError, unknown_name
 from restoration.models.spec import Spec
-from weights_convert.checkpoints.schemas import (
-    Entries,
-    catalogued_specs,
-    entries_asked,
-    entries_of_catalogued,
-)
-from weights_convert.errors import quoted
+from weights_convert.checkpoints.schemas import Schema, ask_schemas, registered
+from weights_convert.errors import MismatchError, quoted
 from weights_convert.files.tensors import DTYPES, Tensor
 from weights_convert.naming import suffixes
-from weights_convert.published import Layout, layouts
+from weights_convert.published import layouts
+from weights_convert.published.layout import Layout
 
 MIN_KNOWN = 0.5
 """A model that knows less of a file's names than this is no candidate."""
@@ -31,7 +30,7 @@ LEAST_SCORE = 0.5
 AMBIGUOUS_WITHIN = 0.1
 """Models whose scores are nearer than this cannot be told apart, unless one fits perfectly."""
 
-_BUILD_BYTES = 4 << 30  # to build a network whose entries are not listed, beside its weights
+_BUILD_BYTES = 4 << 30  # to build a network whose schema is not listed, beside its weights
 _BUILD_TIMES = 8
 
 
@@ -44,8 +43,9 @@ class Candidate:
     each of the file's names that the model has. shapes: the network's own, by the file's name.
     missing: what only the network has, by the name that the file would give it. unexpected: the
     file's names that only the file has. misshapen: what does not fit, by the file's name. is_known:
-    whether the network's own entries were known; without, only names could be judged.
+    whether the network's schema was known; without, only names could be judged.
     constants: the file's names of entries that are not learned and that no network of ours has.
+    foreign: the file's names that only another model has, and which.
     """
 
     model: str
@@ -58,18 +58,45 @@ class Candidate:
     misshapen: Mapping[str, str]
     is_known: bool
     constants: tuple[str, ...] = ()
+    foreign: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fits(self) -> bool:
         """Whether file and network have the same entries, one to one."""
         return not (self.missing or self.unexpected or self.misshapen)
 
+    def check_fits(self, *, where: str, next_step: str) -> None:
+        """Raise unless file and network have the same entries, one to one.
+
+        Raises:
+            InputError: the file has an entry that only another model has.
+            MismatchError: lists every missing, unexpected and misshapen entry.
+        """
+        for name, owner in self.foreign.items():
+            raise InputError(
+                f"weights of {self.model}",
+                expected=f"no entry {name!r}, which only {owner} has",
+                got=f"a checkpoint of {owner}; most names and shapes of the two are the same",
+                where=where,
+                next_step=f"use the model {owner!r}",
+            )
+        if not self.fits:
+            raise MismatchError(
+                f"{self.model} (score {self.score:.3f})",
+                missing=self.missing,
+                unexpected=self.unexpected,
+                misshapen=self.misshapen,
+                where=where,
+                next_step=next_step,
+            )
+
 
 @dataclass(frozen=True)
-class _Reading:
-    """A file read by the table of a model.
+class Reading:
+    """What a model's layout makes of a file.
 
-    names: the suite's names by the file's. spec: what the shapes tell, None if they tell nothing.
+    names: the suite's names by the file's. spec: what the shapes tell, None if they tell nothing,
+    and then why.
     """
 
     model: str
@@ -77,6 +104,7 @@ class _Reading:
     names: Mapping[str, str]
     is_published: bool
     spec: Spec | None
+    problem: str = ""
 
 
 def detect(
@@ -85,20 +113,27 @@ def detect(
     *,
     model: str | None = None,
     hint: str | None = None,
+    recorded: Spec | None = None,
     where: str,
 ) -> Candidate | None:
     """The model that the weights belong to, None if none of those that are known comes near.
 
     config: what else is known of the configuration. model: take this one, however badly it fits.
-    hint: decides between models that fit equally well.
+    hint: decides between models that fit equally well. recorded: the hyper-parameters that the
+    file itself states of the model `hint`; they also tell what has no shape.
 
     Raises:
         InputError: several fit, and the text lists them with their scores; or there is no `model`
             of that name, or none of the names are its own.
     """
     if model is not None:
-        return _forced(model, tensors, config, where)
-    return choose(candidates(tensors, config), hint=hint, where=where)
+        found: Candidate | None = _forced(model, tensors, config, where)
+    else:
+        found = choose(candidates(tensors, config), hint=hint, where=where)
+    if found and found.model == hint and type(recorded) is type(found.spec):
+        assert recorded
+        found = replace(found, spec=recorded)
+    return found
 
 
 def choose(found: Sequence[Candidate], *, hint: str | None, where: str) -> Candidate | None:
@@ -114,7 +149,7 @@ def choose(found: Sequence[Candidate], *, hint: str | None, where: str) -> Candi
         or (not is_perfect and other.score > best.score - AMBIGUOUS_WITHIN)
     ]
     if len(rivals) > 1:
-        rivals = _by_hint(rivals, hint) or _by_catalogue(rivals) or rivals
+        rivals = _by_hint(rivals, hint) or _by_registry(rivals) or rivals
     if len(rivals) > 1:
         raise InputError(
             "model",
@@ -128,14 +163,14 @@ def choose(found: Sequence[Candidate], *, hint: str | None, where: str) -> Candi
 
 def candidates(tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> list[Candidate]:
     """Every model that knows most of the names and fits half of the entries, the best first."""
-    readings = [_read(model, layout, tensors, config) for model, layout in layouts().items()]
+    readings = [read(model, layout, tensors, config) for model, layout in layouts().items()]
     near = [
         one
         for one in readings
         if len(one.names) >= MIN_KNOWN * sum(not one.layout.table.is_constant(n) for n in tensors)
         and one.names
     ]
-    return [one for one in _judged(near, tensors) if one.score >= LEAST_SCORE]
+    return [one for one in _best(near, tensors) if one.score >= LEAST_SCORE]
 
 
 def describe(found: Sequence[Candidate]) -> str:
@@ -149,8 +184,8 @@ def _forced(
     known = layouts()
     if model not in known:
         raise unknown_name("model", model, known, where="--model")
-    reading = _read(model, known[model], tensors, config)
-    found = _judged([reading], tensors) if reading.names else []
+    reading = read(model, known[model], tensors, config)
+    found = _best([reading], tensors) if reading.names else []
     if not found:
         raise InputError(
             f"weights of {model}",
@@ -162,49 +197,52 @@ def _forced(
     return found[0]
 
 
-def _read(
+def read(
     model: str, layout: Layout, tensors: Mapping[str, Tensor], config: Mapping[str, object]
-) -> _Reading:
-    """The weights by the suite's names; MindSpore's suffixes are understood too."""
-    file_shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    plain = {name: new.name for name, new in suffixes.to_torch(file_shapes).items()}
-    theirs, mine = layout.table.ours, layout.table.theirs
-    published = {name: ours for name in tensors if (ours := theirs(name) or theirs(plain[name]))}
-    own = {name: ours for name in tensors for ours in (name, plain[name]) if mine(ours)}
-    is_published = len(published) >= len(own)
-    names = published if is_published else own
-    times = Counter(names.values())
-    names = {name: ours for name, ours in names.items() if times[ours] == 1}
+) -> Reading:
+    """The weights by the suite's names, and the hyper-parameters that their shapes tell."""
+    names, is_published = layout.our_names({name: tensor.shape for name, tensor in tensors.items()})
     shapes = {ours: tensors[name].shape for name, ours in names.items()}
-    spec = None
+    spec, problem = None, ""
     # Where an entry is not there or has an absurd shape, a spec cannot be made in many ways.
-    with contextlib.suppress(
-        InputError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError
-    ):
-        spec = layout.spec(shapes, dict(config))
-    return _Reading(model, layout, names, is_published, spec)
+    try:
+        told = layout.spec(shapes, dict(config))
+        json.dumps(told.to_dict())  # a configuration may hold anything; a spec holds plain values
+        spec = told
+    except KeyError as missing:
+        problem = f"no entry {missing}, which tells the size of the network"
+    except (
+        InputError,
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        AttributeError,
+    ) as error:
+        problem = str(error)
+    return Reading(model, layout, names, is_published, spec, problem)
 
 
-def _judged(readings: Sequence[_Reading], tensors: Mapping[str, Tensor]) -> list[Candidate]:
+def _best(readings: Sequence[Reading], tensors: Mapping[str, Tensor]) -> list[Candidate]:
     """The best that each reading can be: of the spec that its shapes tell, and of the registered
     ones, which serve where an entry that tells the size is missing or damaged."""
     found = [
-        _judge(reading, spec, tensors, entries_of_catalogued(spec))
+        judge(reading, spec, tensors, schema)
         for reading in readings
-        for spec in catalogued_specs(reading.model)
+        for spec, schema in registered(reading.model).items()
     ]
     if not any(one.fits for one in found):
-        nbytes = _BUILD_TIMES * sum(tensor.nbytes for tensor in tensors.values())
-        nbytes += _BUILD_BYTES - nbytes % _BUILD_BYTES
         others = [
             (reading, reading.spec)
             for reading in readings
-            if reading.spec and reading.spec not in catalogued_specs(reading.model)
+            if reading.spec and reading.spec not in list(registered(reading.model))
         ]
-        answers = entries_asked([spec for _, spec in others], may_take_bytes=nbytes)
+        nbytes = _BUILD_TIMES * sum(tensor.nbytes for tensor in tensors.values())
+        nbytes += _BUILD_BYTES - nbytes % _BUILD_BYTES
+        schemas = ask_schemas([spec for _, spec in others], may_take_bytes=nbytes)
         found += [
-            _judge(reading, spec, tensors, entries)
-            for (reading, spec), entries in zip(others, answers, strict=True)
+            judge(reading, spec, tensors, schema)
+            for (reading, spec), schema in zip(others, schemas, strict=True)
         ]
     told = {reading.model: reading.spec for reading in readings}
     best: dict[str, Candidate] = {}
@@ -217,22 +255,31 @@ def _judged(readings: Sequence[_Reading], tensors: Mapping[str, Tensor]) -> list
     ]
 
 
-def _judge(
-    reading: _Reading, spec: Spec, tensors: Mapping[str, Tensor], entries: Entries | None
+def judge(
+    reading: Reading, spec: Spec, tensors: Mapping[str, Tensor], schema: Schema | None
 ) -> Candidate:
+    """How well a file fits a network of which the schema is known, or only the names."""
+    layout = reading.layout
     constants = {
         name: array
-        for name, array in reading.layout.constants(spec).items()
+        for name, array in layout.constants(spec).items()
         if name in tensors and reading.is_published
     }
-    if entries is None:
-        fitting, missing = dict(reading.names), list[str]()
-        misshapen = dict[str, str]()
+    missing: list[str] = []
+    misshapen: dict[str, str] = {}
+    if schema is None:
+        fitting = dict(reading.names)
+        shapes = {name: tensors[name].shape for name in fitting}
+        if reading.is_published:
+            shapes = {
+                name: layout.our_shape(fitting[name], shape) for name, shape in shapes.items()
+            }
     else:
-        fitting = {name: ours for name, ours in reading.names.items() if ours in entries}
+        fitting = {name: ours for name, ours in reading.names.items() if ours in schema}
+        shapes = {name: schema[ours].shape for name, ours in fitting.items()}
         found = set(fitting.values())
-        missing = [name for name in entries if name not in found]
-        misshapen = _misshapen(reading.layout, fitting, tensors, entries)
+        missing = [name for name in schema if name not in found]
+        misshapen = _misshapen(layout, fitting, tensors, schema)
     misshapen |= {
         name: "other values than the constant has"
         for name, array in constants.items()
@@ -240,18 +287,19 @@ def _judge(
     }
     unexpected = tuple(name for name in tensors if name not in fitting and name not in constants)
     matched = len(fitting) + len(constants) - len(misshapen)
-    theirs = reading.layout.table.theirs if reading.is_published else str
+    theirs = layout.table.theirs if reading.is_published else str
     return Candidate(
         model=reading.model,
         score=matched / (len(fitting) + len(constants) + len(unexpected) + len(missing)),
         spec=spec,
         ours=fitting,
-        shapes={name: entries[ours].shape for name, ours in fitting.items()} if entries else {},
+        shapes=shapes,
         missing=tuple(theirs(name) or name for name in missing),
         unexpected=unexpected,
         misshapen=misshapen,
-        is_known=entries is not None,
+        is_known=schema is not None,
         constants=tuple(constants),
+        foreign={name: owner for name, owner in layout.foreign_keys.items() if name in unexpected},
     )
 
 
@@ -262,16 +310,18 @@ def _may_be(tensor: Tensor, array: np.ndarray) -> bool:
 
 
 def _misshapen(
-    layout: Layout, fitting: Mapping[str, str], tensors: Mapping[str, Tensor], entries: Entries
+    layout: Layout, fitting: Mapping[str, str], tensors: Mapping[str, Tensor], schema: Schema
 ) -> dict[str, str]:
     """What is wrong with entries that both have. Floating-point numbers may have any precision."""
     result = {}
     for name, ours in fitting.items():
-        tensor, entry = tensors[name], entries[ours]
+        tensor, entry = tensors[name], schema[ours]
         dtype = DTYPES.get(entry.dtype)
-        shapes = {entry.shape, suffixes.for_conv1d(entry.shape)}
-        if layout.is_flat(ours, entry.shape, 2):
-            shapes.add((*entry.shape, 1, 1))
+        shapes = {
+            entry.shape,
+            suffixes.for_conv1d(entry.shape),
+            layout.their_shape(ours, entry.shape),
+        }
         if tensor.shape not in shapes:
             result[name] = f"shape {tensor.shape}, the network's is {entry.shape}"
         elif tensor.dtype != dtype and not (tensor.dtype.is_float and dtype and dtype.is_float):
@@ -283,6 +333,6 @@ def _by_hint(rivals: Sequence[Candidate], hint: str | None) -> list[Candidate]:
     return [rival for rival in rivals if rival.model == hint]
 
 
-def _by_catalogue(rivals: Sequence[Candidate]) -> list[Candidate]:
+def _by_registry(rivals: Sequence[Candidate]) -> list[Candidate]:
     """Those whose hyper-parameters are exactly a registered configuration of the model."""
-    return [rival for rival in rivals if rival.spec in catalogued_specs(rival.model)]
+    return [rival for rival in rivals if rival.spec in list(registered(rival.model))]

@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from restoration.errors import InputError
+from restoration.models.registry import spec_from_dict
+from restoration.models.spec import Spec
 from weights_convert.checkpoints.checkpoint import Checkpoint
 from weights_convert.checkpoints.detect import Candidate
 from weights_convert.files.integrity import Fingerprint
@@ -53,7 +56,7 @@ def build(
             "bytes": source.file.size,
             "crc32": fingerprint.crc32,
             "sha256": fingerprint.sha256,
-            "place": ".".join(map(str, source.place)),
+            "key_path": ".".join(map(str, source.key_path)),
             "prefix": source.prefix,
         },
         "model": candidate and candidate.model,
@@ -68,12 +71,22 @@ def build(
     }
 
 
-def model_of(metadata_texts: Mapping[str, str]) -> str | None:
-    """The model that the manifest in a file's metadata names, None if there is none."""
-    with contextlib.suppress(ValueError, RecursionError, AttributeError):
-        model = json.loads(metadata_texts.get(KEY, "{}")).get("model")
-        return model if isinstance(model, str) else None
-    return None
+@dataclass(frozen=True)
+class Recorded:
+    """What the manifest in a file's metadata says of the weights, None where it does not."""
+
+    model: str | None = None
+    spec: Spec | None = None
+
+
+def recorded(metadata_texts: Mapping[str, str]) -> Recorded:
+    """The model and hyper-parameters that a conversion noted, also one of an older version."""
+    model, spec = None, None
+    with contextlib.suppress(ValueError, RecursionError, AttributeError, TypeError, InputError):
+        content = json.loads(metadata_texts.get(KEY, "{}"))
+        model = content.get("model")
+        spec = spec_from_dict(content.get("spec"))
+    return Recorded(model if isinstance(model, str) else None, spec)
 
 
 def path_beside(path: Path) -> Path:

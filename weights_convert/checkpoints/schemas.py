@@ -1,4 +1,4 @@
-"""The entries of networks: names, element types and shapes, known without any framework.
+"""The schemas of networks: names, element types and shapes, known without any framework.
 
 `schemas.json` lists them for every registered spec; `python -m weights_convert.build_schemas`
 writes it, and a test compares it with the real networks. For other hyper-parameters an installed
@@ -7,26 +7,24 @@ framework is asked, in a process of its own.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import subprocess
-import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from restoration.errors import RestorationError
 from restoration.models.registry import spec_from_dict
 from restoration.models.spec import Spec
-
-FRAMEWORKS = ("torch", "jittor", "mindspore")
-"""Any of them knows the entries; they are the same in all."""
+from restoration.process.frameworks import FRAMEWORKS
+from restoration.process.launch import Process, Worker
 
 FILE = Path(__file__).with_name("schemas.json")
-"""Specs and folded entries by model and name of spec."""
+"""Specs and folded schemas by model and name of spec."""
 
 _RANGE = re.compile(r"\[(\d+)-(\d+)\]")
 _ANSWER_WITHIN_S = 120.0
@@ -34,71 +32,61 @@ _ANSWER_WITHIN_S = 120.0
 
 @dataclass(frozen=True)
 class Entry:
-    """Element type and shape."""
+    """Element type and shape of a parameter or buffer."""
 
     dtype: str
     shape: tuple[int, ...]
 
 
-Entries = dict[str, Entry]
-"""By the suite's names."""
+Schema = dict[str, Entry]
+"""A network's entries by the suite's names."""
 
 
-def catalogued_specs(model: str) -> list[Spec]:
-    """The specs of a model whose entries are listed."""
-    return [spec for spec, _ in _table().get(model, {}).values()]
+@cache
+def registered(model: str) -> Mapping[Spec, Schema]:
+    """The schemas of a model's registered specs."""
+    return {
+        spec_from_dict(with_tuples(one["spec"])): unfold(one["entries"])
+        for one in _listed().get(model, {}).values()
+    }
 
 
-def entries_of_catalogued(spec: Spec) -> Entries | None:
-    """The entries of a network, None if they are not listed."""
-    for listed in _table().values():
-        for known, folded in listed.values():
-            if known == spec:
-                return unfold(folded)
-    return None
+@cache
+def _listed() -> dict[str, dict[str, Any]]:
+    """The content of the file; empty where it is still to be written."""
+    return dict(json.loads(FILE.read_text())) if FILE.exists() else {}
 
 
-def entries_asked(specs: Sequence[Spec], *, may_take_bytes: int) -> list[Entries | None]:
-    """The entries as the first framework that is installed builds them; None for what it cannot.
+def ask_schemas(specs: Sequence[Spec], *, may_take_bytes: int) -> list[Schema | None]:
+    """The schemas as the first framework that is installed builds them; None for what it cannot.
 
     may_take_bytes: memory that it may take.
     """
-    installed = [name for name in FRAMEWORKS if importlib.util.find_spec(name)]
+    installed = [name for name in FRAMEWORKS if FRAMEWORKS[name].is_installed()]
     if not specs or not installed:
         return [None] * len(specs)
     question = json.dumps([spec.to_dict() for spec in specs])
     answers = _answers(installed[0], question, may_take_bytes)
     if answers is None:
         return [None] * len(specs)
-    return [answer and _entries(answer) for answer in answers]
+    return [answer and _schema(answer) for answer in answers]
 
 
 @lru_cache(maxsize=32)
 def _answers(framework: str, question: str, may_take_bytes: int) -> list[Any] | None:
     """What a process of a framework answers; None if it fails."""
+    worker = Worker(framework, FRAMEWORKS[framework].package, silence_s=_ANSWER_WITHIN_S)
+    arguments = {"specs": json.loads(question), "may_take_bytes": may_take_bytes}
     try:
-        finished = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "weights_convert.checkpoints.ask",
-                framework,
-                str(may_take_bytes),
-            ],
-            input=question.encode(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_ANSWER_WITHIN_S,
-            check=True,
-        )
-    except (subprocess.SubprocessError, OSError):
+        with tempfile.TemporaryDirectory() as folder, Process(worker, Path(folder)) as process:
+            return list(process.call("weights_convert.checkpoints.ask:entries", arguments))
+    except RestorationError:
         return None
-    return list(json.loads(finished.stdout))
 
 
-def fold(entries: Mapping[str, Entry]) -> dict[str, list[Any]]:
-    """Entries with numbered names in a line each: "stage.[0-7].conv.weight"."""
-    folded = {tuple(name.split(".")): entry for name, entry in entries.items()}
+def fold(schema: Schema) -> dict[str, list[Any]]:
+    """A schema with a line for all entries with numbered names: "stage.[0-7].conv.weight"."""
+    folded = {tuple(name.split(".")): entry for name, entry in schema.items()}
     for place in range(max(map(len, folded), default=0)):
         groups: dict[tuple, list[int]] = {}
         for parts, entry in folded.items():
@@ -113,7 +101,7 @@ def fold(entries: Mapping[str, Entry]) -> dict[str, list[Any]]:
     return {".".join(parts): [entry.dtype, *entry.shape] for parts, entry in folded.items()}
 
 
-def unfold(folded: Mapping[str, Sequence[Any]]) -> Entries:
+def unfold(folded: Mapping[str, Sequence[Any]]) -> Schema:
     """The inverse of `fold`."""
     result = {}
     for pattern, (dtype, *shape) in folded.items():
@@ -127,19 +115,6 @@ def unfold(folded: Mapping[str, Sequence[Any]]) -> Entries:
     return result
 
 
-@lru_cache(maxsize=1)
-def _table() -> dict[str, dict[str, tuple[Spec, dict[str, Any]]]]:
-    """Specs and their folded entries, by model and name of spec."""
-    read = json.loads(FILE.read_text()) if FILE.exists() else {}
-    return {
-        model: {
-            name: (spec_from_dict(with_tuples(one["spec"])), one["entries"])
-            for name, one in listed.items()
-        }
-        for model, listed in read.items()
-    }
-
-
 def with_tuples(value: Any) -> Any:
     """Values from JSON with the sequences as specs have them."""
     if isinstance(value, dict):
@@ -147,5 +122,5 @@ def with_tuples(value: Any) -> Any:
     return tuple(map(with_tuples, value)) if isinstance(value, list) else value
 
 
-def _entries(answer: Iterable[tuple[str, str, list[int]]]) -> Entries:
+def _schema(answer: Iterable[tuple[str, str, list[int]]]) -> Schema:
     return {name: Entry(dtype, tuple(shape)) for name, dtype, shape in answer}

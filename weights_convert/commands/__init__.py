@@ -1,0 +1,1 @@
+"""The verbs of `weights-convert`, as functions with typed results."""

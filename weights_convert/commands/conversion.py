@@ -11,10 +11,11 @@ from restoration.errors import InputError, unknown_name
 from weights_convert import limits
 from weights_convert.checkpoints import manifest
 from weights_convert.checkpoints.checkpoint import Checkpoint, open_checkpoint
-from weights_convert.checkpoints.detect import Candidate, detect
+from weights_convert.checkpoints.detect import Candidate
+from weights_convert.checkpoints.loading import recognize
 from weights_convert.checkpoints.manifest import Move
 from weights_convert.checkpoints.writing import NonFinite, Report, write_verified
-from weights_convert.errors import MismatchError, quoted
+from weights_convert.errors import quoted
 from weights_convert.files.integrity import Fingerprint
 from weights_convert.files.tensors import Tensor, from_numpy
 from weights_convert.formats import Format, format_to_write
@@ -136,7 +137,7 @@ def convert(
         nbytes=target.stat().st_size,
         fingerprint=written.fingerprint,
         kept=kept,
-        left_out=tuple(name for name in checkpoint.beside if name not in kept),
+        left_out=tuple(name for name in checkpoint.extra if name not in kept),
         nonfinite=written.nonfinite,
         notes=_notes(candidate, names, to, kept),
         manifest_file=written.manifest_file,
@@ -153,13 +154,7 @@ def _fitting(
     checkpoint: Checkpoint, model: str | None, to: str | None, *, partial: bool
 ) -> Candidate | None:
     """The model that the weights belong to; None if there is none and none is needed."""
-    candidate = detect(
-        checkpoint.tensors,
-        checkpoint.config,
-        model=model,
-        hint=manifest.model_of(checkpoint.metadata),
-        where=str(checkpoint.path),
-    )
+    candidate = recognize(checkpoint, model)
     if candidate is None and to is not None:
         raise InputError(
             "model",
@@ -168,14 +163,8 @@ def _fitting(
             where=str(checkpoint.path),
             next_step="--to kept keeps the names and checks no model, --model NAME takes one",
         )
-    if candidate and not candidate.fits and not partial:
-        raise MismatchError(
-            f"{candidate.model} (score {candidate.score:.3f})",
-            missing=candidate.missing,
-            unexpected=candidate.unexpected,
-            misshapen=candidate.misshapen,
-            where=str(checkpoint.path),
-        )
+    if candidate and not partial:
+        candidate.check_fits(where=str(checkpoint.path), next_step="--partial converts what fits")
     return candidate
 
 
@@ -204,9 +193,9 @@ def _renamed(checkpoint: Checkpoint, candidate: Candidate | None, names: str) ->
         tensor = checkpoint.tensors[name]
         rule = "name kept" if new == name else f"table of {candidate.model}"
         move = Move(name, tensor, (rule, tensor.moved))
-        shape = candidate.shapes.get(name, tensor.shape)
-        if names == "published" and layout.is_flat(ours, shape, 2):
-            shape = (*shape, 1, 1)
+        shape = candidate.shapes[name]
+        if names == "published":
+            shape = layout.their_shape(ours, shape)
         moves[new] = _reshaped(move, shape)
     if names == "published":
         for name, array in layout.constants(candidate.spec).items():
@@ -251,8 +240,8 @@ def _check_format(written_format: Format, moves: Moves, target: Path) -> None:
 
 def _kept(checkpoint: Checkpoint, written_format: Format) -> tuple[str, ...]:
     """Keys of what stands beside the weights and can be written."""
-    plain = {name: value for name, value in checkpoint.beside.items() if is_plain(value)}
-    is_flat = not checkpoint.place and all(isinstance(value, Tensor) for value in plain.values())
+    plain = {name: value for name, value in checkpoint.extra.items() if is_plain(value)}
+    is_flat = not checkpoint.key_path and all(isinstance(value, Tensor) for value in plain.values())
     if plain and not written_format.nests and not is_flat:
         raise InputError(
             "--keep-rest",

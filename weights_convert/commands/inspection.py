@@ -39,10 +39,10 @@ class TensorInfo:
 class Inspection:
     """What a file holds.
 
-    place: the keys that lead to the weights, with dots. prefix: what all names began with. beside:
-    keys of what else there is. model: that fits best, None if none or several do. scores: by model.
-    differences: what keeps the weights from being exactly that model's, as `MismatchError` lists
-    it. content: SHA-256 of names, types, shapes and elements, the same in every format.
+    key_path: the keys that lead to the weights, with dots. prefix: what all names began with.
+    extra: keys of what else there is. model: that fits best, None if none or several do. scores: by
+    model. differences: what keeps the weights from being exactly that model's, as `MismatchError`
+    lists it. content: SHA-256 of names, types, shapes and elements, the same in every format.
     """
 
     path: Path
@@ -50,9 +50,9 @@ class Inspection:
     nbytes: int
     fingerprint: Fingerprint
     content: str
-    place: str
+    key_path: str
     prefix: str
-    beside: tuple[str, ...]
+    extra: tuple[str, ...]
     model: str | None
     spec: Mapping[str, Any] | None
     scores: Mapping[str, float]
@@ -94,9 +94,9 @@ def inspect(
         nbytes=checkpoint.file.size,
         fingerprint=fingerprint,
         content=content,
-        place=".".join(map(str, checkpoint.place)),
+        key_path=".".join(map(str, checkpoint.key_path)),
         prefix=checkpoint.prefix,
-        beside=tuple(checkpoint.beside),
+        extra=tuple(checkpoint.extra),
         model=best.model if best else None,
         spec=best.spec.to_dict() if best else None,
         scores={one.model: one.score for one in found},
@@ -144,7 +144,7 @@ def _hashed(tensors: Mapping[str, Tensor], see: Callable[[str, memoryview], None
 
 
 def _chosen(found: list[Candidate], checkpoint: Checkpoint) -> tuple[Candidate | None, list[str]]:
-    hint = manifest.model_of(checkpoint.metadata)
+    hint = manifest.recorded(checkpoint.metadata).model
     try:
         return choose(found, hint=hint, where=str(checkpoint.path)), []
     except InputError:
@@ -173,5 +173,5 @@ def _anomalies(checkpoint: Checkpoint, tensors: Collection[TensorInfo]) -> Itera
     unused = checkpoint.file.size - used
     is_compact = all(isinstance(one.source, Extents) for one in checkpoint.tensors.values())
     is_much = unused > max(_UNUSED_BYTES, _UNUSED_SHARE * checkpoint.file.size)
-    if is_compact and is_much and not checkpoint.beside:
+    if is_compact and is_much and not checkpoint.extra:
         yield f"{unused} bytes of the file belong to no tensor"

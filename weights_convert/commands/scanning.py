@@ -91,11 +91,11 @@ class _Recorder:
     allowed: Collection[str]
     done: Counter[tuple[str, bool]] = field(default_factory=Counter)
 
-    def name(self, name: Name) -> Name:
+    def find_class(self, name: Name) -> Name:
         self._record(f"name {name}", is_listed(name, self.allowed))
         return name
 
-    def call(self, function: Name, arguments: tuple[object, ...]) -> object:
+    def reduce(self, function: Name, arguments: tuple[object, ...]) -> object:
         if is_listed(function, self.allowed):
             self._record(f"call {function}", True)
             return Instance(function, arguments)
@@ -105,11 +105,11 @@ class _Recorder:
         # What it gives may be called in turn, so it stays a name.
         return Name(function.module, f"{function.name[:100]}(...)")
 
-    def give_state(self, target: object, state: object) -> None:
+    def set_state(self, target: object, state: object) -> None:
         if isinstance(target, Name):
             self._record(f"state for {target}", False)
 
-    def refer(self, reference: object) -> object:
+    def persistent_load(self, reference: object) -> object:
         return Instance(Name("torch", "storage"))
 
     def _record(self, what: str, listed: bool) -> None:

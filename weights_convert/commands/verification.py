@@ -38,7 +38,7 @@ class Verification:
     round_trips: tuple[RoundTrip, ...]
 
     @property
-    def is_right(self) -> bool:
+    def ok(self) -> bool:
         """Whether every format that can hold the file gave back the same."""
         return all(trip.content in (self.content, None) for trip in self.round_trips)
 
@@ -49,7 +49,7 @@ class Verification:
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain values."""
-        verdict = {"is_right": self.is_right, "is_complete": self.is_complete}
+        verdict = {"ok": self.ok, "is_complete": self.is_complete}
         return asdict(self) | {"path": str(self.path)} | verdict
 
 

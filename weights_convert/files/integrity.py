@@ -10,10 +10,20 @@ from threading import Event
 from typing import NoReturn
 
 from weights_convert.files.mapped import MappedFile
-from weights_convert.formats.contents import Checksum
 
 _POLYNOMIAL = 0xEDB88320
 _HIGHEST = 1 << 31
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """A checksum that a file holds of its bytes in [start, stop). Exactly one of them is given."""
+
+    what: str
+    start: int
+    stop: int
+    crc32: int | None = None
+    sha1: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -249,7 +249,7 @@ class Tensor:
         return self if shape == self.shape else replace(self, shape=shape)
 
     def to_numpy(self) -> np.ndarray:
-        """All elements as an array; bfloat16 as the uint16 that holds its bits."""
+        """All elements as a new array; bfloat16 as the uint16 that holds its bits."""
         content = bytearray(self.nbytes)
         position = 0
         for piece in self.source.pieces():
@@ -311,7 +311,7 @@ def count_nonfinite(block: memoryview, dtype: DType) -> tuple[int, int]:
         if dtype.name in ("float32", "float64") and np.isfinite(values.sum()):
             return 0, 0
     if dtype.name == "bfloat16":
-        values = (values.astype("<u4") << 16).view("<f4")
+        values = from_bfloat16(values)
     return int(np.isnan(values).sum()), int(np.isinf(values).sum())
 
 
@@ -319,8 +319,13 @@ def to_float64(block: memoryview, dtype: DType) -> np.ndarray:
     """The elements of a block of bytes as float64."""
     values = np.frombuffer(block, dtype.numpy)
     if dtype.name == "bfloat16":
-        values = (values.astype("<u4") << 16).view("<f4")
+        values = from_bfloat16(values)
     return values.astype(np.float64)
+
+
+def from_bfloat16(bits: np.ndarray) -> np.ndarray:
+    """The float32 numbers whose upper 16 bits are given: exactly what they mean as bfloat16."""
+    return (bits.astype("<u4") << 16).view("<f4")
 
 
 def _blocks(pieces: Iterable[memoryview], nbytes: int) -> Iterator[memoryview]:

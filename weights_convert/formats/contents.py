@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from weights_convert.files.integrity import Checksum
 from weights_convert.files.mapped import MappedFile
-
-
-@dataclass(frozen=True)
-class Checksum:
-    """A checksum that a file holds of its bytes in [start, stop). Exactly one of them is given."""
-
-    what: str
-    start: int
-    stop: int
-    crc32: int | None = None
-    sha1: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from collections.abc import Iterator, Mapping
 
 from weights_convert import limits
 from weights_convert.errors import quoted
+from weights_convert.files.integrity import Checksum
 from weights_convert.files.mapped import MappedFile
 from weights_convert.files.output import Output
 from weights_convert.files.tensors import BLOCK, DTYPES, Extents, Tensor
-from weights_convert.formats.contents import Checksum, Contents
+from weights_convert.formats.contents import Contents
 
 _LENGTH_DELIMITED, _VARINT = 2, 0
 _SLICE_BYTES = 512 << 20

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from weights_convert import limits
 from weights_convert.errors import quoted
+from weights_convert.files.integrity import Checksum
 from weights_convert.files.mapped import MappedFile
 from weights_convert.files.output import Output
 from weights_convert.files.tensors import (
@@ -21,7 +22,7 @@ from weights_convert.files.tensors import (
     numpy_code,
     row_major,
 )
-from weights_convert.formats.contents import Checksum, Contents, PickleRun
+from weights_convert.formats.contents import Contents, PickleRun
 from weights_convert.formats.zips import Record, ZipWriter, points_outside, read_records
 
 _MAGIC = b"\x93NUMPY"

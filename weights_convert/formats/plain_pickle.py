@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
 
+from weights_convert.files.integrity import Checksum
 from weights_convert.files.mapped import MappedFile
 from weights_convert.files.output import Output
 from weights_convert.files.tensors import Tensor, numpy_code
-from weights_convert.formats.contents import Checksum, Contents, PickleRun
+from weights_convert.formats.contents import Contents, PickleRun
 from weights_convert.pickles.machine import Pickle
 from weights_convert.pickles.meanings import CheckpointMeanings
 from weights_convert.pickles.writer import PickleWriter

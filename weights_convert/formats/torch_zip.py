@@ -6,10 +6,11 @@ import io
 from collections.abc import Collection, Iterator, Mapping
 
 from weights_convert.errors import quoted
+from weights_convert.files.integrity import Checksum
 from weights_convert.files.mapped import MappedFile
 from weights_convert.files.output import Output
 from weights_convert.files.tensors import DType, Extents, Tensor, row_major
-from weights_convert.formats.contents import Checksum, Contents, PickleRun
+from weights_convert.formats.contents import Contents, PickleRun
 from weights_convert.formats.zips import Record, ZipWriter, read_records
 from weights_convert.pickles.machine import Pickle
 from weights_convert.pickles.meanings import CheckpointMeanings

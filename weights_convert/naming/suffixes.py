@@ -114,6 +114,6 @@ def _check_way_back(shapes: Shapes, there: Mapping[str, Renamed]) -> None:
             "names for MindSpore",
             expected="names that lead back to the ones they came from",
             got=f"{len(wrong)} that do not, as {', '.join(wrong[:3])}",
-            where="weights_convert/suffixes.py",
+            where="weights_convert/naming/suffixes.py",
             next_step="keep the names as they are (without --suffixes)",
         )

@@ -263,17 +263,17 @@ class Pickle:
 
     def global_line(self) -> None:
         module, name = self._line(), self._line()
-        self._stack.append(self._meanings.name(Name(module.decode(), name.decode())))
+        self._stack.append(self._meanings.find_class(Name(module.decode(), name.decode())))
 
     def global_stack(self) -> None:
         name, module = self._pop(), self._pop()
         if not isinstance(name, str) or not isinstance(module, str):
             self._fail("the name of a module and in it", "something else")
-        self._stack.append(self._meanings.name(Name(module, name)))
+        self._stack.append(self._meanings.find_class(Name(module, name)))
 
     def instance_line(self) -> None:
         arguments = tuple(self._pop_mark())
-        found = self._meanings.name(Name(self._line().decode(), self._line().decode()))
+        found = self._meanings.find_class(Name(self._line().decode(), self._line().decode()))
         self._call(found, arguments)
 
     def instance_mark(self) -> None:
@@ -295,18 +295,18 @@ class Pickle:
     def _call(self, function: object, arguments: object) -> None:
         if not isinstance(function, Name) or not isinstance(arguments, tuple):
             self._fail("a name and arguments to call it with", type(function).__name__)
-        self._stack.append(self._meanings.call(function, arguments))
+        self._stack.append(self._meanings.reduce(function, arguments))
 
     def build(self) -> None:
         state, target = self._pop(), self._top()
-        self._meanings.give_state(target, state)
+        self._meanings.set_state(target, state)
 
     def persistent_line(self) -> None:
-        self._stack.append(self._meanings.refer(self._line().decode()))
+        self._stack.append(self._meanings.persistent_load(self._line().decode()))
 
     def persistent(self) -> None:
         reference = self._pop()
-        self._stack.append(self._meanings.refer(reference))
+        self._stack.append(self._meanings.persistent_load(reference))
 
     def unsupported(self) -> None:
         self._fail("a pickle that stands for itself", "one that needs registered or outside parts")

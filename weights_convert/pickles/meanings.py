@@ -15,19 +15,17 @@ from weights_convert.files.mapped import MappedFile
 from weights_convert.files.tensors import DTYPES, DType
 from weights_convert.pickles.objects import Blob, Instance, Name
 from weights_convert.pickles.stubs import Array, ArrayType, Storage, TensorView
+from weights_convert.published import authors_modules
 
 INERT_PACKAGES = (
     "torch.nn",
     "torch.optim",
+    # The suite's own whole models; older versions kept the specs in `restoration.specs`.
     "torch_impl",
     "jittor_impl",
+    "restoration.models",
     "restoration.specs",
-    # The authors' modules, as whole models refer to them.
-    "models",
-    "model",
-    "model_with_eca",
-    "phaseformer",
-    "final_model_AGSSF1",
+    *authors_modules(),
 )
 """Modules whose classes are read as inert data, with all that is in them."""
 
@@ -73,7 +71,7 @@ class CheckpointMeanings:
     storage: Callable[[str, DType | None, int], Storage] | None = None
     _known: dict[tuple[str, tuple[int, int]], Storage] = field(default_factory=dict)
 
-    def name(self, name: Name) -> Name:
+    def find_class(self, name: Name) -> Name:
         """Accept a name that is listed.
 
         Raises:
@@ -89,7 +87,7 @@ class CheckpointMeanings:
             f"class of your own model, --allow {quoted(name.module)} reads its objects as data",
         )
 
-    def call(self, function: Name, arguments: tuple[object, ...]) -> object:
+    def reduce(self, function: Name, arguments: tuple[object, ...]) -> object:
         """What a call of a listed name gives.
 
         Raises:
@@ -107,7 +105,7 @@ class CheckpointMeanings:
                 where="pickle",
             ) from None
 
-    def give_state(self, target: object, state: object) -> None:
+    def set_state(self, target: object, state: object) -> None:
         """Let arrays, element types and inert objects take their state.
 
         Raises:
@@ -124,7 +122,7 @@ class CheckpointMeanings:
                 expected="a state for an object", got=f"one for {type(target).__name__}"
             )
 
-    def refer(self, reference: object) -> object:
+    def persistent_load(self, reference: object) -> object:
         """The storage or, in old files, the class that a reference means.
 
         Raises:
@@ -337,7 +335,7 @@ def _subclass(meanings: CheckpointMeanings, arguments: _Arguments) -> object:
         raise TypeError("no function and arguments")
     if _CALLS.get((function.module, function.name)) not in (_tensor, _tensor_of_bytes):
         raise TypeError("no tensor")
-    return meanings.call(function, inner)
+    return meanings.reduce(function, inner)
 
 
 _Meaning = Callable[[CheckpointMeanings, _Arguments], object]

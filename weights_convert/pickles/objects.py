@@ -42,14 +42,14 @@ class Blob:
 class Meanings(Protocol):
     """What names, calls and states in a pickle stand for. Each may raise InputError."""
 
-    def name(self, name: Name) -> object:
+    def find_class(self, name: Name) -> object:
         """What a name stands for; usually itself."""
 
-    def call(self, function: Name, arguments: tuple[object, ...]) -> object:
+    def reduce(self, function: Name, arguments: tuple[object, ...]) -> object:
         """What the call of a name would give."""
 
-    def give_state(self, target: object, state: object) -> None:
+    def set_state(self, target: object, state: object) -> None:
         """Let an object take a state."""
 
-    def refer(self, reference: object) -> object:
+    def persistent_load(self, reference: object) -> object:
         """The object outside of the pickle that a reference means."""

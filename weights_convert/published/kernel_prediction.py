@@ -7,7 +7,7 @@ from typing import Any
 
 from restoration.models.kernel_prediction import KernelPredictionSpec
 from weights_convert.naming.tables import NameTable
-from weights_convert.published import Layout, Shapes
+from weights_convert.published.layout import Layout, Shapes
 
 _STAGES = [(f"mask_up{6 - stage}", f"up{stage}") for stage in range(1, 6)]
 _STAGES += [(f"kernel_up{6 - stage}", f"kernel_up{stage}") for stage in range(1, 7)]
@@ -45,4 +45,8 @@ def _spec(shapes: Shapes, _config: Mapping[str, Any]) -> KernelPredictionSpec:
     )
 
 
-LAYOUT = Layout(classes=("TwoHeadsNetwork",), table=_TABLE, spec=_spec)
+LAYOUTS = {
+    "kernel_prediction": Layout(
+        classes=("TwoHeadsNetwork",), modules=("models",), table=_TABLE, spec=_spec
+    )
+}

@@ -15,7 +15,7 @@ import numpy as np
 from restoration.models.lmd_vit import LMDViTSpec, LMDViTStageSpec
 from restoration.models.windows import relative_positions
 from weights_convert.naming.tables import NameTable
-from weights_convert.published import Layout, Shapes
+from weights_convert.published.layout import Layout, Shapes
 
 _BLOCK = [
     ("modulator", "modulator"),
@@ -157,17 +157,23 @@ def _joined_noise(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 # Without a convolution their names differ; that was never published and is only read.
 _STAGE_TABLE = NameTable(_blocks([*_BLOCK, *_PLAIN_BLOCK, _BIASES], "", ""), constants=[_INDEX])
-LAYOUT = Layout(
-    classes=("LMD",),
-    table=_network(),
-    spec=_spec,
-    constants=_index_tables,
-    container=lambda spec, weights: {"state_dict": dict(weights)},
-)
-STAGE = Layout(
-    classes=("AdaWPT",),
-    table=_STAGE_TABLE,
-    spec=_stage_spec,
-    constants=_stage_index_tables,
-    adapted=_joined_noise,
-)
+LAYOUTS = {
+    "lmd_vit": Layout(
+        classes=("LMD",),
+        modules=("models",),
+        table=_network(),
+        spec=_spec,
+        constants=_index_tables,
+        container=lambda spec, weights: {"state_dict": dict(weights)},
+    )
+}
+PARTS = {
+    "lmd_vit_stage": Layout(
+        classes=("AdaWPT",),
+        modules=("models",),
+        table=_STAGE_TABLE,
+        spec=_stage_spec,
+        constants=_stage_index_tables,
+        adapt_inputs=_joined_noise,
+    )
+}

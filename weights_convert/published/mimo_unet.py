@@ -7,7 +7,7 @@ from typing import Any
 
 from restoration.models.mimo_unet import MIMOUNetSpec
 from weights_convert.naming.tables import NameTable
-from weights_convert.published import Layout, Shapes, count_members
+from weights_convert.published.layout import Layout, Shapes, count_members
 
 _STAGES = (
     ("encoder1", "Encoder.0"),
@@ -68,16 +68,20 @@ def _spec(shapes: Shapes, config: Mapping[str, Any], skip_dropout: float) -> MIM
     )
 
 
-LAYOUT = Layout(
-    classes=("MIMOUNet", "MIMO-UNet"),
-    table=_TABLE,
-    spec=lambda shapes, config: _spec(shapes, config, skip_dropout=0.0),
-    container=lambda spec, weights: {"model": weights},
-)
-LAYOUT_PLUS = Layout(
-    classes=("MIMOUNetPlus", "MIMO-UNetPlus"),
-    table=_TABLE,
-    spec=lambda shapes, config: _spec(shapes, config, skip_dropout=0.1),
-    inputs={"drop1": "skip_mask1", "drop2": "skip_mask2"},
-    container=lambda spec, weights: {"model": weights},
-)
+LAYOUTS = {
+    "mimo_unet": Layout(
+        classes=("MIMOUNet", "MIMO-UNet"),
+        modules=("models",),
+        table=_TABLE,
+        spec=lambda shapes, config: _spec(shapes, config, skip_dropout=0.0),
+        container=lambda spec, weights: {"model": weights},
+    ),
+    "mimo_unet_plus": Layout(
+        classes=("MIMOUNetPlus", "MIMO-UNetPlus"),
+        modules=("models",),
+        table=_TABLE,
+        spec=lambda shapes, config: _spec(shapes, config, skip_dropout=0.1),
+        inputs={"drop1": "skip_mask1", "drop2": "skip_mask2"},
+        container=lambda spec, weights: {"model": weights},
+    ),
+}

@@ -10,7 +10,7 @@ from typing import Any
 
 from restoration.models.nimbusr import NIMBUSRSpec
 from weights_convert.naming.tables import NameTable
-from weights_convert.published import Layout, Shapes
+from weights_convert.published.layout import Layout, Shapes
 
 _STAGES = ("down1", "down2", "down3", "body", "up3", "up2", "up1")
 _TABLE = NameTable(
@@ -46,13 +46,17 @@ def _spec(shapes: Shapes, config: Mapping[str, Any], *, saturation: bool) -> NIM
     )
 
 
-LAYOUT = Layout(
-    classes=("NIMBUSR",),
-    table=_TABLE,
-    spec=lambda shapes, config: _spec(shapes, config, saturation=False),
-)
-LAYOUT_SATURATED = Layout(
-    classes=("NIMBUSRforSI",),
-    table=_TABLE,
-    spec=lambda shapes, config: _spec(shapes, config, saturation=True),
-)
+LAYOUTS = {
+    "nimbusr": Layout(
+        classes=("NIMBUSR",),
+        modules=("models",),
+        table=_TABLE,
+        spec=lambda shapes, config: _spec(shapes, config, saturation=False),
+    ),
+    "nimbusr_saturated": Layout(
+        classes=("NIMBUSRforSI",),
+        modules=("models",),
+        table=_TABLE,
+        spec=lambda shapes, config: _spec(shapes, config, saturation=True),
+    ),
+}

@@ -7,7 +7,7 @@ from typing import Any
 
 from restoration.models.phaseformer import PhaseformerSpec
 from weights_convert.naming.tables import NameTable
-from weights_convert.published import Layout, Shapes, count_members
+from weights_convert.published.layout import Layout, Shapes, count_members
 
 STAGES = (
     *((f"encoder{level}", f"encoders.{level - 1}") for level in (1, 2, 3, 4)),
@@ -72,10 +72,16 @@ def _spec(shapes: Shapes, _config: Mapping[str, Any]) -> PhaseformerSpec:
     return PhaseformerSpec(**sizes(shapes))
 
 
-LAYOUT = Layout(
-    classes=("Restormer",),
-    table=_TABLE,
-    spec=_spec,
-    inputs={"x": "image"},
-    strangers={"down1.body.0.weight": "spectroformer", "ups_1.reduce.weight": "spectroformer"},
-)
+LAYOUTS = {
+    "phaseformer": Layout(
+        classes=("Restormer",),
+        modules=("phaseformer", "model_with_eca"),
+        table=_TABLE,
+        spec=_spec,
+        inputs={"x": "image"},
+        foreign_keys={
+            "down1.body.0.weight": "spectroformer",
+            "ups_1.reduce.weight": "spectroformer",
+        },
+    )
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from restoration.models.pwc_flow import PWCFlowSpec
 from weights_convert.naming.tables import NameTable
-from weights_convert.published import Layout
+from weights_convert.published.layout import Layout
 
 _NUMBERS = ("One", "Two", "Thr", "Fou", "Fiv", "Six")
 _DECODERS = {2: "Two", 3: "Thr", 4: "Fou", 5: "Fiv"}
@@ -28,8 +28,11 @@ PAIRS += [
 ]
 PAIRS += [(f"refiner.conv{i}", f"moduleRefiner.moduleMain.{2 * i - 2}") for i in range(1, 8)]
 
-LAYOUT = Layout(
-    classes=("model.flow_pwc.Flow_PWC",),
-    table=NameTable(PAIRS, optional_prefix="moduleNetwork."),
-    spec=lambda shapes, config: PWCFlowSpec(align_corners=config.get("align_corners", True)),
-)
+LAYOUTS = {
+    "pwc_flow": Layout(
+        classes=("model.flow_pwc.Flow_PWC",),
+        modules=("model",),
+        table=NameTable(PAIRS, optional_prefix="moduleNetwork."),
+        spec=lambda shapes, config: PWCFlowSpec(align_corners=config.get("align_corners", True)),
+    )
+}

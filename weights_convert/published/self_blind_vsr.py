@@ -8,7 +8,7 @@ from typing import Any
 
 from restoration.models.self_blind_vsr import SelfBlindVSRSpec
 from weights_convert.naming.tables import NameTable
-from weights_convert.published import Layout, Shapes, count_members
+from weights_convert.published.layout import Layout, Shapes, count_members
 from weights_convert.published.pwc_flow import PAIRS
 
 _ATTENTION = (
@@ -60,16 +60,19 @@ def _spec(shapes: Shapes, config: Mapping[str, Any]) -> SelfBlindVSRSpec:
     )
 
 
-LAYOUT = Layout(
-    classes=("model.pwc_recons.PWC_Recons",),
-    table=_TABLE,
-    spec=_spec,
-    inputs={"x": "frames"},
-    outputs={
-        "recons": "restored",
-        "recons_down": "restored_reduced",
-        "input_down": "reduced",
-        "input_cycle": "cycle",
-        "est_kernel": "kernel",
-    },
-)
+LAYOUTS = {
+    "self_blind_vsr": Layout(
+        classes=("model.pwc_recons.PWC_Recons",),
+        modules=("model",),
+        table=_TABLE,
+        spec=_spec,
+        inputs={"x": "frames"},
+        outputs={
+            "recons": "restored",
+            "recons_down": "restored_reduced",
+            "input_down": "reduced",
+            "input_cycle": "cycle",
+            "est_kernel": "kernel",
+        },
+    )
+}

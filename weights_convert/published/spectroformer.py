@@ -10,7 +10,7 @@ from typing import Any
 
 from restoration.models.spectroformer import SpectroformerSpec
 from weights_convert.naming.tables import NameTable
-from weights_convert.published import Layout, Shapes
+from weights_convert.published.layout import Layout, Shapes
 from weights_convert.published.phaseformer import block_pairs, sizes
 
 _BLOCK = (
@@ -80,11 +80,17 @@ def _spec(shapes: Shapes, _config: Mapping[str, Any]) -> SpectroformerSpec:
     return SpectroformerSpec(**sizes(shapes))
 
 
-LAYOUT = Layout(
-    classes=("mymodel",),
-    table=_TABLE,
-    spec=_spec,
-    inputs={"x": "image"},
-    outputs={"out": "restored"},
-    strangers={"downs.0.body.0.weight": "phaseformer", "ups.0.body.0.weight": "phaseformer"},
-)
+LAYOUTS = {
+    "spectroformer": Layout(
+        classes=("mymodel",),
+        modules=("final_model_AGSSF1",),
+        table=_TABLE,
+        spec=_spec,
+        inputs={"x": "image"},
+        outputs={"out": "restored"},
+        foreign_keys={
+            "downs.0.body.0.weight": "phaseformer",
+            "ups.0.body.0.weight": "phaseformer",
+        },
+    )
+}

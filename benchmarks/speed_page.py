@@ -1,0 +1,117 @@
+"""The tables of docs/speed.md and of the READMEs, from figures that were measured before.
+
+A table stands between two comments, `<!-- table NAME -->` and `<!-- end -->`; what is between them
+is replaced. Figures of models, in `figures.json`, are in units: {job: {"measured": a date,
+framework: {"forward", "both", "peak_mb"}}}. Those in `efficiency.json` are what `efficiency.py
+--json` writes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jobs import JOBS
+
+from restoration.process.frameworks import FRAMEWORKS, REFERENCE
+
+HERE = Path(__file__).resolve().parent
+FIGURES, EFFICIENCY = HERE / "figures.json", HERE / "efficiency.json"
+PAGES = ("docs/speed.md", "README.md", "README.zh-CN.md")
+SHORT = ("mimo_unet", "kernel_prediction", "nimbusr", "lmd_vit", "self_blind_vsr", "phaseformer")
+"""The six rows of the READMEs."""
+
+Figures = Mapping[str, Mapping[str, Any]]
+
+
+def write(root: Path, figures_file: Path = FIGURES) -> None:
+    """Put the tables into the pages below a folder."""
+    figures = json.loads(figures_file.read_text())
+    tables = {
+        "models": models_table(figures),
+        "six models": short_table(figures),
+        "efficiency": efficiency_table(json.loads(EFFICIENCY.read_text())),
+    }
+    for page in PAGES:
+        text = (root / page).read_text()
+        pattern = r"(<!-- table ([\w ]+) -->\n).*?(<!-- end -->)"
+        filled = re.sub(pattern, lambda m: m[1] + tables[m[2]] + m[3], text, flags=re.DOTALL)
+        (root / page).write_text(filled)
+
+
+def is_met(job_name: str, framework: str, by_framework: Mapping[str, Any]) -> bool:
+    """Whether a framework takes no more than the job allows; of ports, in times of PyTorch."""
+    job, forward = JOBS[job_name], by_framework[framework]["forward"]
+    if framework == REFERENCE:
+        return not job.at_most or bool(forward <= job.at_most)
+    return bool(forward / by_framework[REFERENCE]["forward"] <= job.ports[framework])
+
+
+def cells(job_name: str, framework: str, by_framework: Mapping[str, Any]) -> list[str]:
+    """A row: forward, limit, authors, at most, x PyTorch, + backward, peak MB, authors' MB."""
+    job, figure = JOBS[job_name], by_framework[framework]
+    times = figure["forward"] / by_framework[REFERENCE]["forward"]
+    at_most = str(job.at_most or "")
+    return [
+        f"{figure['forward']:.2f}",
+        f"{job.limit:.2f}",
+        f"{job.authors:.2f}" if job.authors else "",
+        at_most if framework == REFERENCE else f"{job.ports[framework]}x PyTorch",
+        f"{times:.2f}",
+        f"{figure['both']:.2f}" if "both" in figure else "",
+        f"{figure['peak_mb']:.0f}",
+        str(job.authors_mb or ""),
+    ]
+
+
+HEADINGS = (
+    "forward", "limit", "authors", "at most", "x PyTorch", "+ backward", "peak MB", "authors' MB",
+)  # fmt: skip
+
+
+def models_table(figures: Figures) -> str:
+    """Every job in every framework."""
+    rows = []
+    for name, by_framework in figures.items():
+        for framework in FRAMEWORKS:
+            row = cells(name, framework, by_framework)
+            if not is_met(name, framework, by_framework):
+                row[0 if framework == REFERENCE else 4] += " (missed)"
+            rows.append([name, framework, *row, by_framework["measured"]])
+    return _table(("model", "framework", *HEADINGS, "measured"), rows, left=2)
+
+
+def short_table(figures: Figures) -> str:
+    """Units by framework, beside the authors' and the limit."""
+    rows = []
+    for name in SHORT:
+        forward = [f"{figures[name][framework]['forward']:.2f}" for framework in FRAMEWORKS]
+        rows.append([name, *forward, f"{JOBS[name].authors:.2f}", f"{JOBS[name].limit:.2f}"])
+    return _table(
+        ("", *(row.title for row in FRAMEWORKS.values()), "authors", "limit"), rows, left=1
+    )
+
+
+def efficiency_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What latent modulation saves."""
+    cells = []
+    for row in rows:
+        (gmac, seconds), (lm_gmac, lm_seconds) = row["plain"], row["modulated"]
+        cells.append(
+            [
+                row["title"], f"x{row['scale']}", f"{gmac:.1f}", f"{lm_gmac:.1f}",
+                f"{seconds:.2f}", f"{lm_seconds:.2f}", f"{seconds / lm_seconds:.1f}x",
+            ]
+        )  # fmt: skip
+    headings = ("network", "scale", "G MAC", "LM G MAC", "CPU s", "LM CPU s", "faster")
+    return _table(headings, cells, left=1)
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> str:
+    """A table in Markdown; the first columns are aligned to the left."""
+    marks = ["---" if column < left else "---:" for column in range(len(headings))]
+    lines = [headings, marks, *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,0 +1,37 @@
+"""What is dropped at random in training."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn, ops
+
+
+class DropPath(nn.Cell):
+    """In training drops members of the first dimension and scales the others by 1 / (1 - rate)."""
+
+    # Native: absent. mindspore.ops.dropout drops single numbers, half of them by default.
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
+    def construct(self, x: Tensor) -> Tensor:
+        if self.rate == 0.0 or not self.training:
+            return x
+        shape = (x.shape[0],) + (1,) * (x.ndim - 1)
+        return x * ((ops.rand(*shape) >= self.rate).astype(x.dtype) / (1 - self.rate))
+
+
+class ChannelDropout(nn.Cell):
+    """Drops whole channels in training and scales the others by 1 / (1 - rate).
+
+    A mask (n, c, 1, 1) of factors, when given, is used instead of a random one, in any mode.
+    """
+
+    # Native: mindspore.ops.dropout2d: rate 0.5, in training, by default; it draws its own mask.
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
+    def construct(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        if mask is not None:
+            return x * mask
+        return ops.dropout2d(x, p=self.rate, training=self.training)

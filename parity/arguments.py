@@ -1,0 +1,89 @@
+"""What the command's options may be; whatever is wrong about them is bad input."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Callable, Collection
+from typing import NoReturn
+
+from restoration.errors import ExitCode, suggest
+
+_MOST_SEEDS = 10_000
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser for which options that are wrong are bad input."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(ExitCode.BAD_INPUT, f"{self.prog}: error: {message}\n")
+
+
+def names(known: Collection[str], kind: str) -> Callable[[str], tuple[str, ...]]:
+    """An argument type: names separated by commas, all of them known."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        names = tuple(name.strip() for name in text.split(",") if name.strip())
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"no {kind} {name!r}; {suggest(name, known)}")
+        return names
+
+    return parse
+
+
+def count(*, least: int) -> Callable[[str], int]:
+    """An argument type: a whole number from `least`."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d+", text, re.ASCII) or int(text) < least:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least}, got {text!r}")
+        return int(text)
+
+    return parse
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """Seeds and ranges of seeds, each once: "1-3,7,2" -> (1, 2, 3, 7)."""
+    found: dict[int, None] = {}
+    for part in text.split(","):
+        ends = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part, re.ASCII)
+        first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (1, 0)
+        if first > last:
+            raise argparse.ArgumentTypeError(
+                f"expected seeds and ranges from the lower to the higher, such as 1-20,26, got "
+                f"{part!r}"
+            )
+        if last - first + len(found) >= _MOST_SEEDS:
+            raise argparse.ArgumentTypeError(f"expected at most {_MOST_SEEDS} seeds, got {text!r}")
+        found |= dict.fromkeys(range(first, last + 1))
+    return tuple(found)
+
+
+def seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
+    return seconds
+
+
+def size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text.lower(), re.ASCII)
+    if not found:
+        raise argparse.ArgumentTypeError(
+            f"expected HEIGHTxWIDTH in pixels, such as 96x128, got {text!r}"
+        )
+    return int(found[1]), int(found[2])
+
+
+def assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
+    return name, value

@@ -1,0 +1,240 @@
+"""Golden files: weights, inputs, and what other code computed of them in float64.
+
+docs/golden-files.md describes the format.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from parity.cases import continuous_goldens
+from parity.cases.case import Arrays, Case, GradientSummary, white_noise
+from parity.judge.measurement import ArrayKey
+from restoration.errors import InputError
+from weights_convert.checkpoints.loading import read_state
+from weights_convert.published import layout_of_class
+from weights_convert.published.layout import Layout
+
+_SUMMARY_SEED = 900_000
+"""Golden files add a weight's number to it, for the projection of its gradient."""
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A file's metadata, and its arrays by "GROUP/NAME"."""
+
+    path: Path
+    metadata: Mapping[str, str]
+    content: Arrays
+
+    def group(self, prefix: str) -> Arrays:
+        """All arrays under "prefix/", by the rest of their names."""
+        start = prefix + "/"
+        return {
+            name.removeprefix(start): array
+            for name, array in self.content.items()
+            if name.startswith(start)
+        }
+
+    @property
+    def kind(self) -> str:
+        """What the file says it holds, else what its content looks like."""
+        if "kind" in self.metadata:
+            return self.metadata["kind"]
+        if any(name.startswith("inputs/coord_") for name in self.content):
+            return "calls"
+        inputs = self.group("inputs")
+        has_pictures = self.group("outputs").keys() == {f"feat_{name}" for name in inputs}
+        return "pictures" if has_pictures and len(inputs) > 1 else "model"
+
+
+def golden_cases(path: Path) -> list[Case]:
+    """Tiny models made by running the authors' code, with what it computed in float64.
+
+    One case, or one per image where an encoder's file has several of different sizes.
+
+    Raises:
+        InputError: the file cannot be read, holds no run of a network, or its class belongs to no
+            published layout.
+    """
+    golden = Golden(path, *read_arrays(path))
+    if golden.kind not in _READERS:
+        raise InputError(
+            "golden file",
+            expected=f"a run of a network: {', '.join(_READERS)}",
+            got=f"kind {golden.kind!r}",
+            where=str(path),
+            next_step="give a file of a network's own results; docs/golden-files.md says which "
+            "kinds there are",
+        )
+    model_name, layout = layout_of_class(golden.metadata.get("class", ""))
+    return _READERS[golden.kind](golden, layout, _without_inputs(golden, model_name, layout))
+
+
+def _without_inputs(golden: Golden, model_name: str, layout: Layout) -> Case:
+    """What every kind has: spec, weights, and gradients by them."""
+    where = str(golden.path)
+    # The authors' SwinIR gives features of the extended image; no file says so.
+    config = {"keep_padding": True} | _read_json(golden.metadata, "config", where=where)
+    if golden.metadata.get("mode"):
+        config["mode"] = golden.metadata["mode"]
+    generated, numbers = _generated_weights(golden.metadata, where=where)
+    state = generated | golden.group("weights")
+    spec, weights = read_state(layout, state, config, where=where)
+    gradients = layout.to_ours(golden.group("grads"), where=where)
+    stored = golden.group("grads_summary")
+    unknown = [name for name in stored if name not in numbers]
+    if unknown:
+        raise InputError(
+            f"gradient 'grads_summary/{unknown[0]}'",
+            expected="its weight's number, 'index' in the metadata 'generated'",
+            got="none",
+            where=where,
+            next_step="store the gradient itself as 'grads/NAME'",
+        )
+    summaries = layout.table.to_ours(stored, where=where)
+    seeds = {layout.table.ours(name): _SUMMARY_SEED + number for name, number in numbers.items()}
+    return Case(
+        golden.path.stem,
+        model_name,
+        spec,
+        {},
+        weights=weights,
+        expected={ArrayKey.parameter_gradient(name): array for name, array in gradients.items()},
+        summaries={
+            ArrayKey.parameter_gradient(name): GradientSummary(seeds[name], array)
+            for name, array in summaries.items()
+        },
+    )
+
+
+def _model(golden: Golden, layout: Layout, case: Case) -> list[Case]:
+    """One run of a network."""
+    inputs = layout.adapt_inputs(golden.group("inputs"))
+
+    def output(name: str) -> str:
+        return layout.outputs.get(name, name)
+
+    def input_(name: str) -> str:
+        return layout.inputs.get(name, name)
+
+    expected = {
+        **{ArrayKey.output(output(name)): array for name, array in golden.group("outputs").items()},
+        **{
+            ArrayKey.input_gradient(input_(name)): array
+            for name, array in golden.group("grads_inputs").items()
+        },
+        **case.expected,
+    }
+    return [
+        dataclasses.replace(
+            case,
+            inputs={input_(name): array for name, array in inputs.items()},
+            cotangents={output(name): array for name, array in golden.group("probes").items()},
+            expected=expected,
+        )
+    ]
+
+
+def _pictures(golden: Golden, layout: Layout, case: Case) -> list[Case]:
+    """Features of several pictures by an encoder, a case each.
+
+    The stored gradients are of a sum over all pictures, which no single case has.
+    """
+    outputs, cotangents = golden.group("outputs"), golden.group("probes")
+    return [
+        dataclasses.replace(
+            case,
+            name=f"{case.name}-{name}",
+            inputs={"image": image},
+            cotangents={"features": cotangents[f"feat_{name}"]} if cotangents else {},
+            expected={ArrayKey.output("features"): outputs[f"feat_{name}"]},
+        )
+        for name, image in golden.group("inputs").items()
+    ]
+
+
+def _calls(golden: Golden, layout: Layout, case: Case) -> list[Case]:
+    """Calls of a continuous network, those on images of one size as one batch."""
+    batches = continuous_goldens.merge(
+        case.spec, golden.content, authors_class=golden.metadata["class"]
+    )
+    result = []
+    for batch in batches:
+        height, width = batch.inputs["image"].shape[2:]
+        name = f"{case.name}-{height}x{width}" if len(batches) > 1 else case.name
+        changed = {"name": name, "expected": {**batch.expected, **case.expected}}
+        result.append(dataclasses.replace(case, **vars(batch) | changed))
+    return result
+
+
+_READERS: Mapping[str, Callable[[Golden, Layout, Case], list[Case]]] = {
+    "model": _model,
+    "pictures": _pictures,
+    "calls": _calls,
+}
+
+
+def _generated_weights(metadata: Mapping[str, str], *, where: str) -> tuple[Arrays, dict[str, int]]:
+    """Weights that a golden file describes instead of holding, and the number of each.
+
+    Raises:
+        InputError: a tensor drawn by the rule is not the one that the file was made with.
+    """
+    tensors = _read_json(metadata, "generated", where=where).get("tensors", {})
+    weights = {}
+    for name, rule in tensors.items():
+        draw = rule["offset"] + rule["scale"] * white_noise(rule["seed"], rule["shape"])
+        weights[name] = draw.astype("<f4")
+        found = hashlib.sha256(weights[name].tobytes()).hexdigest()
+        if not found.startswith(rule["sha256"]):
+            raise InputError(
+                f"generated weight {name!r}",
+                expected=f"SHA-256 {rule['sha256']}...",
+                got=found[: len(rule["sha256"])],
+                where=where,
+                next_step="use the NumPy that constraints.txt pins: its generator draws as stated",
+            )
+    return weights, {name: rule["index"] for name, rule in tensors.items()}
+
+
+def _read_json(metadata: Mapping[str, str], key: str, *, where: str) -> dict[str, Any]:
+    """An entry of the metadata that is a JSON object; empty if there is none."""
+    text = metadata.get(key, "{}")
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise InputError(
+            f"metadata {key!r} of a golden file",
+            expected="a JSON object",
+            got=repr(text[:40]),
+            where=where,
+            next_step="docs/golden-files.md describes the metadata",
+        )
+    return values
+
+
+def read_arrays(path: Path) -> tuple[dict[str, str], Arrays]:
+    """Metadata and arrays of a safetensors file."""
+    try:
+        with safe_open(path, framework="np") as file:
+            names = file.keys()
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
+    except (OSError, SafetensorError) as problem:
+        raise InputError(
+            "file of arrays",
+            expected="a readable safetensors file",
+            got=f"{type(problem).__name__}: {problem}",
+            where=str(path),
+            next_step="check the path, or convert the file with weights-convert",
+        ) from problem

@@ -1,0 +1,72 @@
+"""How far arrays are from the truth, and how large they are, in both norms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Norms(NamedTuple):
+    """The 2-norm and the max-norm of an array, or of a difference."""
+
+    two: float
+    max: float
+
+
+NOTHING = Norms(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Error:
+    """The distance of an array from the truth in both norms.
+
+    Positions where the truth is not finite are left out; `mismatch` says in words when the array
+    cannot be compared at all, or is not finite where the truth is.
+    """
+
+    two_norm: float = 0.0
+    max_norm: float = 0.0
+    mismatch: str = ""
+
+    @property
+    def norms(self) -> Norms:
+        return Norms(self.two_norm, self.max_norm)
+
+
+def error_of(array: np.ndarray, truth: np.ndarray) -> Error:
+    """Compare an array with the truth, in float64."""
+    if array.shape != truth.shape:
+        return Error(mismatch=f"shape {array.shape}, expected {truth.shape}")
+    if not np.issubdtype(truth.dtype, np.inexact):
+        wrong = int(np.count_nonzero(array != truth))
+        return Error(mismatch=f"{wrong} of {truth.size} integers differ" if wrong else "")
+    if array.dtype != np.float32:
+        return Error(mismatch=f"dtype {array.dtype}, expected float32")
+    exact = truth.astype(np.float64)
+    value = array.astype(np.float64)
+    finite = np.isfinite(exact)
+    if not finite.all() or not np.isfinite(value).all():
+        same = np.array_equal(np.isnan(value), np.isnan(exact)) and np.array_equal(
+            value[np.isinf(exact)], exact[np.isinf(exact)]
+        )
+        if not same or not np.array_equal(np.isfinite(value), finite):
+            wrong = int(np.count_nonzero(np.isfinite(value) != finite))
+            return Error(mismatch=f"NaN or Inf at {wrong} places where the truth has none")
+        exact, value = exact[finite], value[finite]
+    return Error(*norms_of(value - exact))
+
+
+def norms_of(array: np.ndarray) -> Norms:
+    """The norms of an array's finite numbers."""
+    exact = array.astype(np.float64)
+    exact = exact[np.isfinite(exact)]
+    return Norms(float(np.linalg.norm(exact)), float(np.abs(exact).max(initial=0.0)))
+
+
+def quotient(numerator: float, denominator: float) -> float:
+    """0/0 is 0, and anything else over 0 is infinite."""
+    if numerator == 0.0:
+        return 0.0
+    return numerator / denominator if denominator else np.inf

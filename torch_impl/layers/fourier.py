@@ -1,0 +1,55 @@
+"""Fourier transforms, as real and imaginary parts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def rfft2(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Half of the unnormalized 2-D spectrum of a real map, (n, c, h, w) -> 2 x (n, c, h, w/2 + 1).
+
+    Real and imaginary part.
+    """
+    # Native: torch.fft.rfft2: complex numbers; norm "backward", which does not scale, by default.
+    spectrum = torch.fft.rfft2(x, norm="backward")
+    return spectrum.real, spectrum.imag
+
+
+def irfft2(real: Tensor, imaginary: Tensor, *, width: int) -> Tensor:
+    """The inverse of `rfft2`, 2 x (n, c, h, width/2 + 1) -> (n, c, h, width)."""
+    # Native: torch.fft.irfft2: complex numbers; norm "backward" and an even width by default.
+    spectrum = torch.complex(real, imaginary)
+    return torch.fft.irfft2(spectrum, s=(real.shape[2], width), norm="backward")
+
+
+def fft2(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Real and imaginary part of the unnormalized 2-D Fourier transform, each (n, c, h, w)."""
+    # Native: torch.fft.fft2: complex numbers; norm "backward", which does not scale, by default.
+    spectrum = torch.fft.fft2(x, norm="backward")
+    return spectrum.real, spectrum.imag
+
+
+def ifft2(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
+    """The inverse of `fft2`, also for a spectrum of no real map, 2 x (n, c, h, w) -> the same."""
+    # Native: torch.fft.ifft2: complex numbers; norm "backward", which divides by h w, by default.
+    values = torch.fft.ifft2(torch.complex(real, imaginary), norm="backward")
+    return values.real, values.imag
+
+
+def unit_spectrum(x: Tensor) -> tuple[Tensor, Tensor]:
+    """`rfft2` divided by its modulus, (n, c, h, w) -> 2 x (n, c, h, w/2 + 1).
+
+    Where the modulus is 0 it is 1 + 0i, without gradient.
+    """
+    # Native: torch.sgn: a complex number divided by its modulus; 0 without gradient at 0.
+    spectrum = torch.fft.rfft2(x, norm="backward")
+    phases = torch.where(spectrum == 0, 1, torch.sgn(spectrum))
+    return phases.real, phases.imag
+
+
+def angle(real: Tensor, imaginary: Tensor) -> Tensor:
+    """The angle of complex numbers in (-pi, pi], 0 without gradient at 0, any shape."""
+    # Native: torch.atan2: its gradient at 0 is not a number.
+    empty = (real == 0) & (imaginary == 0)
+    return torch.atan2(imaginary.masked_fill(empty, 0.0), real.masked_fill(empty, 1.0))
