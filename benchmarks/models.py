@@ -52,7 +52,7 @@ def _main() -> int:
     parser = console.Parser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"default: {', '.join(JOBS)}")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="default: all")
     parser.add_argument(
         "--frameworks",
         nargs="+",

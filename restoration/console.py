@@ -67,9 +67,9 @@ def showable(text: str, encoding: str) -> str:
 def run(program: str, command: Callable[[], int], *, interrupted: str = "interrupted") -> int:
     """Do what a program does; its exit code.
 
-    Errors of the user's are a line on stderr, and so is `interrupted` where the user ends it. Where
-    not all of the output can be written, the exit code is that of an incomplete run; if it is
-    because whoever reads it has left, as `head` does, nothing is said.
+    Errors of the user's and of the system are a line on stderr, and so is `interrupted` where the
+    user ends it. Where not all of the output can be written, the exit code is that of an incomplete
+    run; if it is because whoever reads it has left, as `head` does, nothing is said.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -89,6 +89,11 @@ def _code(program: str, command: Callable[[], int], interrupted: str) -> int:
     except RestorationError as problem:
         print(f"{program}: {problem}", *problem.lines(), sep="\n", file=sys.stderr)
         return problem.exit_code
+    except BrokenPipeError:
+        raise
+    except OSError as problem:  # a full disk, say, of what is printed too
+        print(f"{program}: {problem}", file=sys.stderr)
+        return ExitCode.INCOMPLETE
     except KeyboardInterrupt:
         print(f"{program}: {interrupted}", file=sys.stderr)
         return _INTERRUPTED
@@ -100,7 +105,7 @@ def _flushed(program: str, stream: TextIO) -> bool:
         stream.flush()
     except OSError as problem:
         if not isinstance(problem, BrokenPipeError) and stream is not sys.stderr:
-            print(f"{program}: the output cannot be written: {problem.strerror}", file=sys.stderr)
+            print(f"{program}: {problem}", file=sys.stderr)
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, stream.fileno())
         os.close(nothing)
