@@ -77,7 +77,7 @@ def test_a_model_takes_its_files_and_a_line_each(copy: Path, tmp_path: Path) -> 
     lines = {
         "restoration/models/registry.py": ('"mimo_unet",', '    "toy",'),
         "benchmarks/jobs.yaml": ("  mimo_unet:", "  toy: {size_px: [64, 64], gmac: 0.01}"),
-        "README.md": ("| MIMO-UNet", "| Toy | yes | yes | yes | a test |"),
+        "README.md": ("| [MIMO-UNet", "| [Toy](torch_impl/toy.py) | a test |"),
     }
     for name, (after, line) in lines.items():
         assert f"`{name}`" in steps, f"CONTRIBUTING does not name {name}"
