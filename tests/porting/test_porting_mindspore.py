@@ -360,13 +360,13 @@ def test_softmax_of_one(native: Native) -> None:
     exact = shares * (probe - (shares * probe).sum(-1, keepdims=True))
     program = """
 def gradient(x, probe):
-    return ms.grad(lambda x: ({softmax}(x, axis=-1) * probe).sum())(x)
+    return ms.grad(lambda x: ({softmax}(x, {dim}=-1) * probe).sum())(x)
 
 result = [gradient(x[..., :1], probe[..., :1]), gradient(x, probe)]
 """
-    _, found = native(program.format(softmax="ops.softmax"), x=x, probe=probe)
+    _, found = native(program.format(softmax="ops.softmax", dim="axis"), x=x, probe=probe)
     differs(np.abs(found - exact).max() > 0.1, "softmax", "layers.softmax")
-    one, found = native(program.format(softmax="layers.softmax"), x=x[0], probe=probe[0])
+    one, found = native(program.format(softmax="layers.softmax", dim="dim"), x=x[0], probe=probe[0])
     assert not np.any(one)
     np.testing.assert_allclose(found, exact[0], atol=1e-6)
 
