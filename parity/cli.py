@@ -114,7 +114,12 @@ def _cases_of_seed(options: argparse.Namespace, models: Sequence[str], seed: int
     if options.image:
         cases = [
             sources.image_case(
-                model, image, spec_name=options.spec, seed=seed, weights_file=options.weights
+                model,
+                image,
+                spec_name=options.spec,
+                seed=seed,
+                weights_file=options.weights,
+                settings=dict(options.set),
             )
             for model in models
             for image in options.image
@@ -129,6 +134,7 @@ def _cases_of_seed(options: argparse.Namespace, models: Sequence[str], seed: int
                 gradient_size_px=options.gradient_size,
                 seed=seed,
                 weights_file=options.weights,
+                settings=dict(options.set),
             )
             for model in models
         ]
@@ -220,7 +226,15 @@ def _parser() -> argparse.ArgumentParser:
         "--image", type=Path, action="append", metavar="FILE", help="use this image instead"
     )
     command.add_argument(
-        "--weights", type=Path, metavar="FILE", help="safetensors, instead of drawn"
+        "--weights", type=Path, metavar="FILE", help="a checkpoint of any kind, instead of drawn"
+    )
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=arguments.assignment,
+        metavar="NAME=VALUE",
+        help="a hyper-parameter that no shape of --weights tells, as value_range=1",
     )
     command.add_argument(
         "--golden",

@@ -1,10 +1,11 @@
-"""SwinIR: attention inside shifted windows, an encoder for continuous super-resolution.
+"""SwinIR: attention inside shifted windows, for restoration and continuous super-resolution.
 
 Source: Liang et al., "SwinIR: Image Restoration Using Swin Transformer", ICCV Workshops 2021, arXiv
 2108.10257.
 
 Input: image (n, 3, h, w) in [-1, 1]; it is extended to multiples of the window by reflection, so
-its sides must exceed what is added. Output: features (n, 64, h, w).
+its sides must exceed what is added. Output: features (n, 64, h, w). With a head for restoration:
+image (n, 3 or 1, h, w) in [0, 1], output the same (n, 3 or 1, scale h, scale w), not clamped.
 """
 
 from __future__ import annotations
@@ -24,12 +25,16 @@ from torch_impl.layers import (
     mask_shifted_windows,
     matmul,
     pad_bottom_right,
+    pixel_shuffle,
     roll,
     softmax,
+    tensor_like,
+    upsample,
 )
 
 FINAL_SLOPE = 0.01
 BOTTLENECK_SLOPE = 0.2
+SMOOTH_SLOPE = 0.2
 
 
 def to_windows(x: Tensor, window: int) -> Tensor:
@@ -156,21 +161,68 @@ class SwinIR(nn.Module):
         super().__init__()
         self.window = spec.window
         self.keep_padding = spec.keep_padding
-        self.first = Conv2d(3, spec.width, 3, padding=1, bias=True)
+        self.first = Conv2d(spec.image_channels, spec.width, 3, padding=1, bias=True)
         self.norm_first = LayerNorm(spec.width, eps=1e-5)
         self.groups = nn.ModuleList([Group(spec, place) for place in range(len(spec.depths))])
         self.norm_last = LayerNorm(spec.width, eps=1e-5)
         self.merge = merge_layer(spec.width, spec.merge)
-        self.last = Conv2d(spec.width, spec.channels, 3, padding=1, bias=True)
+        self.gives_features = spec.gives_features
+        self.is_residual = spec.head == "residual"
+        self.has_last = spec.head in ("features", "pixelshuffle", "nearest+conv")
+        self.has_tail = spec.head in ("pixelshuffle", "nearest+conv", "residual")
+        self.mean = list(spec.mean)
+        self.value_range = spec.value_range
+        self.scale = spec.scale
+        self.factors = spec.factors
+        self.doublings = spec.doublings
+        channels, made = spec.width, spec.image_channels
+        if self.has_last:
+            self.last = Conv2d(channels, spec.features, 3, padding=1, bias=True)
+            channels = made = spec.features
+        if len(spec.factors) > 0:
+            self.enlarge = nn.ModuleList(
+                [
+                    Conv2d(channels, made * factor**2, 3, padding=1, bias=True)
+                    for factor in spec.factors
+                ]
+            )
+        if spec.doublings > 0:
+            self.smooth = nn.ModuleList(
+                [Conv2d(channels, channels, 3, padding=1, bias=True) for _ in range(spec.doublings)]
+            )
+            self.refine = Conv2d(channels, channels, 3, padding=1, bias=True)
+        if self.has_tail:
+            self.tail = Conv2d(channels, spec.image_channels, 3, padding=1, bias=True)
 
     def forward(self, image: Tensor) -> Tensor:
         height, width = image.shape[2], image.shape[3]
         rows, columns = -(-height // self.window), -(-width // self.window)
         x = pad_bottom_right(image, rows * self.window, columns * self.window, mode="reflect")
-        shallow = self.first(x)
+        if self.gives_features:
+            x = self.features(x)
+            return x if self.keep_padding else x[:, :, :height, :width]
+        mean = tensor_like(self.mean, x).reshape(1, -1, 1, 1)
+        x = (x - mean) * self.value_range
+        x = self.restored(self.features(x), x) / self.value_range + mean
+        return x[:, :, : height * self.scale, : width * self.scale]
+
+    def features(self, image: Tensor) -> Tensor:
+        """What the body makes of an image, (n, c, h, w) -> (n, features or width, h, w)."""
+        shallow = self.first(image)
         x = self.norm_first(shallow.permute(0, 2, 3, 1))
         for group in self.groups:
             x = group(x)
         x = self.merge(self.norm_last(x).permute(0, 3, 1, 2)) + shallow
-        x = leaky_relu(self.last(x), FINAL_SLOPE)
-        return x if self.keep_padding else x[:, :, :height, :width]
+        return leaky_relu(self.last(x), FINAL_SLOPE) if self.has_last else x
+
+    def restored(self, x: Tensor, image: Tensor) -> Tensor:
+        """The head, (n, features or width, h, w), (n, c, h, w) -> (n, c, scale h, scale w)."""
+        for i in range(len(self.factors)):
+            x = pixel_shuffle(self.enlarge[i](x), self.factors[i])
+        for i in range(self.doublings):
+            x = leaky_relu(self.smooth[i](upsample(x, 2, mode="nearest")), SMOOTH_SLOPE)
+        if self.doublings > 0:
+            x = leaky_relu(self.refine(x), SMOOTH_SLOPE)
+        if self.has_tail:
+            x = self.tail(x)
+        return image + x if self.is_residual else x

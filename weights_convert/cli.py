@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ def _convert(options: argparse.Namespace) -> int:
             partial=options.partial,
             keep_rest=options.keep_rest,
             with_sha256=options.sha256,
+            settings=dict(options.set),
             report=report,
         )
     _print(options, result, _show_conversion)
@@ -118,6 +119,8 @@ def _show_conversion(result: Conversion) -> None:
         print(f"kept: {_list(result.kept)}")
     if result.left_out:
         print(f"left out: {_list(result.left_out)} (--keep-rest keeps it)")
+    if result.settings:
+        print(f"taken: {_settings(result.settings)}; --set NAME=VALUE changes them")
     for note in result.notes:
         print(f"note: {note}")
     if result.manifest_file:
@@ -137,6 +140,8 @@ def _show_inspection(result: Inspection) -> None:
     print(f"model     {result.model or 'none'} (scores: {scores or 'no model knows these names'})")
     if result.spec:
         print("spec      " + ", ".join(f"{key}={value}" for key, value in result.spec.items()))
+    if result.settings:
+        print(f"taken     {_settings(result.settings)}; `convert --set NAME=VALUE` changes them")
     for line in result.differences:
         print(f"          {line}")
     print(f"content   {result.content}")
@@ -183,6 +188,11 @@ def _show_scan(result: Scan) -> None:
     if result.problem:
         print(f"ended early: {result.problem}")
     print("harmless" if result.is_harmless else "not harmless: loading it could run code")
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    shown = ", ".join(f"{name} {value}" for name, value in settings.items())
+    return f"{shown}, which no shape tells"
 
 
 def _list(names: Sequence[str]) -> str:
@@ -271,6 +281,14 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
         metavar="NAME",
         help="an entry that belongs to an embedding, for --suffixes mindspore",
     )
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=_assignment,
+        metavar="NAME=VALUE",
+        help="a hyper-parameter that no shape tells, as value_range=1 or residual_scale=0.1",
+    )
     command.add_argument("--partial", action="store_true", help="convert what fits")
     command.add_argument(
         "--keep-rest", action="store_true", help="keep what stands beside, as optimizer state"
@@ -299,6 +317,13 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     command.add_argument("second", type=Path, metavar="B")
     _add_common(command)
     return parser, list(commands.choices)
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
+    return name, value
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class Golden:
         if any(name.startswith("inputs/coord_") for name in self.content):
             return "calls"
         inputs = self.group("inputs")
-        has_pictures = self.group("outputs").keys() == {f"feat_{name}" for name in inputs}
+        has_pictures = {_picture_of(name) for name in self.group("outputs")} == inputs.keys()
         return "pictures" if has_pictures and len(inputs) > 1 else "model"
 
 
@@ -169,21 +170,30 @@ def _model(golden: Golden, layout: Layout, case: Case) -> list[Case]:
 
 
 def _pictures(golden: Golden, layout: Layout, case: Case) -> list[Case]:
-    """Features of several pictures by an encoder, a case each.
+    """Features of several pictures by an encoder, or what it restores of them, a case each.
 
     The stored gradients are of a sum over all pictures, which no single case has.
     """
-    outputs, cotangents = golden.group("outputs"), golden.group("probes")
+    outputs, cotangents = (
+        {_picture_of(name): array for name, array in golden.group(group).items()}
+        for group in ("outputs", "probes")
+    )
+    (result,) = case.spec.outputs
     return [
         dataclasses.replace(
             case,
             name=f"{case.name}-{name}",
             inputs={"image": image},
-            cotangents={"features": cotangents[f"feat_{name}"]} if cotangents else {},
-            expected={ArrayKey.output("features"): outputs[f"feat_{name}"]},
+            cotangents={result: cotangents[name]} if cotangents else {},
+            expected={ArrayKey.output(result): outputs[name]},
         )
         for name, image in golden.group("inputs").items()
     ]
+
+
+def _picture_of(output: str) -> str:
+    """The picture that an output "feat_NAME" or "restored_NAME" is of."""
+    return re.sub("^(feat|restored)_", "", output)
 
 
 def _calls(golden: Golden, layout: Layout, case: Case) -> list[Case]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from parity.cases.case import Arrays, Case
 from restoration import images
 from restoration.data import sample_inputs
+from restoration.errors import InputError
 from restoration.images import tiling
 from restoration.models import registry
 from restoration.models.model import Model
 from restoration.models.spec import Spec
 from weights_convert import load_weights
+from weights_convert.checkpoints.loading import NO_SETTINGS
 
 _ENLARGEMENT = 2.5
+
+Settings = Mapping[str, Any]
 
 
 def photograph_case(
@@ -26,6 +31,7 @@ def photograph_case(
     gradient_size_px: tuple[int, int],
     seed: int,
     weights_file: Path | None = None,
+    settings: Settings = NO_SETTINGS,
 ) -> Case:
     """A model of the registry on photographs that scikit-image ships, of sizes (height, width).
 
@@ -36,7 +42,7 @@ def photograph_case(
             that do not belong to the model.
     """
     model = registry.find(model_name)
-    spec, weights = _spec_and_weights(model, spec_name, weights_file)
+    spec, weights = _spec_and_weights(model, spec_name, weights_file, settings)
     inputs, gradient_inputs = (
         sample_inputs.build(
             model,
@@ -53,7 +59,13 @@ def photograph_case(
 
 
 def image_case(
-    model_name: str, image: Path, *, spec_name: str, seed: int, weights_file: Path | None = None
+    model_name: str,
+    image: Path,
+    *,
+    spec_name: str,
+    seed: int,
+    weights_file: Path | None = None,
+    settings: Settings = NO_SETTINGS,
 ) -> Case:
     """A model of the registry on a user's image, extended to a size the network takes.
 
@@ -61,7 +73,7 @@ def image_case(
     the image is made up, by the seed.
     """
     model = registry.find(model_name)
-    spec, weights = _spec_and_weights(model, spec_name, weights_file)
+    spec, weights = _spec_and_weights(model, spec_name, weights_file, settings)
     pixels = images.read_image(image).pixels
     scale = _ENLARGEMENT if spec.magnification is None else None
     given = sample_inputs.beside(model, spec, pixels, seed=seed)
@@ -71,10 +83,18 @@ def image_case(
 
 
 def _spec_and_weights(
-    model: Model, spec_name: str, weights_file: Path | None
+    model: Model, spec_name: str, weights_file: Path | None, settings: Settings
 ) -> tuple[Spec, Arrays]:
     """A named spec with weights to be drawn, or what a file of weights tells."""
+    if settings and weights_file is None:
+        raise InputError(
+            "--set",
+            expected="a file of weights, of which it says what no shape tells",
+            got="no --weights",
+            where="--set",
+            next_step="name the file with --weights, or choose a spec with --spec",
+        )
     if weights_file is None:
         return model.spec(spec_name), {}
-    loaded = load_weights(weights_file, model=model.name)
+    loaded = load_weights(weights_file, model=model.name, settings=settings)
     return loaded.spec, loaded.arrays

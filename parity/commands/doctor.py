@@ -24,7 +24,7 @@ from restoration.errors import UnavailableError
 from restoration.process.frameworks import Framework, framework_of
 from restoration.process.launch import Process, Worker
 
-_LIBRARIES = ("numpy", "scipy", "scikit-image", "imageio", "opencv-python-headless", "safetensors")
+_LIBRARIES = ("numpy", "scipy", "scikit-image", "opencv-python-headless", "tifffile", "safetensors")
 
 
 def examine(

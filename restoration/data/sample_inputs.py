@@ -13,6 +13,7 @@ from restoration.data.photographs import photograph, sharp_and_blurred
 from restoration.errors import picture_packages
 from restoration.models import continuous
 from restoration.models.continuous import ContinuousSpec
+from restoration.models.encoder import EncoderSpec
 from restoration.models.kernel_prediction import GAMMA
 from restoration.models.model import Model
 from restoration.models.nimbusr import NIMBUSRSpec
@@ -134,11 +135,13 @@ def blurred_photographs(
 
 
 def normalized_photographs(
-    spec: Spec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
+    spec: EncoderSpec, *, height_px: int, width_px: int, names: tuple[str, ...], seed: int
 ) -> dict[str, np.ndarray]:
-    """The input of an encoder: {"image": (n, 3, h, w) in [-1, 1]}."""
+    """The input of an encoder: {"image": (n, 3 or 1, h, w)} with the intensities of the spec."""
     sharp = [photograph(name, height_px=height_px, width_px=width_px) for name in names]
-    return {"image": 2 * np.concatenate(sharp) - 1}
+    black, white = spec.intensities
+    image = np.concatenate(sharp)[:, : spec.image_channels]
+    return {"image": (white - black) * image + black}
 
 
 def enlarged_photographs(

@@ -224,8 +224,10 @@ class ContinuousSpec(Spec):
         return self.lookups
 
     def _require_encoder(self) -> None:
-        gives_features = isinstance(self.encoder, EncoderSpec) and not (
-            getattr(self.encoder, "scale", 1) > 1 or getattr(self.encoder, "keep_padding", False)
+        gives_features = (
+            isinstance(self.encoder, EncoderSpec)
+            and self.encoder.gives_features
+            and not getattr(self.encoder, "keep_padding", False)
         )
         self._require("encoder", gives_features, "an encoder's spec, scale 1, keep_padding False")
         self._require_count("chunk")

@@ -72,12 +72,12 @@ def test_a_model_takes_its_files_and_a_line_each(copy: Path, tmp_path: Path) -> 
     for file in sorted(TOY.glob("*.py")):
         folder = re.sub(r"_toy$", "", file.stem).replace("restoration_", "restoration/")
         folder = folder.replace("weights_convert_", "weights_convert/")
-        assert f"`{folder}/NAME.py`" in steps, f"CONTRIBUTING does not name {folder}/NAME.py"
+        assert f"`{folder}/X.py`" in steps, f"CONTRIBUTING does not name {folder}/X.py"
         shutil.copy(file, copy / folder / "toy.py")
     lines = {
         "restoration/models/registry.py": ('"mimo_unet",', '    "toy",'),
         "benchmarks/jobs.yaml": ("  mimo_unet:", "  toy: {size_px: [64, 64], gmac: 0.01}"),
-        "README.md": ("| MIMO-UNet", "| Toy | yes | yes | yes | a test |"),
+        "README.md": ("| [MIMO-UNet", "| [Toy](torch_impl/toy.py) | a test |"),
     }
     for name, (after, line) in lines.items():
         assert f"`{name}`" in steps, f"CONTRIBUTING does not name {name}"

@@ -16,7 +16,7 @@ from restoration.errors import InputError, unknown_name
 from restoration.models.spec import Spec
 from weights_convert.checkpoints.schemas import Schema, ask_schemas, registered
 from weights_convert.errors import MismatchError, quoted
-from weights_convert.files.tensors import DTYPES, Tensor
+from weights_convert.files.tensors import DTYPES, Tensor, from_bfloat16
 from weights_convert.naming import suffixes
 from weights_convert.published import layouts
 from weights_convert.published.layout import Layout
@@ -30,6 +30,8 @@ LEAST_SCORE = 0.5
 AMBIGUOUS_WITHIN = 0.1
 """Models whose scores are nearer than this cannot be told apart, unless one fits perfectly."""
 
+_TELLING_BYTES = 128  # of an entry whose values tell the configuration
+_BFLOAT16_STEP = 2.0**-8
 _BUILD_BYTES = 4 << 30  # to build a network whose schema is not listed, beside its weights
 _BUILD_TIMES = 8
 
@@ -45,7 +47,8 @@ class Candidate:
     file's names that only the file has. misshapen: what does not fit, by the file's name. is_known:
     whether the network's schema was known; without, only names could be judged.
     constants: the file's names of entries that are not learned and that no network of ours has.
-    foreign: the file's names that only another model has, and which.
+    foreign: the file's names that only another model has, and which. wrong_constants: those of
+    `constants` that have other values than the network computes with.
     """
 
     model: str
@@ -59,6 +62,12 @@ class Candidate:
     is_known: bool
     constants: tuple[str, ...] = ()
     foreign: Mapping[str, str] = field(default_factory=dict)
+    wrong_constants: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """The hyper-parameters that no shape tells, as they were taken."""
+        return {name: getattr(self.spec, name) for name in layouts()[self.model].untold}
 
     @property
     def fits(self) -> bool:
@@ -80,6 +89,7 @@ class Candidate:
                 where=where,
                 next_step=f"use the model {owner!r}",
             )
+        self.check_constants(where=where)
         if not self.fits:
             raise MismatchError(
                 f"{self.model} (score {self.score:.3f})",
@@ -90,13 +100,31 @@ class Candidate:
                 next_step=next_step,
             )
 
+    def check_constants(self, *, where: str) -> None:
+        """Raise if a constant has other values than the network computes with.
+
+        Raises:
+            MismatchError: lists them.
+        """
+        if self.wrong_constants:
+            raise MismatchError(
+                f"constants of {self.model}",
+                missing=(),
+                unexpected=(),
+                misshapen={name: self.misshapen[name] for name in self.wrong_constants},
+                where=where,
+                next_step="the suite's network computes with the published values, so these "
+                "weights cannot be converted for it; --to kept changes the format alone",
+            )
+
 
 @dataclass(frozen=True)
 class Reading:
     """What a model's layout makes of a file.
 
     names: the suite's names by the file's. spec: what the shapes tell, None if they tell nothing,
-    and then why.
+    and then why. constants: the file's names of entries that no network of that spec learns, each
+    with what is wrong about it, or nothing.
     """
 
     model: str
@@ -105,6 +133,7 @@ class Reading:
     is_published: bool
     spec: Spec | None
     problem: str = ""
+    constants: Mapping[str, str] = field(default_factory=dict)
 
 
 def detect(
@@ -159,7 +188,9 @@ def choose(
         )
     (chosen,) = rivals
     if recorded and chosen.model == hint and type(recorded) is type(chosen.spec):
-        return replace(chosen, spec=recorded)
+        told = {name: getattr(recorded, name) for name in chosen.settings}
+        # The shapes are right whatever a manifest says; it only adds what they do not tell.
+        return replace(chosen, spec=replace(chosen.spec, **told) if told else recorded)
     return chosen
 
 
@@ -205,10 +236,18 @@ def read(
     """The weights by the suite's names, and the hyper-parameters that their shapes tell."""
     names, is_published = layout.our_names({name: tensor.shape for name, tensor in tensors.items()})
     shapes = {ours: tensors[name].shape for name, ours in names.items()}
+    if is_published:
+        is_constant = layout.table.is_constant
+        shapes |= {name: tensor.shape for name, tensor in tensors.items() if is_constant(name)}
+    values = {
+        ours: _numbers(tensors[name])
+        for name, ours in names.items()
+        if ours in layout.telling and tensors[name].nbytes <= _TELLING_BYTES
+    }
     spec, problem = None, ""
     # Where an entry is not there or has an absurd shape, a spec cannot be made in many ways.
     try:
-        told = layout.spec(shapes, dict(config))
+        told = layout.spec(shapes, dict(config) | values)
         json.dumps(told.to_dict())  # a configuration may hold anything; a spec holds plain values
         spec = told
     except KeyError as missing:
@@ -222,7 +261,32 @@ def read(
         AttributeError,
     ) as error:
         problem = str(error)
-    return Reading(model, layout, names, is_published, spec, problem)
+    constants = _constants(layout, spec, tensors) if spec and is_published else {}
+    return Reading(model, layout, names, is_published, spec, problem, constants)
+
+
+def _constants(layout: Layout, spec: Spec, tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """The constants of a spec that a file has, each with what is wrong about it, or nothing."""
+    return {
+        name: "" if _equals(tensors[name], array) else "other values than the constant has"
+        for name, array in layout.constants(spec).items()
+        if name in tensors
+    }
+
+
+def _equals(tensor: Tensor, array: np.ndarray) -> bool:
+    """Whether a tensor has an array's values, as its own precision has them."""
+    if tensor.shape != array.shape:
+        return False
+    found = _numbers(tensor)
+    if tensor.dtype.name == "bfloat16":
+        return bool(np.allclose(found, array, rtol=_BFLOAT16_STEP, atol=0))
+    return np.array_equal(found, array.astype(found.dtype) if found.dtype.kind == "f" else array)
+
+
+def _numbers(tensor: Tensor) -> np.ndarray:
+    array = tensor.to_numpy()
+    return from_bfloat16(array) if tensor.dtype.name == "bfloat16" else array
 
 
 def _best(readings: Sequence[Reading], tensors: Mapping[str, Tensor]) -> list[Candidate]:
@@ -231,7 +295,7 @@ def _best(readings: Sequence[Reading], tensors: Mapping[str, Tensor]) -> list[Ca
     found = [
         judge(reading, spec, tensors, schema)
         for reading in readings
-        for spec, schema in registered(reading.model).items()
+        for spec, schema in _listed(reading).items()
     ]
     if not any(one.fits for one in found):
         others = [
@@ -257,20 +321,25 @@ def _best(readings: Sequence[Reading], tensors: Mapping[str, Tensor]) -> list[Ca
     ]
 
 
+def _listed(reading: Reading) -> Mapping[Spec, Schema]:
+    """The registered specs that a file may be of: the one that it tells if it is among them."""
+    listed = registered(reading.model)
+    same = [spec for spec in listed if spec == reading.spec]
+    return {spec: listed[spec] for spec in same} or listed
+
+
 def judge(
     reading: Reading, spec: Spec, tensors: Mapping[str, Tensor], schema: Schema | None
 ) -> Candidate:
     """How well a file fits a network of which the schema is known, or only the names."""
     layout = reading.layout
-    constants = {
-        name: array
-        for name, array in layout.constants(spec).items()
-        if name in tensors and reading.is_published
-    }
+    constants = reading.constants
+    if reading.spec is None and reading.is_published:
+        constants = _constants(layout, spec, tensors)
     missing: list[str] = []
     misshapen: dict[str, str] = {}
     if schema is None:
-        fitting = dict(reading.names)
+        fitting = {name: ours for name, ours in reading.names.items() if name not in constants}
         shapes = {name: tensors[name].shape for name in fitting}
         if reading.is_published:
             shapes = {
@@ -282,14 +351,11 @@ def judge(
         found = set(fitting.values())
         missing = [name for name in schema if name not in found]
         misshapen = _misshapen(layout, fitting, tensors, schema)
-    misshapen |= {
-        name: "other values than the constant has"
-        for name, array in constants.items()
-        if not _may_be(tensors[name], array)
-    }
+    wrong = {name: problem for name, problem in constants.items() if problem}
+    misshapen |= wrong
     unexpected = tuple(name for name in tensors if name not in fitting and name not in constants)
     matched = len(fitting) + len(constants) - len(misshapen)
-    theirs = layout.table.theirs if reading.is_published else str
+    theirs = layout.table_of(spec).theirs if reading.is_published else str
     return Candidate(
         model=reading.model,
         score=matched / (len(fitting) + len(constants) + len(unexpected) + len(missing)),
@@ -301,14 +367,9 @@ def judge(
         misshapen=misshapen,
         is_known=schema is not None,
         constants=tuple(constants),
+        wrong_constants=tuple(wrong),
         foreign={name: owner for name, owner in layout.foreign_keys.items() if name in unexpected},
     )
-
-
-def _may_be(tensor: Tensor, array: np.ndarray) -> bool:
-    """Whether a tensor has an array's values, or another shape: masks of SwinIR have the size of
-    the images it was trained on."""
-    return tensor.shape != array.shape or np.array_equal(tensor.to_numpy(), array)
 
 
 def _misshapen(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from restoration.errors import InputError
+from restoration.errors import InputError, unknown_name
 from restoration.models.spec import Spec
 from weights_convert.checkpoints import manifest
 from weights_convert.checkpoints.checkpoint import Checkpoint, open_checkpoint
@@ -18,6 +20,8 @@ from weights_convert.files.integrity import check
 from weights_convert.files.tensors import Tensor, from_bfloat16, from_numpy
 from weights_convert.published import layouts
 from weights_convert.published.layout import Arrays, Layout
+
+NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,12 @@ class LoadedWeights:
 
 
 def load_weights(
-    path: Path, *, model: str | None = None, key: str | None = None, allowed: Collection[str] = ()
+    path: Path,
+    *,
+    model: str | None = None,
+    key: str | None = None,
+    allowed: Collection[str] = (),
+    settings: Mapping[str, Any] = NO_SETTINGS,
 ) -> LoadedWeights:
     """Weights from a file of any format and layout that is read: published, or the suite's own.
 
@@ -42,16 +51,17 @@ def load_weights(
     layout's constants are checked. Hyper-parameters come from the shapes; those that have no shape
     from what else the file holds, as the manifest of a converted file. model: whose weights these
     must be; detected if None. key: where they are, if the file holds several. allowed: modules
-    whose classes a pickle may name.
+    whose classes a pickle may name. settings: hyper-parameters that no shape tells, as
+    {"value_range": 1}, instead of what the file or a rule says.
 
     Raises:
         InputError: the file is damaged, hostile or no checkpoint; it is of no known model or
-            another one, or several fit; or entries do not fit: `MismatchError` lists every missing,
-            unexpected and misshapen one.
+            another one, or several fit; a setting is unknown or cannot be; or entries do not fit:
+            `MismatchError` lists every missing, unexpected and misshapen one.
     """
     checkpoint = open_checkpoint(path, key=key, allowed=allowed)
     check(checkpoint.file, checkpoint.checksums, with_sha256=False)
-    candidate = recognize(checkpoint, model)
+    candidate = recognize(checkpoint, model, settings)
     if candidate is None:
         raise InputError(
             "model",
@@ -67,14 +77,17 @@ def load_weights(
     return LoadedWeights(candidate.model, candidate.spec, _arrays(candidate, checkpoint.tensors))
 
 
-def recognize(checkpoint: Checkpoint, model: str | None = None) -> Candidate | None:
+def recognize(
+    checkpoint: Checkpoint, model: str | None = None, settings: Mapping[str, Any] = NO_SETTINGS
+) -> Candidate | None:
     """The model that a checkpoint belongs to, see `detect`; its manifest decides between several.
 
     Raises:
-        InputError: several fit, or there is no `model` of that name, or no name is its own.
+        InputError: several fit, or there is no `model` of that name, or no name is its own; or a
+            setting is unknown or cannot be.
     """
-    noted = manifest.recorded(checkpoint.metadata)
-    return detect(
+    noted = manifest.recorded(checkpoint)
+    candidate = detect(
         checkpoint.tensors,
         checkpoint.config,
         model=model,
@@ -82,6 +95,44 @@ def recognize(checkpoint: Checkpoint, model: str | None = None) -> Candidate | N
         recorded=noted.spec,
         where=str(checkpoint.path),
     )
+    if not settings:
+        return candidate
+    if candidate is None:
+        raise InputError(
+            "settings of weights",
+            expected="weights of " + ", ".join(layouts()),
+            got="weights of none of them",
+            where="--set",
+            next_step="leave --set out, or say with --model whose weights these are",
+        )
+    return dataclasses.replace(candidate, spec=_with_settings(candidate, settings))
+
+
+def _with_settings(candidate: Candidate, settings: Mapping[str, Any]) -> Spec:
+    values = {}
+    for name, value in settings.items():
+        if name not in candidate.settings:
+            raise unknown_name(
+                f"setting of {candidate.model}", name, candidate.settings, where="--set"
+            )
+        values[name] = _as(type(candidate.settings[name]), value, name)
+    return dataclasses.replace(candidate.spec, **values)
+
+
+def _as(kind: type, value: Any, name: str) -> Any:
+    """A setting, which may be a text, as its hyper-parameter has it."""
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[str(value).lower()]
+        return kind(value)
+    except (TypeError, ValueError, KeyError):
+        raise InputError(
+            f"setting {name}",
+            expected={bool: "true or false", int: "a whole number", float: "a number"}[kind],
+            got=repr(value),
+            where="--set",
+            next_step=f"give it as --set {name}=VALUE",
+        ) from None
 
 
 def read_state(

@@ -28,6 +28,9 @@ SUFFIX = ".manifest.json"
 """Added to the name of a file of another format; the manifest lies there."""
 
 
+_MOST_BYTES = 1 << 26  # of a manifest that is read
+
+
 @dataclass(frozen=True)
 class Move:
     """A tensor on its way: the name it had in the file, what it is, and what was done to it."""
@@ -79,14 +82,30 @@ class Recorded:
     spec: Spec | None = None
 
 
-def recorded(metadata_texts: Mapping[str, str]) -> Recorded:
-    """The model and hyper-parameters that a conversion noted, also one of an older version."""
+def recorded(checkpoint: Checkpoint) -> Recorded:
+    """The model and hyper-parameters that a conversion noted, also one of an older version.
+
+    In the file, or beside it; there only what is of a file with the same names counts.
+    """
     model, spec = None, None
     with contextlib.suppress(ValueError, RecursionError, AttributeError, TypeError, InputError):
-        content = json.loads(metadata_texts.get(KEY, "{}"))
+        noted = json.loads(checkpoint.metadata.get(KEY, "null"))
+        content: dict[str, Any] = noted or _beside(checkpoint)
         model = content.get("model")
-        spec = spec_from_dict(content.get("spec"))
+        spec = spec_from_dict(content.get("spec") or {})
     return Recorded(model if isinstance(model, str) else None, spec)
+
+
+def _beside(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The manifest beside a file, empty if there is none that is its own."""
+    with contextlib.suppress(OSError):
+        path = path_beside(checkpoint.path)
+        if path.is_file() and path.stat().st_size <= _MOST_BYTES:
+            content = json.loads(path.read_bytes())
+            names = {checkpoint.prefix + name for name in checkpoint.tensors}
+            if set(content.get("tensors", ())) == names:
+                return dict(content)
+    return {}
 
 
 def path_beside(path: Path) -> Path:

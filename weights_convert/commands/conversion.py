@@ -12,7 +12,7 @@ from weights_convert import limits
 from weights_convert.checkpoints import manifest
 from weights_convert.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from weights_convert.checkpoints.detect import Candidate
-from weights_convert.checkpoints.loading import recognize
+from weights_convert.checkpoints.loading import NO_SETTINGS, recognize
 from weights_convert.checkpoints.manifest import Move
 from weights_convert.checkpoints.writing import NonFinite, Report, write_verified
 from weights_convert.errors import quoted
@@ -35,7 +35,8 @@ class Conversion:
     """What a conversion did.
 
     names: whose names the result has, "ours", "published" or "kept". missing, unexpected,
-    misshapen: what did not fit and was left out, with `partial` only. kept, left_out: keys of what
+    misshapen: what did not fit and was left out, with `partial` only. settings: hyper-parameters
+    that no shape tells, as they were taken. kept, left_out: keys of what
     stood beside the weights. nonfinite: NaN and infinite elements by name. manifest_file: where the
     manifest lies if not in the file itself.
     """
@@ -51,6 +52,7 @@ class Conversion:
     model: str | None = None
     score: float | None = None
     spec: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     misshapen: Mapping[str, str] = field(default_factory=dict)
@@ -80,6 +82,7 @@ def convert(
     partial: bool = False,
     keep_rest: bool = False,
     with_sha256: bool | None = None,
+    settings: Mapping[str, Any] = NO_SETTINGS,
     report: Report = lambda done, total: None,
 ) -> Conversion:
     """Convert a checkpoint. Nothing is lost, and the target is replaced only by a proven file.
@@ -91,7 +94,8 @@ def convert(
     key: where the weights are, if the file holds several. allowed: modules whose classes a pickle
     may name. partial: convert what fits. keep_rest: keep what stands beside the weights, as
     optimizer state. with_sha256: take the source's SHA-256 for the manifest; by default if it is
-    small enough to cost little.
+    small enough to cost little. settings: hyper-parameters that no shape tells, as
+    {"value_range": 1}, instead of what the file or a rule says.
 
     Raises:
         InputError: the source cannot be read, or does not fit: `MismatchError` lists the entries.
@@ -101,7 +105,7 @@ def convert(
     _check_choice("suffixes", suffixes, SUFFIXES)
     written_format = format_to_write(target, target_format)
     checkpoint = open_checkpoint(source, key=key, allowed=allowed)
-    candidate = None if to == "kept" else _fitting(checkpoint, model, to, partial=partial)
+    candidate = None if to == "kept" else _fitting(checkpoint, model, to, settings, partial=partial)
     names = (to or "ours") if candidate else "kept"
     moves = _renamed(checkpoint, candidate, names)
     if suffixes:
@@ -151,10 +155,15 @@ def _check_choice(argument: str, value: str | None, choices: Collection[str]) ->
 
 
 def _fitting(
-    checkpoint: Checkpoint, model: str | None, to: str | None, *, partial: bool
+    checkpoint: Checkpoint,
+    model: str | None,
+    to: str | None,
+    settings: Mapping[str, Any],
+    *,
+    partial: bool,
 ) -> Candidate | None:
     """The model that the weights belong to; None if there is none and none is needed."""
-    candidate = recognize(checkpoint, model)
+    candidate = recognize(checkpoint, model, settings)
     if candidate is None and to is not None:
         raise InputError(
             "model",
@@ -163,6 +172,8 @@ def _fitting(
             where=str(checkpoint.path),
             next_step="--to kept keeps the names and checks no model, --model NAME takes one",
         )
+    if candidate:
+        candidate.check_constants(where=str(checkpoint.path))
     if candidate and not partial:
         candidate.check_fits(where=str(checkpoint.path), next_step="--partial converts what fits")
     return candidate
@@ -176,7 +187,7 @@ def _renamed(checkpoint: Checkpoint, candidate: Candidate | None, names: str) ->
             for name, tensor in checkpoint.tensors.items()
         }
     layout = layouts()[candidate.model]
-    table = layout.table
+    table = layout.table_of(candidate.spec)
     moves: Moves = {}
     for name, ours in candidate.ours.items():
         if name in candidate.misshapen:
@@ -280,6 +291,7 @@ def _with_model(result: Conversion, candidate: Candidate) -> Conversion:
         model=candidate.model,
         score=candidate.score,
         spec=candidate.spec.to_dict(),
+        settings=candidate.settings,
         missing=candidate.missing,
         unexpected=candidate.unexpected,
         misshapen=candidate.misshapen,

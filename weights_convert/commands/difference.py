@@ -115,7 +115,7 @@ def diff(
 
 def _models(files: Sequence[Checkpoint]) -> list[Candidate | None]:
     """Whose weights each file holds. Where several models would do, one that does for both."""
-    hints = [manifest.recorded(file.metadata).model for file in files]
+    hints = [manifest.recorded(file).model for file in files]
     hints += [one.model for one in candidates(files[0].tensors, files[0].config)]
     found: list[Candidate | None] = []
     for hint in dict.fromkeys(hints):

@@ -41,8 +41,9 @@ class Inspection:
 
     key_path: the keys that lead to the weights, with dots. prefix: what all names began with.
     extra: keys of what else there is. model: that fits best, None if none or several do. scores: by
-    model. differences: what keeps the weights from being exactly that model's, as `MismatchError`
-    lists it. content: SHA-256 of names, types, shapes and elements, the same in every format.
+    model. settings: hyper-parameters that no shape tells, as they are taken. differences: what
+    keeps the weights from being exactly that model's, as `MismatchError` lists it. content:
+    SHA-256 of names, types, shapes and elements, the same in every format.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class Inspection:
     model: str | None
     spec: Mapping[str, Any] | None
     scores: Mapping[str, float]
+    settings: Mapping[str, Any]
     differences: tuple[str, ...]
     tensors: tuple[TensorInfo, ...]
     anomalies: tuple[str, ...]
@@ -99,6 +101,7 @@ def inspect(
         extra=tuple(checkpoint.extra),
         model=best.model if best else None,
         spec=best.spec.to_dict() if best else None,
+        settings=best.settings if best else {},
         scores={one.model: one.score for one in found},
         differences=tuple(listed(best.missing, best.unexpected, best.misshapen)) if best else (),
         tensors=tensors,
@@ -144,7 +147,7 @@ def _hashed(tensors: Mapping[str, Tensor], see: Callable[[str, memoryview], None
 
 
 def _chosen(found: list[Candidate], checkpoint: Checkpoint) -> tuple[Candidate | None, list[str]]:
-    noted = manifest.recorded(checkpoint.metadata)
+    noted = manifest.recorded(checkpoint)
     where = str(checkpoint.path)
     try:
         return choose(found, hint=noted.model, recorded=noted.spec, where=where), []

@@ -9,7 +9,7 @@ from typing import Any
 ENCODER: dict[str, Any] = {
     "modules": ("models",),
     "inputs": {"lr": "image"},
-    "outputs": {"feat_lr": "features"},
+    "outputs": {"feat_lr": "features", "restored_lr": "restored"},
 }
 """Arguments of their layouts."""
 

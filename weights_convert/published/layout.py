@@ -21,8 +21,11 @@ Shapes = Mapping[str, tuple[int, ...]]
 class Layout:
     """How the authors' code names a model.
 
-    classes: their classes that have this layout. table: names of weights. spec: hyper-parameters
-    from the shapes under the suite's names and from what else is known of the configuration.
+    classes: their classes that have this layout. table: names of weights; tables: the one of these
+    by which a network of a spec was published, where there are several. spec: hyper-parameters from
+    the shapes, under the suite's names and those of constants, and from what else is known of the
+    configuration; among it, by our names, the values of the few small entries of `telling`.
+    untold: hyper-parameters that no shape tells, which are taken by a rule and can be set.
     modules: of their code, as pickles of whole models name them; with all modules below.
     inputs, outputs: their names of inputs and outputs, where they differ from ours. adapt_inputs:
     gives inputs of a golden file the form that ours have. constants: what their files hold beside
@@ -36,14 +39,21 @@ class Layout:
     classes: tuple[str, ...]
     table: NameTable
     spec: Callable[[Shapes, Mapping[str, Any]], Spec]
+    tables: Callable[[Any], NameTable] | None = None
+    telling: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     adapt_inputs: Callable[[Arrays], Arrays] = lambda inputs: inputs
     constants: Callable[[Any], Mapping[str, np.ndarray]] = lambda spec: {}
     conv1x1_weights: tuple[str, ...] = ()
-    container: Callable[[Spec, Mapping[str, Any]], object] = lambda spec, weights: dict(weights)
+    container: Callable[[Any, Mapping[str, Any]], object] = lambda spec, weights: dict(weights)
     foreign_keys: Mapping[str, str] = field(default_factory=dict)
+
+    def table_of(self, spec: Spec) -> NameTable:
+        """The names by which a network was published."""
+        return self.tables(spec) if self.tables else self.table
 
     def our_names(self, shapes: Shapes) -> tuple[dict[str, str], bool]:
         """The suite's names of a file's entries, and whether the file has the authors' names.
@@ -73,7 +83,7 @@ class Layout:
             name: array.reshape(self.their_shape(name, array.shape))
             for name, array in state.items()
         }
-        return {**self.constants(spec), **self.table.to_theirs(shaped, where=where)}
+        return {**self.constants(spec), **self.table_of(spec).to_theirs(shaped, where=where)}
 
     def our_shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape that an entry, by our name, has in the suite, from the one in their files."""

@@ -74,6 +74,7 @@ LAYOUTS = {
         modules=("models",),
         table=_TABLE,
         spec=lambda shapes, config: _spec(shapes, config, skip_dropout=0.0),
+        untold=("skip_dropout", "resize"),
         container=lambda spec, weights: {"model": weights},
     ),
     "mimo_unet_plus": Layout(
@@ -81,6 +82,7 @@ LAYOUTS = {
         modules=("models",),
         table=_TABLE,
         spec=lambda shapes, config: _spec(shapes, config, skip_dropout=0.1),
+        untold=("skip_dropout", "resize"),
         inputs={"drop1": "skip_mask1", "drop2": "skip_mask2"},
         container=lambda spec, weights: {"model": weights},
     ),

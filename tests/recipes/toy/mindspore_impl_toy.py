@@ -6,9 +6,9 @@ Input: image (n, 3, h, w), RGB in [0, 1]. Output: the same shape, not clamped.
 from __future__ import annotations
 
 from mindspore import Tensor, nn, ops
+from restoration.models.toy import ToySpec
 
 from mindspore_impl.layers import Conv2d
-from restoration.models.toy import ToySpec
 
 
 class Toy(nn.Cell):

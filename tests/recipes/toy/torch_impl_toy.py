@@ -6,9 +6,9 @@ Input: image (n, 3, h, w), RGB in [0, 1]. Output: the same shape, not clamped.
 from __future__ import annotations
 
 import torch.nn.functional as F
+from restoration.models.toy import ToySpec
 from torch import Tensor, nn
 
-from restoration.models.toy import ToySpec
 from torch_impl.layers import Conv2d
 
 

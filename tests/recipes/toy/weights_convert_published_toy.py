@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from restoration.models.toy import ToySpec
+
 from weights_convert.naming.tables import NameTable
 from weights_convert.published.layout import Layout, Shapes
 
