@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 
 from rich.live import Live
+from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 
@@ -51,14 +52,16 @@ class Progress:
             _, since = self._doing.get(worker, ("", time.monotonic()))
             self._doing[worker] = (text, since)
             if self._live is None and self._is_due(worker, text):
-                self._console.print(f"{worker}: {text}", highlight=False, soft_wrap=True)
+                self._console.print(
+                    f"{worker}: {text}", highlight=False, markup=False, soft_wrap=True
+                )
 
     def finish(self, worker: str, text: str) -> None:
         """Say what became of a worker; the line stays."""
         with self._lock:
             self._doing.pop(worker, None)
             self._printed.pop(worker, None)
-            self._console.print(f"{worker}: {text}", highlight=False, soft_wrap=True)
+            self._console.print(f"{worker}: {text}", highlight=False, markup=False, soft_wrap=True)
 
     def _is_due(self, worker: str, text: str) -> bool:
         """Without a terminal, print a new step at once but a running count only now and then."""
@@ -75,5 +78,5 @@ class Progress:
         with self._lock:
             for worker, (text, since) in self._doing.items():
                 seconds = f"{time.monotonic() - since:.0f} s"
-                table.add_row(Spinner(spinner), worker, text, seconds)
+                table.add_row(Spinner(spinner), worker, escape(text), seconds)
         return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from parity.judge.verdicts import BOUND, Verdict
@@ -60,7 +61,7 @@ def _cases_table(run: Run) -> Table:
     for row in run.rows:
         if previous not in ("", row.case):
             table.add_section()
-        table.add_row(row.case if row.case != previous else "", *_cells(row))
+        table.add_row(escape(row.case) if row.case != previous else "", *_cells(row))
         previous = row.case
     return table
 
