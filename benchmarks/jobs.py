@@ -41,5 +41,5 @@ def _read(name: str, given: Mapping[str, Any], content: Mapping[str, Any]) -> Jo
     return Job(limit=fields["gmac"] / content["unit_gmac"], **fields)
 
 
-_CONTENT = yaml.safe_load(_FILE.read_text())
+_CONTENT = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
 JOBS = {name: _read(name, given, _CONTENT) for name, given in _CONTENT["jobs"].items()}

@@ -29,17 +29,17 @@ Figures = Mapping[str, Mapping[str, Any]]
 
 def write(root: Path, figures_file: Path = FIGURES) -> None:
     """Put the tables into the pages below a folder."""
-    figures = json.loads(figures_file.read_text())
+    figures = json.loads(figures_file.read_text(encoding="utf-8"))
     tables = {
         "models": models_table(figures),
         "six models": short_table(figures),
-        "efficiency": efficiency_table(json.loads(EFFICIENCY.read_text())),
+        "efficiency": efficiency_table(json.loads(EFFICIENCY.read_text(encoding="utf-8"))),
     }
     for page in PAGES:
-        text = (root / page).read_text()
+        text = (root / page).read_text(encoding="utf-8")
         pattern = r"(<!-- table ([\w ]+) -->\n).*?(<!-- end -->)"
         filled = re.sub(pattern, lambda m: m[1] + tables[m[2]] + m[3], text, flags=re.DOTALL)
-        (root / page).write_text(filled)
+        (root / page).write_text(filled, encoding="utf-8")
 
 
 def is_met(job_name: str, framework: str, by_framework: Mapping[str, Any]) -> bool:

@@ -131,14 +131,14 @@ def _build_core(home: Path, report: Callable[[str], None]) -> None:
                 built = _count_objects(home) - objects_before
                 if built:
                     report(f"building Jittor's core, once: {built} of about {_CORE_OBJECTS} files")
-        if _READY in log.read_text(errors="replace"):
+        if _READY in log.read_text(encoding="utf-8", errors="replace"):
             return
         if probe.returncode:
             break
     trial = compiler.try_out(home)
     if trial.problem:
         raise UnavailableError(f"Jittor cannot be built: {trial.problem}; {trial.remedy}")
-    reason = compiler.reason(log.read_text(errors="replace"))
+    reason = compiler.reason(log.read_text(encoding="utf-8", errors="replace"))
     raise UnavailableError(f"Jittor cannot be imported (its output is in {log}): {reason}")
 
 

@@ -178,7 +178,7 @@ def _check_execution(execution: Execution) -> None:
 def read_config(device: str) -> dict[str, Any]:
     """The values of a device's file in `configs`."""
     path = Path(__file__).parent / "configs" / f"{_CONFIGS[device]}.yaml"
-    return yaml.safe_load(path.read_text())
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def devices() -> list[str]:

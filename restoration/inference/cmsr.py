@@ -51,7 +51,7 @@ def read_tables(path: Path) -> dict[float, dict[float, float]]:
         InputError: the file cannot be read, or holds something else.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
         return _sorted({key: dict(table) for key, table in content.items()})
     except (OSError, yaml.YAMLError, AttributeError, TypeError, ValueError) as problem:
         raise InputError(
@@ -66,7 +66,7 @@ def read_tables(path: Path) -> dict[float, dict[float, float]]:
 def write_tables(path: Path, tables: Tables) -> None:
     """Write tables as the authors do, or extend by them those that a file holds."""
     known = read_tables(path) if path.exists() else {}
-    path.write_text(yaml.safe_dump(_sorted({**known, **tables}), sort_keys=False))
+    path.write_text(yaml.safe_dump(_sorted({**known, **tables}), sort_keys=False), encoding="utf-8")
 
 
 def _sorted(tables: Tables) -> dict[float, dict[float, float]]:

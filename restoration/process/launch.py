@@ -294,7 +294,7 @@ def _explain_exit(status: int, log_file: Path) -> str:
         name = signal.Signals(-status).name
         note = f" ({_KILLED_NOTE})" if -status == signal.SIGKILL else ""
         return f"the worker was ended by {name}{note}; its output is in {log_file}"
-    tail = [line for line in log_file.read_text(errors="replace").splitlines() if line.strip()]
+    tail = [line for line in log_file.read_text("utf-8", "replace").splitlines() if line.strip()]
     last = f": {tail[-1]}" if tail else ""
     return f"the worker ended with status {status}{last}; its output is in {log_file}"
 

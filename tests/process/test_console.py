@@ -232,3 +232,25 @@ def test_details_of_an_error_are_lines_below_it(capsys: pytest.CaptureFixture[st
     first, *rest = capsys.readouterr().err.splitlines()
     assert first.startswith("weights-convert: weights of mimo_unet")
     assert rest == ["- a", "+ b"]
+
+
+def test_pages_are_written_on_every_console(tmp_path: Path) -> None:
+    """A program that reads and writes texts that are no ASCII: a README in Chinese."""
+    before = (ROOT / "README.zh-CN.md").read_bytes()
+    for name in ("benchmarks", "docs"):
+        (tmp_path / name).mkdir()
+    for page in ("docs/speed.md", "README.md", "README.zh-CN.md"):
+        shutil.copy(ROOT / page, tmp_path / page)
+    program = (
+        f"import sys; sys.path[:0] = [{str(ROOT / 'benchmarks')!r}]\n"
+        "from pathlib import Path; import speed_page; speed_page.write(Path.cwd())\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | CONSOLES["ascii"],
+        capture_output=True,
+        check=False,
+    )
+    assert (finished.returncode, finished.stderr) == (0, b"")
+    assert (tmp_path / "README.zh-CN.md").read_bytes() == before

@@ -54,7 +54,7 @@ def registered(model: str) -> Mapping[Spec, Schema]:
 @cache
 def _listed() -> dict[str, dict[str, Any]]:
     """The content of the file; empty where it is still to be written."""
-    return dict(json.loads(FILE.read_text())) if FILE.exists() else {}
+    return dict(json.loads(FILE.read_text(encoding="utf-8"))) if FILE.exists() else {}
 
 
 def ask_schemas(specs: Sequence[Spec], *, may_take_bytes: int) -> list[Schema | None]:
