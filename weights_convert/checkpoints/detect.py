@@ -30,7 +30,6 @@ LEAST_SCORE = 0.5
 AMBIGUOUS_WITHIN = 0.1
 """Models whose scores are nearer than this cannot be told apart, unless one fits perfectly."""
 
-_TELLING_BYTES = 128  # of an entry whose values tell the configuration
 _BFLOAT16_STEP = 2.0**-8
 _BUILD_BYTES = 4 << 30  # to build a network whose schema is not listed, beside its weights
 _BUILD_TIMES = 8
@@ -242,7 +241,7 @@ def read(
     values = {
         ours: _numbers(tensors[name])
         for name, ours in names.items()
-        if ours in layout.telling and tensors[name].nbytes <= _TELLING_BYTES
+        if layout.telling.get(ours) == tensors[name].shape and tensors[name].dtype.is_float
     }
     spec, problem = None, ""
     # Where an entry is not there or has an absurd shape, a spec cannot be made in many ways.
