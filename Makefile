@@ -1,7 +1,7 @@
 # The two commands: `make parity` and `make test`. Both set up what is missing first.
 # FRAMEWORKS=torch (or a list with commas) sets up and tests those alone.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-FRAMEWORKS ?= torch,jittor,mindspore
+FRAMEWORKS ?= $(shell "$(PYTHON)" -c "from restoration.process import frameworks as f; print(*f.FRAMEWORKS, sep=',')")
 EXTRAS ?= $(FRAMEWORKS),dev
 VENV := .venv
 BIN := $(VENV)/bin

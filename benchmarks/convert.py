@@ -22,9 +22,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from restoration import console
 from restoration.process import memory
 
 TENSORS, SHAPE = 110, (512, 512, 3, 3)
@@ -69,7 +69,11 @@ class Result:
 
 def main() -> int:
     """Measure, print, and return 1 if a goal is missed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    return console.run("benchmarks/convert.py", _main)
+
+
+def _main() -> int:
+    parser = console.Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, help="where the files go (default: temporary)")
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -226,7 +230,7 @@ def _show(results: list[Result]) -> None:
             f"{one.cpu_ratio:.2f}",
             f"{one.at_most:.2f} {'met' if one.is_met else 'MISSED'}",
         )
-    Console(width=110).print(table)
+    console.Console(width=110).print(table)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ quoted: those of every convolution, affine map and matrix product that PyTorch e
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -16,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
+from restoration import console
 from restoration.models import continuous
 from restoration.models.registry import MODELS
 from torch_impl.engine import TorchEngine
@@ -30,7 +29,11 @@ SCALES = (2, 4, 12)
 
 def main() -> int:
     """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    return console.run("benchmarks/efficiency.py", _main)
+
+
+def _main() -> int:
+    parser = console.Parser(description=__doc__)
     parser.add_argument("--size", type=int, default=48, help="side of the small image (default 48)")
     parser.add_argument("--scales", type=int, nargs="+", default=SCALES, help="default: 2 4 12")
     parser.add_argument(
@@ -63,8 +66,7 @@ def main() -> int:
                 f"{lm_seconds:.2f}",
                 f"{seconds / lm_seconds:.1f}x",
             )
-    console = Console()
-    (console if console.is_terminal else Console(width=120)).print(table)
+    console.results_console(120).print(table)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
     return 0

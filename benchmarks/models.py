@@ -27,9 +27,10 @@ from pathlib import Path
 
 import speed_page
 from jobs import JOBS
-from rich.console import Console
 from rich.table import Table
 
+from restoration import console
+from restoration.errors import UnavailableError
 from restoration.process.frameworks import FRAMEWORKS
 from restoration.process.launch import Process, Worker
 
@@ -44,10 +45,14 @@ Figures = dict[str, float]
 
 def main() -> int:
     """Do what was asked; 1 if an aim is missed, or a model is slower or larger than it was."""
-    parser = argparse.ArgumentParser(
+    return console.run("benchmarks/models.py", _main)
+
+
+def _main() -> int:
+    parser = console.Parser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"default: {', '.join(JOBS)}")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="default: all")
     parser.add_argument(
         "--frameworks",
         nargs="+",
@@ -192,7 +197,9 @@ def _measured_in(tree: Path, framework: str, model: str) -> Figures:
         env=os.environ | {"PYTHONPATH": str(tree)},
     )  # fmt: skip
     if finished.returncode:
-        raise SystemExit(f"{model} could not be measured in {framework} with the code of {tree}")
+        raise UnavailableError(
+            f"{model} could not be measured in {framework} with the code of {tree}"
+        )
     figures: Figures = json.loads(finished.stdout.splitlines()[-1])
     return figures
 
@@ -202,9 +209,7 @@ def _say(text: str) -> None:
 
 
 def _print(table: Table) -> None:
-    # Where there is no terminal, a log or a file has no width to fit into.
-    console = Console()
-    (console if console.is_terminal else Console(width=140)).print(table)
+    console.results_console(140).print(table)
 
 
 if __name__ == "__main__":

@@ -47,19 +47,20 @@ def is_met(job_name: str, framework: str, by_framework: Mapping[str, Any]) -> bo
     job, forward = JOBS[job_name], by_framework[framework]["forward"]
     if framework == REFERENCE:
         return not job.at_most or bool(forward <= job.at_most)
-    return bool(forward / by_framework[REFERENCE]["forward"] <= job.ports[framework])
+    times = forward / by_framework[REFERENCE]["forward"]
+    return framework not in job.ports or bool(times <= job.ports[framework])
 
 
 def cells(job_name: str, framework: str, by_framework: Mapping[str, Any]) -> list[str]:
     """A row: forward, limit, authors, at most, x PyTorch, + backward, peak MB, authors' MB."""
     job, figure = JOBS[job_name], by_framework[framework]
     times = figure["forward"] / by_framework[REFERENCE]["forward"]
-    at_most = str(job.at_most or "")
+    of_port = f"{job.ports[framework]}x PyTorch" if framework in job.ports else ""
     return [
         f"{figure['forward']:.2f}",
         f"{job.limit:.2f}",
         f"{job.authors:.2f}" if job.authors else "",
-        at_most if framework == REFERENCE else f"{job.ports[framework]}x PyTorch",
+        str(job.at_most or "") if framework == REFERENCE else of_port,
         f"{times:.2f}",
         f"{figure['both']:.2f}" if "both" in figure else "",
         f"{figure['peak_mb']:.0f}",
@@ -76,7 +77,7 @@ def models_table(figures: Figures) -> str:
     """Every job in every framework."""
     rows = []
     for name, by_framework in figures.items():
-        for framework in FRAMEWORKS:
+        for framework in filter(by_framework.__contains__, FRAMEWORKS):
             row = cells(name, framework, by_framework)
             if not is_met(name, framework, by_framework):
                 row[0 if framework == REFERENCE else 4] += " (missed)"
@@ -87,11 +88,12 @@ def models_table(figures: Figures) -> str:
 def short_table(figures: Figures) -> str:
     """Units by framework, beside the authors' and the limit."""
     rows = []
+    names = [name for name in FRAMEWORKS if all(name in figures[model] for model in SHORT)]
     for name in SHORT:
-        forward = [f"{figures[name][framework]['forward']:.2f}" for framework in FRAMEWORKS]
+        forward = [f"{figures[name][framework]['forward']:.2f}" for framework in names]
         rows.append([name, *forward, f"{JOBS[name].authors:.2f}", f"{JOBS[name].limit:.2f}"])
     return _table(
-        ("", *(row.title for row in FRAMEWORKS.values()), "authors", "limit"), rows, left=1
+        ("", *(FRAMEWORKS[name].title for name in names), "authors", "limit"), rows, left=1
     )
 
 

@@ -5,21 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 import re
-import sys
 from collections.abc import Callable, Collection
-from typing import NoReturn
 
-from restoration.errors import ExitCode, suggest
+from restoration.errors import suggest
 
 _MOST_SEEDS = 10_000
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser for which options that are wrong are bad input."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(ExitCode.BAD_INPUT, f"{self.prog}: error: {message}\n")
 
 
 def names(known: Collection[str], kind: str) -> Callable[[str], tuple[str, ...]]:

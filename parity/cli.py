@@ -11,8 +11,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from parity import arguments
 from parity.cases import goldens, sources
 from parity.cases.case import Case
@@ -21,8 +19,9 @@ from parity.commands.run import run
 from parity.report.progress import Progress
 from parity.report.result import Run
 from parity.report.table import print_result
+from restoration import console
 from restoration.data.photographs import PHOTOGRAPHS
-from restoration.errors import ExitCode, InputError, RestorationError, unknown_name
+from restoration.errors import ExitCode, InputError, unknown_name
 from restoration.models import registry
 from restoration.process.frameworks import DEVICES, FRAMEWORKS, REFERENCE
 from restoration.process.launch import Worker
@@ -32,16 +31,13 @@ _DEFAULT_PHOTOGRAPHS = ("astronaut", "coffee", "cat")
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; the exit code says what came of it (see --help)."""
-    options = _parser().parse_args(words)
-    try:
+
+    def command() -> int:
+        options = _parser().parse_args(words)
         code: int = options.command(options)
-    except RestorationError as problem:
-        print(f"parity: {problem}", file=sys.stderr)
-        code = problem.exit_code
-    except KeyboardInterrupt:
-        print("parity: interrupted; the workers were ended", file=sys.stderr)
-        code = 130
-    return code
+        return code
+
+    return console.run("parity", command, interrupted="interrupted; the workers were ended")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -68,7 +64,7 @@ def _doctor(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(doctor.to_json(findings), indent=1))
     else:
-        doctor.print_findings(findings, Console())
+        doctor.print_findings(findings, console.Console())
     return ExitCode.OK if all(finding.ok for finding in findings) else ExitCode.INCOMPLETE
 
 
@@ -77,9 +73,7 @@ def _print(result: Run, *, as_json: bool) -> None:
         with open(result.file, encoding="utf-8") as file:
             shutil.copyfileobj(file, sys.stdout)
         return
-    # Where there is no terminal, a log or a file has no width to fit into.
-    console = Console()
-    print_result(result, console if console.is_terminal else Console(width=160))
+    print_result(result, console.results_console(160))
 
 
 def _cases(options: argparse.Namespace) -> Iterable[Case]:
@@ -170,7 +164,7 @@ def _workers(options: argparse.Namespace) -> list[Worker]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = arguments.Parser(
+    parser = console.Parser(
         prog="parity",
         description="Proves by measurement that implementations of one network agree.",
         epilog="Exit codes: 0 agree (doctor: all is there), 1 differ, 2 incomplete or could not "

@@ -23,6 +23,10 @@ class RestorationError(Exception):
 
     exit_code = ExitCode.INCOMPLETE
 
+    def lines(self) -> list[str]:
+        """What follows on lines of its own, where there is too much for one."""
+        return []
+
 
 class InputError(RestorationError):
     """What the user gave cannot be used. The text says expected, got, where and the next step."""

@@ -183,7 +183,7 @@ def restore(
     engine = _engine()
     network = engine.build(spec)
     engine.load(network, weights)
-    return restorer.restore(engine, network, registry.find(model_name), spec, image, **options)
+    return restorer.restore(engine, network, registry.find(model_name), image, **options)
 
 
 def run_exactly(spec: Spec, weights: Arrays, inputs: Arrays) -> Arrays:

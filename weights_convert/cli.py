@@ -9,21 +9,21 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from restoration.errors import ExitCode, RestorationError
+from restoration import console
+from restoration.errors import ExitCode
 from weights_convert.checkpoints.writing import Report
 from weights_convert.commands.conversion import NAMES, SUFFIXES, Conversion, convert
 from weights_convert.commands.difference import Difference, diff
 from weights_convert.commands.inspection import Inspection, inspect
 from weights_convert.commands.scanning import Scan, scan
 from weights_convert.commands.verification import Verification, verify
-from weights_convert.errors import MismatchError, quoted
+from weights_convert.errors import quoted
 from weights_convert.formats import FORMATS, WRITABLE
 from weights_convert.published import layouts
 
@@ -34,23 +34,17 @@ _LISTED_DIFFERENCES = 20
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code says what came of it (see --help)."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    return console.run(
+        "weights-convert", lambda: _run(given), interrupted="interrupted; nothing was written"
+    )
+
+
+def _run(given: list[str]) -> int:
     parser, verbs = _parser()
     if given and given[0] not in (*verbs, "-h", "--help"):
         given.insert(0, "convert")
     options = parser.parse_args(given)
-    try:
-        code: int = options.command(options)
-    except RestorationError as problem:
-        print(f"weights-convert: {problem}", file=sys.stderr)
-        if isinstance(problem, MismatchError):
-            print(*problem.lines(), sep="\n", file=sys.stderr)
-        code = problem.exit_code
-    except KeyboardInterrupt:
-        print("weights-convert: interrupted; nothing was written", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read the output has left
-        code = ExitCode.INCOMPLETE
+    code: int = options.command(options)
     return code
 
 
@@ -157,7 +151,7 @@ def _show_inspection(result: Inspection) -> None:
     for tensor in result.tensors:
         shape = "x".join(map(str, tensor.shape)) or "scalar"
         table.add_row(escape(quoted(tensor.name)), tensor.dtype, shape)
-    _console().print(table)
+    console.results_console(200, highlight=False, soft_wrap=True).print(table)
 
 
 def _show_difference(result: Difference) -> None:
@@ -225,18 +219,13 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _console() -> Console:
-    console = Console(highlight=False, soft_wrap=True)
-    return console if console.is_terminal else Console(highlight=False, width=200)
-
-
 @contextmanager
 def _bar(options: argparse.Namespace, what: str) -> Iterator[Report]:
     """A progress bar on stderr, for work on large files at a terminal."""
-    console = Console(stderr=True)
+    errors = console.Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    is_shown = console.is_terminal and not options.quiet
-    with Progress(*columns, console=console, transient=True, disable=not is_shown) as progress:
+    is_shown = errors.is_terminal and not options.quiet
+    with Progress(*columns, console=errors, transient=True, disable=not is_shown) as progress:
         tasks: list[Any] = []
 
         def report(done: int, total: int) -> None:
@@ -248,17 +237,9 @@ def _bar(options: argparse.Namespace, what: str) -> Iterator[Report]:
         yield report
 
 
-class _Parser(argparse.ArgumentParser):
-    """Wrong options are bad input; argparse's own exit code means something else here."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(ExitCode.BAD_INPUT, f"{self.prog}: {message}\n")
-
-
 def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     """The parser and the names of its commands."""
-    parser = _Parser(
+    parser = console.Parser(
         prog="weights-convert",
         description="Converts checkpoints between PyTorch, Jittor, MindSpore, NumPy and "
         "safetensors, and between published and the suite's own names. Needs no framework, and "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import Normal, initializer
@@ -24,17 +23,22 @@ class _AddBias(nn.Cell):
 def _sum_rows(x: Tensor) -> Tensor:
     """The sum of rows, (r, c) -> (c,).
 
-    By blocks, for one number is added after another: so no sum is of many.
+    A few at a time, for one number is added after another.
     """
-    rows, columns = x.shape
-    blocks = x.reshape(_divisor(rows), -1).sum(axis=0)
-    return blocks.reshape(-1, columns).sum(axis=0)
+    for factor in _factors(x.shape[0]):
+        x = x.reshape(factor, -1).sum(axis=0)
+    return x.reshape(-1)
 
 
 @functools.cache
-def _divisor(count: int) -> int:
-    """The largest divisor that is no larger than the root."""
-    return next(d for d in range(math.isqrt(count), 0, -1) if count % d == 0)
+def _factors(count: int) -> list[int]:
+    """Numbers whose product is another, none above 16 where that can be."""
+    found = []
+    while count > 1:
+        factor = max((d for d in range(2, 17) if count % d == 0), default=count)
+        found.append(factor)
+        count //= factor
+    return found
 
 
 _add_bias = _AddBias()

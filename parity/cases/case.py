@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.judge.errors import Norms
+from parity.judge.errors import Norms, nonfinite
 from parity.judge.measurement import ArrayKey
 from parity.measure.problem import Problem
+from restoration.errors import InputError
 from restoration.models.spec import Spec
 from restoration.process import arrays
 
@@ -64,6 +65,28 @@ class Case:
     expected: Mapping[ArrayKey, np.ndarray] = field(default_factory=dict)
     summaries: Mapping[ArrayKey, GradientSummary] = field(default_factory=dict)
     copies: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises InputError where weights, inputs or cotangents are NaN or infinite: what a network
+        makes of them says nothing about any of its implementations."""
+        groups = {
+            "weights": self.weights,
+            "inputs": self.inputs,
+            "inputs of gradients": self.gradient_inputs,
+            "cotangents": self.cotangents,
+        }
+        for group, members in groups.items():
+            found = [f"{text} in {name}" for name, a in members.items() if (text := nonfinite(a))]
+            if found:
+                more = f" and in {len(found) - 1} more" if len(found) > 1 else ""
+                raise InputError(
+                    f"numbers of {self.name}",
+                    expected="finite ones",
+                    got=found[0] + more,
+                    where=group,
+                    next_step="nothing can be proven with them: give others, or look for what made "
+                    "them NaN or infinite",
+                )
 
     def write(self, folder: Path) -> None:
         """Put what the case brings into a folder, for the reference's worker."""

@@ -9,11 +9,13 @@ import dataclasses
 import hashlib
 import json
 import re
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from parity.cases import continuous_goldens
@@ -21,9 +23,10 @@ from parity.cases.case import Arrays, Case, GradientSummary, white_noise
 from parity.judge.measurement import ArrayKey
 from restoration.errors import InputError
 from weights_convert.checkpoints.loading import read_state
-from weights_convert.published import layout_of_class
+from weights_convert.published import layout_of_class, layouts
 from weights_convert.published.layout import Layout
 
+_PAGE = "docs/golden-files.md"
 _SUMMARY_SEED = 900_000
 """Golden files add a weight's number to it, for the projection of its gradient."""
 
@@ -63,21 +66,42 @@ def golden_cases(path: Path) -> list[Case]:
     One case, or one per image where an encoder's file has several of different sizes.
 
     Raises:
-        InputError: the file cannot be read, holds no run of a network, or its class belongs to no
-            published layout.
+        InputError: the file cannot be read, holds no run of a network, lacks a group of arrays, or
+            its class is neither one of the authors' nor a model's name.
     """
-    golden = Golden(path, *read_arrays(path))
+    golden = Golden(path, *_read_file(path))
     if golden.kind not in _READERS:
         raise InputError(
             "golden file",
             expected=f"a run of a network: {', '.join(_READERS)}",
             got=f"kind {golden.kind!r}",
             where=str(path),
-            next_step="give a file of a network's own results; docs/golden-files.md says which "
-            "kinds there are",
+            next_step=f"give a file of a network's own results; {_PAGE} says which kinds there are",
         )
-    model_name, layout = layout_of_class(golden.metadata.get("class", ""))
+    _check_content(golden)
+    model_name, layout = layout_of_class(golden.metadata["class"])
     return _READERS[golden.kind](golden, layout, _without_inputs(golden, model_name, layout))
+
+
+def _check_content(golden: Golden) -> None:
+    """What a file of other code's results must have, said all at once."""
+    needed = ["inputs", "outputs"]
+    if "generated" not in golden.metadata:
+        needed.insert(0, "weights")
+    lacks = [f"arrays {group}/NAME" for group in needed if not golden.group(group)]
+    if not golden.metadata.get("class"):
+        lacks.append("the metadata 'class', a model's name")
+    if not lacks:
+        return
+    names = ", ".join(list(golden.content)[:5]) or "none"
+    raise InputError(
+        "golden file",
+        expected="weights, inputs and outputs of a network, and the model that it is of",
+        got=f"a file without {', '.join(lacks)}; its arrays: {names}"
+        + (", ..." if len(golden.content) > 5 else ""),
+        where=str(golden.path),
+        next_step=f"write the file as {_PAGE} describes; models: {', '.join(layouts())}",
+    )
 
 
 def _without_inputs(golden: Golden, model_name: str, layout: Layout) -> Case:
@@ -234,17 +258,27 @@ def _read_json(metadata: Mapping[str, str], key: str, *, where: str) -> dict[str
     return values
 
 
-def read_arrays(path: Path) -> tuple[dict[str, str], Arrays]:
-    """Metadata and arrays of a safetensors file."""
+def _read_file(path: Path) -> tuple[dict[str, str], Arrays]:
+    """Metadata and arrays of a safetensors file, or of an .npz file: there texts are metadata."""
     try:
+        if zipfile.is_zipfile(path):
+            return _read_npz(path)
         with safe_open(path, framework="np") as file:
             names = file.keys()
             return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
-    except (OSError, SafetensorError) as problem:
+    except (OSError, ValueError, zipfile.BadZipFile, SafetensorError) as problem:
         raise InputError(
-            "file of arrays",
-            expected="a readable safetensors file",
+            "golden file",
+            expected="a readable safetensors file, or an .npz of arrays",
             got=f"{type(problem).__name__}: {problem}",
             where=str(path),
-            next_step="check the path, or convert the file with weights-convert",
+            next_step=f"check the path; {_PAGE} describes the format",
         ) from problem
+
+
+def _read_npz(path: Path) -> tuple[dict[str, str], Arrays]:
+    """By NumPy, which reads no pickles unless it is told to."""
+    with np.load(path, allow_pickle=False) as file:
+        content = {name: file[name] for name in file.files}
+    texts = {name: str(array) for name, array in content.items() if array.dtype.kind == "U"}
+    return texts, {name: array for name, array in content.items() if name not in texts}

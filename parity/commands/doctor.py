@@ -24,7 +24,7 @@ from restoration.process import cache
 from restoration.process.frameworks import framework_of
 from restoration.process.launch import Process, Worker
 
-_LIBRARIES = ("numpy", "scipy", "scikit-image", "imageio", "opencv-python-headless", "safetensors")
+_LIBRARIES = ("numpy", "scipy", "scikit-image", "opencv-python-headless", "tifffile", "safetensors")
 _FREE_GB = 2  # what compiled kernels and the arrays of a run need at most, with room to spare
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import datetime
-import itertools
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +21,10 @@ from restoration.errors import InputError
 from restoration.process import launch
 from restoration.process.launch import Worker
 
-_BATCH = 32  # cases measured before they are judged: what a run needs of disk and memory at a time
+# What is measured before it is judged, and its arrays dropped: it bounds the disk and memory of a
+# run. What a network computes of its inputs takes some 400 times their space: 1 to 2 GB.
+_MOST_CASES = 32
+_MOST_INPUT_BYTES = 4_000_000
 
 
 def run(
@@ -71,19 +73,25 @@ def run(
 
 
 def _batches(cases: Iterable[Case]) -> Iterator[list[Case]]:
-    """The cases in lists of a bounded length; they need different names, as folders have."""
-    remaining, names = iter(cases), set()
-    while batch := list(itertools.islice(remaining, _BATCH)):
-        for case in batch:
-            if case.name in names:
-                raise InputError(
-                    "cases",
-                    expected="a name of its own for each",
-                    got=f"{case.name!r} twice",
-                    where="models and files of the run",
-                    next_step="name each model and file once, and files differently",
-                )
-            names.add(case.name)
+    """The cases in lists of a bounded size; they need different names, as folders have."""
+    names: set[str] = set()
+    batch: list[Case] = []
+    for case in cases:
+        if case.name in names:
+            raise InputError(
+                "cases",
+                expected="a name of its own for each",
+                got=f"{case.name!r} twice",
+                where="models and files of the run",
+                next_step="name each model and file once, and files differently",
+            )
+        names.add(case.name)
+        batch.append(case)
+        size = sum(array.nbytes for member in batch for array in member.inputs.values())
+        if len(batch) == _MOST_CASES or size >= _MOST_INPUT_BYTES:
+            yield batch
+            batch = []
+    if batch:
         yield batch
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from parity.judge.measurement import ArrayKey, ArrayKind, TapPlace
-from parity.judge.verdicts import CaseVerdict, Verdict
+from parity.judge.verdicts import NOT_GIVEN, CaseVerdict, Verdict
 
 
 def first_fault(case: CaseVerdict, taps: Sequence[ArrayKey]) -> str:
@@ -18,7 +18,7 @@ def first_fault(case: CaseVerdict, taps: Sequence[ArrayKey]) -> str:
 
     taps: the reference's, in order of occurrence.
     """
-    verdicts = {array.key: array.verdict for array in case.arrays}
+    arrays = {array.key: array for array in case.arrays}
     differing = [array for array in case.arrays if array.verdict is Verdict.DIFFER]
     if not differing:
         return ""
@@ -28,9 +28,9 @@ def first_fault(case: CaseVerdict, taps: Sequence[ArrayKey]) -> str:
     places = [tap.place for tap in taps]
     previous = ""
     for tap, place in zip(taps, places, strict=True):
-        if verdicts[tap] is Verdict.DIFFER:
+        if arrays[tap].verdict is Verdict.DIFFER:
             return _describe(place, previous, places)
-        if verdicts[tap] is Verdict.INCOMPLETE:
+        if arrays[tap].why == NOT_GIVEN:
             return f"{_name(place.module)}: the port never ran it"
         previous = place.module if place.side == "out" else previous
     backward = [

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from parity.cases.case import Case
-from parity.judge.errors import NOTHING, Norms, norms_of, quotient
+from parity.judge.errors import NOTHING, Norms, have_equal_nonfinite, norms_of, quotient
 from parity.judge.measurement import ArrayKey, ArrayKind
 from parity.judge.noise import Noise
 from restoration.process.arrays import Reader
@@ -18,7 +18,8 @@ AUTHORS_BOUND = 1e-11
 
 
 def distances(exact: Reader, case: Case, noise: Mapping[ArrayKey, Noise]) -> dict[ArrayKey, float]:
-    """Relative distances in the worse of both norms; infinite where there is nothing to compare.
+    """Relative distances in the worse of both norms; infinite where nothing can be compared:
+    where an array is missing, has another shape, or NaN or infinity elsewhere.
 
     Gradients that are zero but for rounding are measured by the largest gradient.
     """
@@ -50,7 +51,7 @@ def _errors(exact: Reader, case: Case, key: ArrayKey) -> list[Norms]:
         if case.copies and key.kind is ArrayKind.INPUT_GRADIENT:
             copies, array = array, np.zeros_like(stored)
             np.add.at(array, np.array(case.copies), copies)
-        if array.shape != stored.shape:
+        if array.shape != stored.shape or not have_equal_nonfinite(array, stored):
             return []
         errors.append(norms_of(array - stored))
     if key in case.summaries:

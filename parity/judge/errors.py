@@ -47,14 +47,10 @@ def error_of(array: np.ndarray, truth: np.ndarray) -> Error:
     exact = truth.astype(np.float64)
     value = array.astype(np.float64)
     finite = np.isfinite(exact)
-    if not finite.all() or not np.isfinite(value).all():
-        same = np.array_equal(np.isnan(value), np.isnan(exact)) and np.array_equal(
-            value[np.isinf(exact)], exact[np.isinf(exact)]
-        )
-        if not same or not np.array_equal(np.isfinite(value), finite):
-            wrong = int(np.count_nonzero(np.isfinite(value) != finite))
-            return Error(mismatch=f"NaN or Inf at {wrong} places where the truth has none")
-        exact, value = exact[finite], value[finite]
+    if not have_equal_nonfinite(value, exact):
+        wrong = int(np.count_nonzero(np.isfinite(value) != finite))
+        return Error(mismatch=f"NaN or Inf at {wrong} places where the truth has none")
+    exact, value = exact[finite], value[finite]
     return Error(*norms_of(value - exact))
 
 
@@ -63,6 +59,22 @@ def norms_of(array: np.ndarray) -> Norms:
     exact = array.astype(np.float64)
     exact = exact[np.isfinite(exact)]
     return Norms(float(np.linalg.norm(exact)), float(np.abs(exact).max(initial=0.0)))
+
+
+def nonfinite(array: np.ndarray) -> str:
+    """How many of an array's numbers are none, "1 NaN, 2 infinite"; "" if all are finite."""
+    if not np.issubdtype(array.dtype, np.inexact) or np.isfinite(array).all():
+        return ""
+    counts = {"NaN": np.isnan(array).sum(), "infinite": np.isinf(array).sum()}
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
+def have_equal_nonfinite(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether arrays of one shape have NaN, infinity and minus infinity at the same places."""
+    finite = np.isfinite(one)
+    return np.array_equal(finite, np.isfinite(other)) and np.array_equal(
+        one[~finite], other[~finite], equal_nan=True
+    )
 
 
 def quotient(numerator: float, denominator: float) -> float:

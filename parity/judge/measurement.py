@@ -125,19 +125,27 @@ class ReferenceMeasurement:
     """What is known of the reference on a case beside its float64 arrays.
 
     taps: in order of occurrence. norms: of the truth. noise: the errors of each float32 run, by
-    its title. unusable: arrays whose float32 runs cannot be compared, and why. decisions: arrays
-    that are decisions, each with the one that holds its margins. seconds and peak_mb: of the whole
-    measurement.
+    its title. unusable: arrays whose float32 runs cannot be compared, and why. nonfinite: arrays
+    whose truth has NaN or infinity, and how many, the taps in order of occurrence. decisions:
+    arrays that are decisions, each with the one that holds its margins. seconds and peak_mb: of the
+    whole measurement.
     """
 
     taps: Sequence[ArrayKey] = ()
     norms: Mapping[ArrayKey, Norms]
     noise: Mapping[ArrayKey, Mapping[str, Norms]]
     unusable: Mapping[ArrayKey, str] = field(default_factory=dict)
+    nonfinite: Mapping[ArrayKey, str] = field(default_factory=dict)
     decisions: Mapping[ArrayKey, ArrayKey] = field(default_factory=dict)
     engine: Mapping[str, str] = field(default_factory=dict)
     seconds: float = math.nan
     peak_mb: int = 0
+
+    @property
+    def has_no_truth(self) -> bool:
+        """Whether a result of the network is not finite in float64: rounding and order of
+        computation then decide what else is not, and no port can be judged there."""
+        return any(key.kind is ArrayKind.OUTPUT or key.is_gradient for key in self.nonfinite)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` reads them."""
@@ -146,6 +154,7 @@ class ReferenceMeasurement:
             "norms": {str(key): norms for key, norms in self.norms.items()},
             "noise": {str(key): runs for key, runs in self.noise.items()},
             "unusable": {str(key): why for key, why in self.unusable.items()},
+            "nonfinite": {str(key): counts for key, counts in self.nonfinite.items()},
             "decisions": {str(key): str(margin) for key, margin in self.decisions.items()},
         }
 
@@ -160,6 +169,7 @@ class ReferenceMeasurement:
                 for name, runs in values["noise"].items()
             },
             "unusable": {key(name): why for name, why in values["unusable"].items()},
+            "nonfinite": {key(name): counts for name, counts in values["nonfinite"].items()},
             "decisions": {key(name): key(margin) for name, margin in values["decisions"].items()},
         }
         return cls(**{**values, **given})

@@ -34,6 +34,10 @@ class Verdict(StrEnum):
     FAILED = "could not run"
 
 
+NOT_GIVEN = "the port gave none"
+"""Why an expected array could not be compared: the module was not run, say."""
+
+
 @dataclass(frozen=True)
 class ArrayVerdict:
     """One array of a port.
@@ -92,7 +96,10 @@ def judge_case(
     verdicts = []
     for key, source in sources.items():
         if key not in found:
-            verdicts.append(_unmatched(key, "the port gave none"))
+            verdicts.append(_unmatched(key, NOT_GIVEN))
+        elif reference.has_no_truth and source in reference.nonfinite:
+            why = f"the float64 truth itself has {reference.nonfinite[source]}"
+            verdicts.append(_unmatched(key, why))
         elif source in reference.unusable:
             why = f"the reference's own float32 run has {reference.unusable[source]}"
             verdicts.append(_unmatched(key, why))
@@ -109,7 +116,7 @@ def judge_case(
     parameters = {ArrayKey.parameter(name): array for name, array in weights.items()}
     for key, given in parameters.items():
         if key not in found:
-            verdicts.append(_unmatched(key, "the port gave none"))
+            verdicts.append(_unmatched(key, NOT_GIVEN))
         else:
             verdicts.append(_judge_parameter(key, port[found[key]], given))
     verdicts += [
@@ -132,7 +139,9 @@ def judge_reference(reference: ReferenceMeasurement) -> CaseVerdict:
     noise = with_floors(others)
     return _collect(
         [
-            _unequal(key, reference.unusable[key])
+            _unmatched(key, f"the truth has {reference.nonfinite[key]}")
+            if reference.has_no_truth and key in reference.nonfinite
+            else _unmatched(key, f"its own float32 runs have {reference.unusable[key]}")
             if key in reference.unusable
             else _judge_error(key, Error(*plain[key]), noise[key])
             if key in plain

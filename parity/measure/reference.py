@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.judge.errors import Error, Norms, error_of, norms_of
+from parity.judge.errors import Error, Norms, error_of, nonfinite, norms_of
 from parity.judge.measurement import ArrayKey, ReferenceMeasurement
 from parity.measure import results
 from parity.measure.kinks import has_kinks, is_kink, perturbed_past_ties
@@ -66,6 +66,9 @@ def measure_reference(
         norms={key: norms_of(array) for key, array in truth.arrays.items()},
         noise=noise,
         unusable=unusable,
+        nonfinite={
+            key: counts for key, array in truth.arrays.items() if (counts := nonfinite(array))
+        },
         decisions={
             ArrayKey.output(name): ArrayKey.output(margin)
             for name, margin in spec.decisions.items()

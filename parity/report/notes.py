@@ -29,6 +29,20 @@ def on_conditioning(judged: CaseVerdict) -> list[str]:
     ]
 
 
+def on_truth(reference: ReferenceMeasurement) -> list[str]:
+    """Where the network gives no numbers, in float64 or in float32, though all it gets are some."""
+    found = []
+    if reference.has_no_truth:
+        found.append(("the float64 truth itself is not finite", reference.nonfinite))
+    if reference.unusable:
+        found.append(("float32 cannot hold what float64 can", reference.unusable))
+    return [
+        f"{what}, on finite weights and inputs: {next(iter(arrays.values()))} in "
+        f"{next(iter(arrays)).in_words}, {len(arrays)} arrays in all; no port can be judged by them"
+        for what, arrays in found
+    ]
+
+
 def on_decisions(exact: arrays.Reader, reference: ReferenceMeasurement) -> list[str]:
     """How many decisions there were, how they fell, and how near the closest one was."""
     if not reference.decisions:

@@ -7,10 +7,11 @@ import threading
 import time
 from types import TracebackType
 
-from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
+
+from restoration.console import Console
 
 _LINE_EVERY_S = 10.0  # how often one worker may print a running count where there is no terminal
 _WITHOUT_DIGITS = str.maketrans("", "", string.digits)
@@ -70,8 +71,9 @@ class Progress:
 
     def _render(self) -> Table:
         table = Table.grid(padding=(0, 1))
+        spinner = "dots" if self._console.is_unicode else "line"
         with self._lock:
             for worker, (text, since) in self._doing.items():
                 seconds = f"{time.monotonic() - since:.0f} s"
-                table.add_row(Spinner("dots"), worker, text, seconds)
+                table.add_row(Spinner(spinner), worker, text, seconds)
         return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -65,7 +66,13 @@ def _reference_row(
         if distances[worst] > authors.AUTHORS_BOUND:
             verdict = Verdict.DIFFER
             fault = f"{worst} differs from the authors' by {distances[worst]:.2g}"
-    said = notes.on_conditioning(judged)
+            if math.isinf(distances[worst]):
+                fault = (
+                    f"{worst} cannot be compared with the authors': one is missing, has another "
+                    "shape, or NaN or infinity elsewhere"
+                )
+    said = notes.on_truth(measured)
+    said += notes.on_conditioning(judged)
     said += notes.on_decisions(exact, measured)
     said += notes.on_authors(distances)
     return _row(case, framework, measured, judged, verdict=verdict, fault=fault, notes=said)

@@ -16,10 +16,10 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from restoration import images
+from restoration import console, images
 from restoration.blur.kernel_field import KernelField
 from restoration.data import npy
-from restoration.errors import ExitCode, InputError, RestorationError, unknown_name
+from restoration.errors import ExitCode, InputError, unknown_name
 
 STYLES = ("red", "green", "plain")
 _LUMA = np.array([0.2125, 0.7154, 0.0721])
@@ -97,16 +97,11 @@ def draw_grid(image: np.ndarray, field: KernelField, *, style: str = "red") -> n
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code says what came of it (see --help)."""
+    return console.run("restoration.blur.pictures", lambda: _write_pictures(arguments))
+
+
+def _write_pictures(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
-    try:
-        _write_pictures(options)
-    except RestorationError as problem:
-        print(f"restoration.blur.pictures: {problem}", file=sys.stderr)
-        return problem.exit_code
-    return ExitCode.OK
-
-
-def _write_pictures(options: argparse.Namespace) -> None:
     image = npy.read_blurred(options.image)
     field = read_field(options.kernels)
     field = field.flipped() if options.convolution else field
@@ -121,6 +116,7 @@ def _write_pictures(options: argparse.Namespace) -> None:
         path = options.output / f"{options.image.stem}_{name}.png"
         images.write_image(path, images.Image(picture))
         print(path)
+    return ExitCode.OK
 
 
 def _make_folder(folder: Path) -> None:
@@ -184,11 +180,12 @@ def _strip(tiles: np.ndarray) -> np.ndarray:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = console.Parser(
         prog="python -m restoration.blur.pictures",
         description="Draw predicted blur kernels: all of them in a row, their masks in a row, and "
         "the kernels over the image where they act.",
-        epilog="Prints the names of the files. Exit codes: 0 written, 3 bad input.",
+        epilog="Prints the names of the files. Exit codes: 0 written, 3 bad input or wrong "
+        "options.",
     )
     parser.add_argument("image", type=Path, help="image file, or .npy sample with 'img_blur'")
     parser.add_argument(

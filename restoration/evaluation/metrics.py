@@ -1,16 +1,51 @@
 """Image quality in the definitions that papers quote, computed by scikit-image.
 
-Images are (3, h, w) or (1, 3, h, w) in [0, 1]. Nothing is rounded to 8 bits, cropped or clipped
-here: a caller that wants this does it first, and says so.
+Images are (c, h, w) or (1, c, h, w) in [0, 1]. What is done to them before they are scored, as
+rounding to 8 bits, luma, cut borders, moves a number by more than methods differ: `protocols.py`
+has what papers did, by name.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from restoration.errors import InputError, picture_packages
 
+BT601_LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
+"""Weights of red, green and blue in luma of studio range, 16 to 235 of 255, of BT.601."""
+_LUMA_BLACK = 16 / 255
 _SSIM_WINDOW_PX = 11
+
+
+def luma(image: np.ndarray, weights: Sequence[float] = BT601_LUMA) -> np.ndarray:
+    """Luma of studio range, (..., 3, h, w) -> (..., 1, h, w), from 16/255 for black to 235/255.
+
+    An image of one channel is luma already, and stays as it is.
+    """
+    if image.shape[-3] == 1:
+        return image
+    weighted = np.einsum("c,...chw->...hw", np.array(weights), image)
+    return weighted[..., None, :, :] + _LUMA_BLACK
+
+
+def cut(image: np.ndarray, border_px: int) -> np.ndarray:
+    """The image without so many pixels on every side, (..., h, w) -> (..., h - 2 b, w - 2 b).
+
+    Raises:
+        InputError: nothing would be left.
+    """
+    height, width = image.shape[-2:]
+    if min(height, width) <= 2 * border_px:
+        raise InputError(
+            "border that is not scored",
+            expected=f"images of more than {2 * border_px} pixels on each side",
+            got=f"{height}x{width}",
+            where="restoration.evaluation.metrics.cut",
+            next_step="score larger images, or cut less",
+        )
+    return image[..., border_px : height - border_px, border_px : width - border_px]
 
 
 def psnr_db(truth: np.ndarray, image: np.ndarray) -> float:
@@ -86,7 +121,7 @@ def _pair(truth: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     if truth.shape != image.shape or truth.ndim not in (3, 4) or truth.shape[:-3] not in ((), (1,)):
         raise InputError(
             "images to compare",
-            expected="two images of one shape, (3, h, w) or (1, 3, h, w)",
+            expected="two images of one shape, (c, h, w) or (1, c, h, w)",
             got=f"{truth.shape} and {image.shape}",
             where="restoration.evaluation.metrics",
             next_step="compare the images of a batch one by one",

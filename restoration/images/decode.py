@@ -37,6 +37,9 @@ _COLORS: dict[int, int] = {
     tifffile.PHOTOMETRIC.MINISBLACK: 1,
     tifffile.PHOTOMETRIC.RGB: 3,
 }
+_SAME_COLORS = {"P": "RGB", "PA": "RGBA", "La": "LA", "YCbCr": "RGB", "HSV": "RGB"}
+"""Modes of Pillow that write gray or RGB in another way, so that a profile goes on to hold."""
+
 _FLOAT_SLACK = 1e-4
 
 # What it logs is raised below, or harms nothing.
@@ -175,9 +178,9 @@ def _from_pillow(picture: Pillow.Image, *, bits: int) -> Decoded:
         if mode == "L" and bits < 8:  # Pillow scales the samples, but not this one
             picture.info["transparency"] = key * 255 // (2**bits - 1)
         picture = picture.convert("LA" if mode in ("L", "1") else "RGBA")
-    elif mode in ("P", "PA", "La"):
-        picture = picture.convert({"P": "RGB", "PA": "RGBA", "La": "LA"}[mode])
-    elif mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+    elif mode in _SAME_COLORS:
+        picture = picture.convert(_SAME_COLORS[mode])
+    elif mode in ("CMYK", "LAB"):
         picture, metadata = _to_rgb(picture, metadata)
     elif mode not in ("1", "L", "LA", "RGB", "RGBA", "I;16", "I;16L", "I;16B", "F"):
         raise UnsupportedError(f"{picture.format} with samples of Pillow's mode {mode!r}")

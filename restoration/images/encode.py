@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import PngImagePlugin, TiffImagePlugin
 
-from restoration.images.metadata import Metadata
+from restoration.images.metadata import Metadata, blocks_within
 
 QUALITY = 95
 _XMP_KEY = "XML:com.adobe.xmp"
@@ -83,7 +83,7 @@ def _deep_png(samples: np.ndarray, metadata: Metadata) -> bytes:
 
 def _filtered(samples: np.ndarray, pixel_bytes: int) -> Iterator[bytes]:
     """Compressed differences of the bytes of neighbors, filter 1 of PNG, strip by strip."""
-    compressor = zlib.compressobj()
+    compressor = _compressor(samples)
     for strip in _strips(samples):
         rows = strip.astype(">u2").view(np.uint8).reshape(len(strip), -1)
         filtered = np.empty((rows.shape[0], rows.shape[1] + 1), np.uint8)
@@ -91,6 +91,12 @@ def _filtered(samples: np.ndarray, pixel_bytes: int) -> Iterator[bytes]:
         filtered[:, 1 + pixel_bytes :] -= rows[:, :-pixel_bytes]
         yield compressor.compress(filtered.tobytes())
     yield compressor.flush()
+
+
+def _compressor(samples: np.ndarray) -> Any:
+    """Deflate. The low bytes of 16 bits are noise, where looking for repetitions finds none."""
+    strategy = zlib.Z_RLE if samples.itemsize == 2 else zlib.Z_DEFAULT_STRATEGY
+    return zlib.compressobj(strategy=strategy)
 
 
 def _strips(samples: np.ndarray) -> Iterator[np.ndarray]:
@@ -141,7 +147,10 @@ def _tiff(samples: np.ndarray, metadata: Metadata, _quality: int | None) -> byte
     """
     height, width = samples.shape[:2]
     channels = samples.size // (height * width)
-    strips = [zlib.compress(_differences(strip)) for strip in _strips(samples)]
+    strips = []
+    for strip in _strips(samples):
+        compressor = _compressor(samples)
+        strips.append(compressor.compress(_differences(strip)) + compressor.flush())
     sizes = [len(strip) for strip in strips]
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     for code, value in exif_of(_exif(metadata)).items():
@@ -182,9 +191,8 @@ def exif_of(block: bytes) -> Pillow.Exif:
     """An EXIF block, to be read, with the blocks within it as dictionaries."""
     exif = Pillow.Exif()
     exif.load(block)
-    for code in (0x8769, 0x8825):
-        if code in exif:
-            exif[code] = exif.get_ifd(code)
+    for code, content in blocks_within(exif).items():
+        exif[code] = content
     return exif
 
 

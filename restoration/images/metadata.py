@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how a camera was held, 1 to 8; 1 is upright."""
 
+CAMERA, GPS = 0x8769, 0x8825
+"""The EXIF tags that point to blocks of their own."""
+
+_INTEROPERABILITY = 0xA005  # a block within that of the camera
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|>)\s*)[2-8]")
 _XMP_SIZES = rb"(?:tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension)"
 _XMP_STALE = re.compile(
@@ -44,3 +49,14 @@ class Metadata:
 def upright_xmp(packet: bytes) -> bytes:
     """An XMP packet that says that the picture is upright, and nothing of its size."""
     return _XMP_STALE.sub(b"", _XMP_ORIENTATION.sub(rb"\g<1>1", packet))
+
+
+def blocks_within(exif: Any) -> dict[int, dict[int, Any]]:
+    """The blocks of the camera and of GPS in a `PIL.Image.Exif`, where there are any.
+
+    In the place of offsets into the file that was read stand the blocks themselves.
+    """
+    blocks = {code: dict(exif.get_ifd(code)) for code in (CAMERA, GPS)}
+    if _INTEROPERABILITY in blocks[CAMERA]:
+        blocks[CAMERA][_INTEROPERABILITY] = dict(exif.get_ifd(_INTEROPERABILITY))
+    return {code: block for code, block in blocks.items() if block}

@@ -14,9 +14,15 @@ import tifffile
 from PIL import Image as Pillow
 from PIL import JpegImagePlugin
 
-from restoration.images.metadata import ORIENTATION, Metadata, upright_xmp
+from restoration.images.metadata import (
+    CAMERA,
+    GPS,
+    ORIENTATION,
+    Metadata,
+    blocks_within,
+    upright_xmp,
+)
 
-CAMERA, GPS, INTEROP = 0x8769, 0x8825, 0xA005  # blocks within EXIF
 _TEXTS = (270, 271, 272, 305, 306, 315, 316, 33432)
 """Description, make, model, software, date, artist, host, copyright."""
 
@@ -26,7 +32,7 @@ _LAST_OF_LAYOUT = 532
 _ELSEWHERE = (330, 700, 33723, 34377, 34675, 37724)
 """Other pages, XMP, IPTC, Photoshop's blocks and layers, profile: no EXIF, or kept beside it."""
 
-_SIZES = (0xA002, 0xA003)
+_SIZES = (0xA002, 0xA003)  # of the camera's block
 _ICC, _XMP = 34675, 700
 _DPI_PER_UNIT = {2: 1.0, 3: 2.54}  # per inch, per centimeter
 _SRGB_GAMMA = 0.45455
@@ -114,14 +120,8 @@ def _kept(block: Pillow.Exif) -> bytes:
     for code in block:
         if code in _TEXTS or (code > _LAST_OF_LAYOUT and code not in (*_ELSEWHERE, CAMERA, GPS)):
             kept[code] = block[code]
-    camera = dict(block.get_ifd(CAMERA))
-    if INTEROP in camera:
-        camera[INTEROP] = dict(block.get_ifd(INTEROP))
-    for code in _SIZES:
-        camera.pop(code, None)
-    for code, content in ((CAMERA, camera), (GPS, dict(block.get_ifd(GPS)))):
-        if content:
-            kept[code] = content
+    for code, content in blocks_within(block).items():
+        kept[code] = {key: value for key, value in content.items() if key not in _SIZES}
     return kept.tobytes() if len(kept) else b""
 
 

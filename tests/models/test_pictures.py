@@ -10,9 +10,10 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from parity.measure.weights import seeded_weights
+from restoration.arrays import Arrays
 from restoration.data import sample_inputs
 from restoration.data.photographs import photograph
-from restoration.engine.contract import Arrays
+from restoration.engine.contract import Network
 from restoration.errors import InputError
 from restoration.inference.restorer import restore
 from restoration.models.continuous import ContinuousSpec
@@ -69,9 +70,8 @@ def test_a_perfect_network_gives_the_picture_back(
     given = sample_inputs.beside(model, spec, image, seed=0)
     found = restore(
         _Echo(model, spec),  # type: ignore[arg-type]
-        None,
+        Network(None, spec),
         model,
-        spec,
         image,
         scale=_scale(spec),
         given=given,
@@ -102,7 +102,7 @@ def test_a_picture_smaller_than_the_encoder_takes_is_enlarged_in_place(name: str
     model = find(name)
     spec = model.spec("published-swinir")
     image = _picture(3, 2)
-    found = restore(_Echo(model, spec), None, model, spec, image, scale=4)  # type: ignore[arg-type]
+    found = restore(_Echo(model, spec), Network(None, spec), model, image, scale=4)  # type: ignore[arg-type]
     inside = (slice(None), slice(None), slice(0, 10), slice(0, 6))
     np.testing.assert_allclose(found[inside], _enlarged(image, 12, 8)[inside], atol=2e-6)
 

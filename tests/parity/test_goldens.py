@@ -87,7 +87,7 @@ def test_names_of_cases(path: Path) -> None:
         ({"config": "{"}, "metadata 'config' of a golden file: expected a JSON object, got '{'"),
         ({"config": "[]"}, "expected a JSON object"),
         ({"class": "MyNet"}, "class of the authors' code"),
-        ({"class": ""}, "class of the authors' code"),
+        ({"class": ""}, "a file without the metadata 'class', a model's name"),
     ],
 )
 def test_wrong_metadata_is_bad_input(tmp_path: Path, changes: dict[str, str], text: str) -> None:
@@ -133,3 +133,93 @@ def test_the_example_of_the_page_makes_a_file_that_runs(
     finished = parity("run", "--golden", "mine.safetensors", "--frameworks", "torch", cwd=tmp_path)
     assert finished.returncode == ExitCode.OK, finished.stdout + finished.stderr
     assert "mine, torch: 3 arrays of the authors' code" in finished.stdout
+
+
+def _changed(folder: Path, name: str = "mine.safetensors", **changes: np.ndarray) -> Path:
+    """MIMO-UNet's golden file with other arrays in the place of some."""
+    content = load_file(FOLDER / "mimo_unet.safetensors")
+    assert changes.keys() <= content.keys()
+    metadata = metadata_of(FOLDER / "mimo_unet.safetensors")
+    save_file(content | changes, folder / name, metadata)
+    return folder / name
+
+
+def test_results_of_other_code_say_all_that_is_missing(tmp_path: Path) -> None:
+    """As people save them to compare frameworks: input, output, nothing else."""
+    arrays = dict.fromkeys(("input", "output"), np.zeros((1, 3, 32, 32), np.float32))
+    save_file(arrays, tmp_path / "mine.safetensors")
+    np.savez(tmp_path / "mine.npz", **arrays)
+    for name in ("mine.safetensors", "mine.npz"):
+        with pytest.raises(InputError) as caught:
+            golden_cases(tmp_path / name)
+        text = str(caught.value)
+        assert "without arrays weights/NAME, arrays inputs/NAME, arrays outputs/NAME, the" in text
+        assert "the metadata 'class', a model's name; its arrays: input, output (" in text
+        assert "write the file as docs/golden-files.md describes; models: " in text
+        assert "mimo_unet, " in text
+    (page,) = re.findall(r"docs/\S+\.md", text)
+    assert (FOLDER.parents[1] / page).read_text() == PAGE
+
+
+@pytest.mark.parametrize("class_", ["MIMOUNet", "mimo_unet"])
+def test_an_npz_is_the_same_file(tmp_path: Path, class_: str) -> None:
+    """The model by the authors' class or by ours; texts are the metadata."""
+    path = FOLDER / "mimo_unet.safetensors"
+    metadata = metadata_of(path) | {"class": class_}
+    np.savez(tmp_path / "mimo_unet.npz", **load_file(path), **metadata)
+    (one,), (other,) = golden_cases(path), golden_cases(tmp_path / "mimo_unet.npz")
+    assert one.spec == other.spec
+    for group in ("inputs", "weights", "cotangents", "expected"):
+        _same(getattr(one, group), getattr(other, group))
+
+
+def test_weights_of_a_golden_file_may_have_our_names(tmp_path: Path) -> None:
+    path = FOLDER / "mimo_unet.safetensors"
+    (theirs,) = golden_cases(path)
+    content = {name: array for name, array in load_file(path).items() if name[:7] != "weights"}
+    content = {name: array for name, array in content.items() if not name.startswith("grads/")}
+    content |= {f"weights/{name}": array for name, array in theirs.weights.items()}
+    np.savez(tmp_path / "mine.npz", **content, **{"class": "mimo_unet"})
+    (ours,) = golden_cases(tmp_path / "mine.npz")
+    assert ours.spec == theirs.spec
+    _same(ours.weights, theirs.weights)
+
+
+def test_an_npz_is_read_without_pickles(tmp_path: Path) -> None:
+    harmful = np.array([object()], dtype=object)
+    np.savez(tmp_path / "mine.npz", **{"inputs/image": harmful})
+    with pytest.raises(InputError, match="Object arrays cannot be loaded when allow_pickle=False"):
+        golden_cases(tmp_path / "mine.npz")
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "mine.npz").read_bytes()[:-30])
+    with pytest.raises(InputError, match=r"readable safetensors file, or an \.npz"):
+        golden_cases(tmp_path / "cut.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("weights/Convs.0.main.0.weight", r"got 1 NaN in \S+ \(weights\); nothing can be proven"),
+        ("inputs/image", r"got 1 NaN in image \(inputs\)"),
+        ("probes/full", r"got 1 NaN in full \(cotangents\)"),
+    ],
+)
+def test_nan_in_a_golden_file_is_said(tmp_path: Path, name: str, text: str) -> None:
+    array = load_file(FOLDER / "mimo_unet.safetensors")[name].copy()
+    array.flat[3] = np.nan
+    with pytest.raises(InputError, match=text):
+        golden_cases(_changed(tmp_path, **{name: array}))
+
+
+@pytest.mark.frameworks("torch")
+def test_nan_in_the_authors_results_is_no_agreement(tmp_path: Path) -> None:
+    """Norms leave it out: its place is compared."""
+    name = next(n for n in load_file(FOLDER / "mimo_unet.safetensors") if n.startswith("outputs/"))
+    array = load_file(FOLDER / "mimo_unet.safetensors")[name].copy()
+    array.flat[3] = np.nan
+    path = _changed(tmp_path, **{name: array})
+    finished = parity("run", "--golden", str(path), "--frameworks", "torch", cwd=tmp_path)
+    assert finished.returncode == ExitCode.DIFFERENT, finished.stdout
+    key = name.replace("outputs/", "output/")
+    assert f"{key} cannot be compared with the authors': one is missing, has another" in (
+        finished.stdout
+    )

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parity.diagnose.locate import first_fault
-from parity.judge.errors import Norms, error_of, norms_of
+from parity.judge.errors import Norms, error_of, have_equal_nonfinite, nonfinite, norms_of
 from parity.judge.measurement import ArrayKey, ArrayKind, PortMeasurement, ReferenceMeasurement
 from parity.judge.noise import HALF_ULP, Noise, noise_of
 from parity.judge.verdicts import (
     BOUND,
     ArrayVerdict,
+    CaseVerdict,
     Verdict,
     judge_array,
     judge_case,
@@ -356,3 +357,53 @@ def test_measurements_cross_between_processes_as_json() -> None:
         modes=["graph"], refusals={"pynative": "why"}, engine={}, seconds=2.0, peak_mb=1
     )
     assert PortMeasurement.from_json(json.loads(json.dumps(port.to_json()))) == port
+
+
+def _no_truth(tmp_path: Path, name: str, port: np.ndarray) -> CaseVerdict:
+    """A port's array where the truth has a NaN and a minus infinity, all else as it should be."""
+    truth = {key: EXACT.astype(np.float64) for key in PORT if key != "parameter/w"}
+    truth[name] = truth[name] * np.where(np.arange(EXACT.size).reshape(EXACT.shape) == 2, np.nan, 1)
+    found = PORT | {name: port}
+    reference = _reference(
+        {key: norms_of(array) for key, array in truth.items()},
+        {key: {"plain": Norms(1e-6, 1e-6)} for key in truth},
+        nonfinite={ArrayKey.parse(name): nonfinite(truth[name])},
+    )
+    arrays.write(tmp_path / "truth", truth)
+    arrays.write(tmp_path / "port", found)
+    with arrays.reading(tmp_path / "truth") as exact, arrays.reading(tmp_path / "port") as read:
+        return judge_case(read, exact, {"w": EXACT}, reference, ())
+
+
+@pytest.mark.parametrize("name", ["output/y", "gradient/parameter/w"])
+def test_a_result_that_is_not_finite_in_float64_blames_no_port(tmp_path: Path, name: str) -> None:
+    judged = _no_truth(tmp_path, name, EXACT)
+    assert judged.verdict is Verdict.INCOMPLETE
+    assert (judged.expected, judged.compared) == (4, 3)
+    why = next(array.why for array in judged.arrays if str(array.key) == name)
+    assert why == "the float64 truth itself has 1 NaN"
+    assert first_fault(judged, [ArrayKey.parse("tap/(network)#0.in0")]) == ""
+
+
+def test_what_a_module_masks_by_infinity_is_compared(tmp_path: Path) -> None:
+    """A tap alone that is not finite, as scores that a mask sets to minus infinity."""
+    tap = "tap/(network)#0.in0"
+    assert _no_truth(tmp_path, tap, EXACT).verdict is Verdict.DIFFER
+    same = EXACT * np.where(np.arange(EXACT.size).reshape(EXACT.shape) == 2, np.nan, 1)
+    assert _no_truth(tmp_path, tap, same.astype(np.float32)).verdict is Verdict.AGREE
+
+
+def test_a_reference_that_overflows_is_not_said_to_differ() -> None:
+    key = ArrayKey.output("y")
+    noise = {"plain": Norms(1e-6, 1e-6), "other": Norms(1e-6, 1e-6)}
+    measured = _reference({"output/y": Norms(1, 1)}, {"output/y": noise}, unusable={key: "1 NaN"})
+    assert judge_reference(measured).verdict is Verdict.INCOMPLETE
+
+
+def test_numbers_that_are_none_are_counted() -> None:
+    array = np.array([np.nan, np.inf, -np.inf, 1])
+    assert nonfinite(array) == "1 NaN, 2 infinite"
+    assert nonfinite(array[3:]) == nonfinite(np.array([2])) == ""
+    assert have_equal_nonfinite(array, array.copy())
+    assert not have_equal_nonfinite(array, array[[0, 2, 1, 3]])
+    assert not have_equal_nonfinite(array, array[[3, 1, 2, 0]])

@@ -143,11 +143,12 @@ def test_what_differs_at_a_seed_is_told(tmp_path: Path, capsys: pytest.CaptureFi
     assert "implementations differ" in printed
 
 
+@pytest.mark.parametrize(("bound", "value"), [("_MOST_CASES", 2), ("_MOST_INPUT_BYTES", 1)])
 def test_arrays_are_dropped_as_they_are_judged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, value: int
 ) -> None:
     """Whatever the number of cases, no more than one batch of them lies on the disk."""
-    monkeypatch.setattr(command, "_BATCH", 2)
+    monkeypatch.setattr(command, bound, value)
     found = []
 
     def cases() -> Iterator[Case]:

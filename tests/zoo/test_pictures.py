@@ -64,6 +64,13 @@ def test_the_zoo_is_large_and_its_names_differ() -> None:
     assert len(ZOO) == len(pictures.zoo()) >= 200
 
 
+def test_the_table_of_the_docs_is_what_the_command_prints() -> None:
+    rows = pictures.table()
+    assert not [row for row in rows if row.endswith("| NO |")]
+    text = (Path(__file__).parents[2] / "docs" / "images.md").read_text(encoding="utf-8")
+    assert text.endswith("\n".join(["", *rows, ""]))
+
+
 @pytest.mark.parametrize("name", ZOO)
 def test_reading(tmp_path: Path, name: str) -> None:
     picture, path = ZOO[name], tmp_path / name
@@ -208,6 +215,20 @@ def test_what_a_file_says_is_kept(tmp_path: Path, name: str, suffix: str) -> Non
     assert shown.shape == right.shape
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_blocks_within_blocks_are_kept(tmp_path: Path, suffix: str) -> None:
+    """Cameras say Adobe RGB in a block within the block of the camera."""
+    exif = Pillow.Exif()
+    exif[0x8769] = {0x9003: DATE, 0x927C: b"maker's note", 0xA005: {1: "R03", 2: b"0100"}}
+    (tmp_path / "in.jpg").write_bytes(base.saved(base.SMOOTH, "JPEG", exif=exif))
+    path = tmp_path / f"out{suffix}"
+    images.write_image(path, images.read_image(tmp_path / "in.jpg"))
+    with Pillow.open(path) as written:
+        found = written.getexif()
+        assert found.get_ifd(0x8769)[0x927C] == b"maker's note"
+        assert found.get_ifd(0xA005)[1] == "R03"
+
+
 def test_bmp_keeps_the_resolution_and_says_what_it_loses(tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(PHOTOGRAPHS["photo.png"])
     path = tmp_path / "written.bmp"
@@ -248,6 +269,17 @@ def test_a_converted_picture_loses_its_printers_profile(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(ZOO[name].content)
         images.write_image(tmp_path / "out.png", images.read_image(tmp_path / name))
         assert picture_bytes.said_by((tmp_path / "out.png").read_bytes())["icc"] == b""
+
+
+@pytest.mark.parametrize("name", ["palette.tif", "ycbcr.tif"])
+def test_colors_written_in_another_way_keep_their_profile(tmp_path: Path, name: str) -> None:
+    with Pillow.open(io.BytesIO(ZOO[name].content)) as picture:
+        content = base.saved(picture, "TIFF", icc_profile=PROFILE)
+    (tmp_path / name).write_bytes(content)
+    images.write_image(tmp_path / "out.png", images.read_image(tmp_path / name))
+    assert picture_bytes.said_by((tmp_path / "out.png").read_bytes())["icc"] == PROFILE
+    found = elsewhere(tmp_path / "out.png").transpose(2, 0, 1)[None] / 255
+    assert np.abs(found - ZOO[name].pixels).max() <= (ZOO[name].bound or 0) + 1e-6
 
 
 def test_a_profile_of_gray_stays_with_gray(tmp_path: Path) -> None:
@@ -423,7 +455,7 @@ import sys
 import restoration.images as images
 loaded = {"cv2", "PIL", "tifffile"} & set(sys.modules)
 assert not loaded, loaded
-from restoration.errors import InputError
+from restoration.errors import UnavailableError
 import numpy as np
 sys.modules[sys.argv[1]] = None
 for act in (
@@ -432,7 +464,7 @@ for act in (
 ):
     try:
         act()
-    except InputError as problem:
+    except UnavailableError as problem:
         print(problem)
 """
 
@@ -447,5 +479,5 @@ def test_decoders_are_imported_late_and_missed_in_one_line(tmp_path: Path, libra
     lines = done.stdout.splitlines()
     assert len(lines) == (2 if library == "PIL" else 1)  # the others are not needed to write
     for line in lines:
-        assert f"expected the library {library}" in line
-        assert "pip install 'restoration-suite[torch]'" in line
+        assert f"expected the package {library}, got none" in line
+        assert "pip install 'restoration-suite[pictures]'" in line

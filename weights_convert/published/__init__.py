@@ -33,13 +33,14 @@ def _found(table: str) -> dict[str, Layout]:
 
 
 def layout_of_class(name: str) -> tuple[str, Layout]:
-    """The model, or part of one, and layout of one of the authors' classes.
+    """The model, or part of one, and layout of one of the authors' classes, or of a model's name.
 
     Raises:
-        InputError: no layout has a class of that name.
+        InputError: no layout has a class of that name, and no model is called so.
     """
     every = {**layouts(), **layouts_of_parts()}
     known = {found: model for model, layout in every.items() for found in layout.classes}
+    known |= {model: model for model in every}
     if name not in known:
         raise unknown_name(
             "class of the authors' code", name, known, where="weights_convert/published"
