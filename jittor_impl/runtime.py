@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from restoration.errors import UnavailableError
-from restoration.process import cache, memory
+from restoration.process import cache, compiler, memory
 from restoration.process.frameworks import FRAMEWORKS
 
 _FRAMEWORK = FRAMEWORKS["jittor"]
@@ -50,16 +50,18 @@ def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str],
     Raises:
         UnavailableError: Jittor or g++ is missing, or Jittor's core cannot be built.
     """
-    if shutil.which(os.environ.get("cc_path", "g++")) is None:
-        raise UnavailableError("Jittor compiles with g++, which is not installed: install g++")
+    if shutil.which(compiler.name()) is None:
+        raise UnavailableError(
+            f"Jittor compiles with {compiler.name()}, which is not installed: install g++"
+        )
     if not _FRAMEWORK.is_installed():
         raise UnavailableError(f"Jittor is not installed: {_FRAMEWORK.how_to_install()}")
     home = cache.folder("jittor")
     has_onednn = _link_onednn(home / _ONEDNN_FOLDER)
     if not has_onednn:
         warn(
-            "oneDNN 2.2 is not installed: Jittor's convolutions take 30 to 50 times as long; mend "
-            f"with {sys.executable} -m pip install {' '.join(_FRAMEWORK.companions)}"
+            "oneDNN 2.2 is not installed: Jittor's convolutions take 30 to 50 times as long; to "
+            f"install it: {sys.executable} -m pip install {' '.join(_FRAMEWORK.companions)}"
         )
     os.environ.update(
         use_mkl="1" if has_onednn else "0",
@@ -133,8 +135,11 @@ def _build_core(home: Path, report: Callable[[str], None]) -> None:
             return
         if probe.returncode:
             break
-    tail = " | ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
-    raise UnavailableError(f"Jittor cannot be imported (its output is in {log}): {tail}")
+    trial = compiler.try_out(home)
+    if trial.problem:
+        raise UnavailableError(f"Jittor cannot be built: {trial.problem}; {trial.remedy}")
+    reason = compiler.reason(log.read_text(errors="replace"))
+    raise UnavailableError(f"Jittor cannot be imported (its output is in {log}): {reason}")
 
 
 def _count_objects(home: Path) -> int:

@@ -24,7 +24,7 @@ from mindspore import Tensor, ops
 
 from restoration.engine.kernel_backend import kernel_backend
 from restoration.errors import UnavailableError
-from restoration.process import cache
+from restoration.process import cache, compiler
 
 VARIABLE = "RESTORATION_MINDSPORE_KERNELS"
 _SOURCE = Path(__file__).with_name("kernels.cpp")
@@ -57,11 +57,13 @@ def build(report: Callable[[str], None], warn: Callable[[str], None]) -> None:
         operators.update(_operators(_compile(report)))
         enabled = True
     except (OSError, subprocess.SubprocessError) as problem:
-        why = str(getattr(problem, "stderr", "") or problem).strip()
-        text = f"the kernels of our own for MindSpore cannot be compiled ({why.splitlines()[0]})"
+        why = compiler.reason(str(getattr(problem, "stderr", "") or problem))
+        text = f"the kernels of our own for MindSpore cannot be compiled ({why})"
         if method == "compiled":
             raise UnavailableError(f"{text}; install g++, or unset {VARIABLE}") from None
-        warn(f"{text}: networks take up to twice as long; install g++ to avoid that")
+        warn(
+            f"{text}: networks take up to twice as long; install g++ 8 or later, or name one in CXX"
+        )
 
 
 @contextlib.contextmanager

@@ -60,11 +60,13 @@ def _run(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     with Progress(quiet=options.quiet) as progress:
-        findings = doctor.examine(_workers(options), progress)
+        findings = doctor.examine(
+            _workers(options), progress, runs=options.runs, parallel=options.parallel
+        )
     if options.json:
         print(json.dumps(doctor.to_json(findings), indent=1))
     else:
-        doctor.print_findings(findings, console.Console())
+        doctor.print_findings(findings, console.results_console(160))
     return ExitCode.OK if all(finding.ok for finding in findings) else ExitCode.INCOMPLETE
 
 
@@ -242,17 +244,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="run on weights, inputs and float64 results that the authors' code wrote",
     )
-    command.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="default: runs"
-    )
     command.add_argument("--keep", action="store_true", help="keep the arrays of agreeing cases")
-    command.add_argument(
-        "--parallel",
-        type=arguments.count(least=1),
-        default=2,
-        metavar="N",
-        help="ports at a time (default: 2)",
-    )
     _add_worker_options(command)
 
     command = commands.add_parser(
@@ -295,6 +287,16 @@ def _add_worker_options(command: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=PACKAGE",
         help="another implementation: a package with runtime.py and engine.py, as jittor_impl",
+    )
+    command.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="default: runs"
+    )
+    command.add_argument(
+        "--parallel",
+        type=arguments.count(least=1),
+        default=2,
+        metavar="N",
+        help="ports at a time (default: 2)",
     )
     command.add_argument(
         "--timeout",

@@ -7,50 +7,47 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
-import os
-import platform
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from parity.commands import machine
+from parity.commands.machine import Finding
 from parity.report.progress import Progress
+from restoration.console import Console
 from restoration.errors import UnavailableError
-from restoration.process import cache
-from restoration.process.frameworks import framework_of
+from restoration.process.frameworks import Framework, framework_of
 from restoration.process.launch import Process, Worker
 
 _LIBRARIES = ("numpy", "scipy", "scikit-image", "opencv-python-headless", "tifffile", "safetensors")
-_FREE_GB = 2  # what compiled kernels and the arrays of a run need at most, with room to spare
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line of the doctor's report. fix: the command that puts it right, or ""."""
+def examine(
+    workers: Sequence[Worker], progress: Progress, *, runs: Path, parallel: int
+) -> list[Finding]:
+    """Everything worth knowing about this machine; never raises.
 
-    subject: str
-    ok: bool
-    text: str
-    fix: str = ""
-
-
-def examine(workers: Sequence[Worker], progress: Progress) -> list[Finding]:
-    """Everything worth knowing about this machine; never raises."""
-    return [
-        _guarded("Python", _python),
-        _guarded("machine", _machine),
-        _guarded("compiler", _compiler),
-        _guarded("cache", _cache),
-        *(_guarded(name, functools.partial(_library, name)) for name in _LIBRARIES),
-        *(
-            _guarded(worker.framework, functools.partial(_framework, worker, progress))
-            for worker in workers
-        ),
-    ]
+    runs: the folder of the runs. parallel: how many ports are to work at a time.
+    """
+    checks: dict[str, Callable[[], Finding]] = {
+        "Python": machine.python,
+        "machine": functools.partial(machine.memory, parallel),
+        "console": machine.console,
+        "compiler": machine.compiler,
+        "cache": machine.cache,
+        "runs": functools.partial(machine.runs, runs),
+        "temporary files": machine.temporary_files,
+    }
+    checks |= {name: functools.partial(_library, name) for name in _LIBRARIES}
+    checks |= {
+        worker.framework: functools.partial(_framework, worker, progress) for worker in workers
+    }
+    return [_guarded(subject, find) for subject, find in checks.items()]
 
 
 def print_findings(findings: Sequence[Finding], console: Console) -> None:
@@ -78,35 +75,6 @@ def _guarded(subject: str, find: Callable[[], Finding]) -> Finding:
         return Finding(subject, False, f"{type(problem).__name__}: {problem}")
 
 
-def _python() -> Finding:
-    version = platform.python_version()
-    ok = sys.version_info[:2] == (3, 11)
-    fix = "" if ok else "make PYTHON=/path/to/python3.11 test"
-    return Finding("Python", ok, f"{version} ({sys.executable}); tested with 3.11", fix)
-
-
-def _machine() -> Finding:
-    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    text = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {memory_gb:.0f} GiB"
-    return Finding("machine", True, text)
-
-
-def _compiler() -> Finding:
-    name = os.environ.get("cc_path", "g++")
-    path = shutil.which(name)
-    if path:
-        return Finding("compiler", True, f"{path}, for Jittor")
-    return Finding("compiler", False, f"no {name}; Jittor needs it", "apt-get install g++")
-
-
-def _cache() -> Finding:
-    folder = cache.folder("jittor")
-    free_gb = shutil.disk_usage(folder).free / 2**30
-    text = f"{folder.parent}, {free_gb:.0f} GiB free"
-    fix = "" if free_gb > _FREE_GB else f"{cache.VARIABLE}=/folder/on/a/larger/disk parity run"
-    return Finding("cache", not fix, text, fix)
-
-
 def _library(name: str) -> Finding:
     try:
         return Finding(name, True, importlib.metadata.version(name))
@@ -118,17 +86,36 @@ def _library(name: str) -> Finding:
 def _framework(worker: Worker, progress: Progress) -> Finding:
     """Start the framework and ask what it is."""
     warnings: list[str] = []
+    row = framework_of(worker.package)
     try:
         with Process(
             worker, show=functools.partial(progress.show, worker.framework), warn=warnings.append
         ) as process:
             engine, devices = process.engine, process.devices
     except UnavailableError as problem:
-        row = framework_of(worker.package)
-        mend = row.how_to_install(worker.python) if row else ""
-        return Finding(worker.framework, False, str(problem), mend)
+        return Finding(worker.framework, False, str(problem), _remedy(row, worker, str(problem)))
     finally:
         progress.finish(worker.framework, "examined")
     details = ", ".join(f"{key} {value}" for key, value in engine.items())
+    problems = list(warnings)
+    fix = ""
+    if row and _version(engine) != row.version:
+        problems.append(f"tested with {row.version}")
+        fix = row.how_to_install(worker.python)
+    elif row and engine.get("oneDNN", "").startswith("none"):
+        fix = row.how_to_install(worker.python)
     text = f"{details}; devices: {', '.join(devices)}"
-    return Finding(worker.framework, not warnings, "; ".join([text, *warnings]))
+    return Finding(worker.framework, not problems, "; ".join([text, *problems]), fix)
+
+
+def _remedy(row: Framework | None, worker: Worker, problem: str) -> str:
+    """The command for a framework that cannot be started; none where another finding has it, as
+    for a compiler."""
+    if shutil.which(worker.python) is None:
+        return f"parity run --python {worker.framework}=/path/to/python"
+    return row.how_to_install(worker.python) if row and "pip install" in problem else ""
+
+
+def _version(engine: Mapping[str, str]) -> str:
+    """The version in an engine's description, "PyTorch 2.13.0+cpu", without what was built how."""
+    return engine.get("framework", "").rpartition(" ")[2].partition("+")[0]

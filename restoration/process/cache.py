@@ -10,19 +10,29 @@ from pathlib import Path
 VARIABLE = "RESTORATION_CACHE"
 
 
+def home() -> Path:
+    """Where the cache should lie: in $RESTORATION_CACHE, else in the user's cache folder."""
+    base = os.environ.get(VARIABLE)
+    if base:
+        return Path(base).absolute()
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return user / "restoration-suite"
+
+
 def folder(name: str) -> Path:
     """A writable folder of the suite's cache, made when missing.
 
-    It lies in $RESTORATION_CACHE, else in the user's cache folder; where that cannot be written, in
-    a temporary folder of this user, which the system may empty.
+    It lies in `home`. Where the user's cache folder cannot be written, it lies in a temporary
+    folder of this user, which the system may empty.
+
+    Raises:
+        OSError: $RESTORATION_CACHE cannot be written, or nothing can.
     """
-    base = os.environ.get(VARIABLE)
-    if base:
-        return _made(Path(base).absolute() / name)
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     try:
-        return _made(user / "restoration-suite" / name)
+        return _made(home() / name)
     except OSError:
+        if os.environ.get(VARIABLE):
+            raise
         return _made(Path(tempfile.gettempdir()) / f"restoration-suite-{os.getuid()}" / name)
 
 

@@ -10,6 +10,16 @@ from pathlib import Path
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 _MIB = 2**20
+_GROUPS = Path("/sys/fs/cgroup")
+# Limit, what is used, and what of it can be had again: files that are cached.
+_GROUP_FILES = (
+    (_GROUPS / "memory.max", _GROUPS / "memory.current", "inactive_file"),
+    (
+        _GROUPS / "memory" / "memory.limit_in_bytes",
+        _GROUPS / "memory" / "memory.usage_in_bytes",
+        "total_inactive_file",
+    ),
+)
 
 
 def reset_peak() -> None:
@@ -29,6 +39,24 @@ def peak_mb() -> int:
     except (OSError, IndexError):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak // (1024 * 1024) if sys.platform == "darwin" else peak // 1024
+
+
+def available_mb() -> int:
+    """How much memory in MB this process and those that it starts may still take.
+
+    The least of what the system has, what the limits of its group (a container) leave, and what one
+    process may take (`ulimit -v`). A very large number where nothing tells.
+    """
+    limits = [resource.getrlimit(resource.RLIMIT_AS)[0]]
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        status = Path("/proc/meminfo").read_text()
+        limits.append(1024 * int(status.partition("MemAvailable:")[2].split()[0]))
+    for limit, used, reclaimable in _GROUP_FILES:
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            left = int(limit.read_text()) - int(used.read_text())
+            kept = used.with_name("memory.stat").read_text()
+            limits.append(max(0, left + int(kept.partition(reclaimable)[2].split()[0])))
+    return min([limit for limit in limits if limit >= 0], default=sys.maxsize) // _MIB
 
 
 def keep_freed_blocks() -> None:

@@ -44,7 +44,7 @@ def _one_line(finished: subprocess.CompletedProcess[str]) -> str:
         (("mimo_unet", "--image", "missing.png"), "expected an existing file, got nothing"),
         (("mimo_unet", "--image", "text.png"), "text.png"),
         (("mimo_unet", "--weights", "missing.safetensors"), "missing.safetensors"),
-        (("mimo_unet", "--weights", "text.png"), "a readable safetensors file"),
+        (("mimo_unet", "--weights", "text.png"), "got none of these (first bytes)"),
         (("mimo_unet", "mimo_unet_plus", "--weights", "x"), "expected one model, got 2"),
         (("--golden", "text.png"), "a readable safetensors file"),
         (("--golden", f"{HERE}/golden/lm_lte-cmsr-table.safetensors"), "got kind 'cmsr'"),
@@ -123,14 +123,23 @@ def test_weights_of_another_model_list_what_differs(tmp_path: Path) -> None:
     options = ("--frameworks", "torch", "--weights", "other.safetensors")
     finished = parity("run", "mimo_unet", *options, cwd=tmp_path)
     assert finished.returncode == ExitCode.BAD_INPUT
-    assert "1 unknown of 76: Extra.main.0.weight" in _one_line(finished)
+    assert "1 missing (Convs.0.main.0.weight), 1 unexpected (Extra.main.0.weight)" in _one_line(
+        finished
+    )
+    assert finished.stderr.splitlines()[1:] == ["- Convs.0.main.0.weight", "+ Extra.main.0.weight"]
 
     del weights["Extra.main.0.weight"]
     weights["Convs.1.main.0.bias"] = np.zeros(9, np.float32)
     save_file(weights, tmp_path / "other.safetensors")
     finished = parity("run", "mimo_unet", *options, cwd=tmp_path)
     assert finished.returncode == ExitCode.BAD_INPUT
-    assert "differ in 2: -merge2.weight, ~merge1.bias (9,) for (4,)" in _one_line(finished)
+    assert "1 missing (Convs.0.main.0.weight), 1 misshapen (Convs.1.main.0.bias)" in _one_line(
+        finished
+    )
+    assert finished.stderr.splitlines()[1:] == [
+        "- Convs.0.main.0.weight",
+        "! Convs.1.main.0.bias: shape (9,), the network's is (4,)",
+    ]
 
 
 def test_a_users_image_of_any_size_and_kind(tmp_path: Path) -> None:
