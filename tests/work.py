@@ -55,6 +55,11 @@ def shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
     return {name: value.shape for name, value in state(spec).items()}
 
 
+def entries(spec: Spec) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Type and shape of each entry."""
+    return {name: (str(value.dtype), value.shape) for name, value in state(spec).items()}
+
+
 def round_trip(spec: Spec, weights: Arrays) -> Arrays:
     """Load weights and read them back."""
     engine = _engine()

@@ -18,12 +18,13 @@ from rich.table import Table
 from restoration import console
 from restoration.errors import ExitCode
 from weights_convert.checkpoints.writing import Report
-from weights_convert.commands.conversion import NAMES, SUFFIXES, Conversion, convert
+from weights_convert.commands.conversion import NAMES, SUFFIXES, UINT16, Conversion, convert
 from weights_convert.commands.difference import Difference, diff
 from weights_convert.commands.inspection import Inspection, inspect
 from weights_convert.commands.scanning import Scan, scan
 from weights_convert.commands.verification import Verification, verify
 from weights_convert.errors import quoted
+from weights_convert.files.tensors import place
 from weights_convert.formats import FORMATS, WRITABLE
 from weights_convert.published import layouts
 
@@ -59,6 +60,8 @@ def _convert(options: argparse.Namespace) -> int:
             model=options.model,
             target_format=options.format,
             key=options.key,
+            prefix=options.prefix,
+            uint16=options.uint16,
             allowed=options.allow,
             partial=options.partial,
             keep_rest=options.keep_rest,
@@ -72,27 +75,29 @@ def _convert(options: argparse.Namespace) -> int:
 
 def _inspect(options: argparse.Namespace) -> int:
     with _bar(options, "reading") as report:
-        result = inspect(options.file, key=options.key, allowed=options.allow, report=report)
+        result = inspect(options.file, **_where(options), report=report)
     _print(options, result, _show_inspection)
     return ExitCode.OK
 
 
 def _diff(options: argparse.Namespace) -> int:
     with _bar(options, "comparing") as report:
-        result = diff(
-            options.first, options.second, key=options.key, allowed=options.allow, report=report
-        )
+        result = diff(options.first, options.second, **_where(options), report=report)
     _print(options, result, _show_difference)
     return ExitCode.OK if result.is_equal else ExitCode.DIFFERENT
 
 
 def _verify(options: argparse.Namespace) -> int:
     with _bar(options, "through every format") as report:
-        result = verify(options.file, key=options.key, allowed=options.allow, report=report)
+        result = verify(options.file, **_where(options), report=report)
     _print(options, result, _show_verification)
     if not result.ok:
         return ExitCode.DIFFERENT
     return ExitCode.OK if result.is_complete else ExitCode.INCOMPLETE
+
+
+def _where(options: argparse.Namespace) -> dict[str, Any]:
+    return {"key": options.key, "prefix": options.prefix, "allowed": options.allow}
 
 
 def _scan(options: argparse.Namespace) -> int:
@@ -114,7 +119,8 @@ def _show_conversion(result: Conversion) -> None:
     for name, problem in result.misshapen.items():
         print(f"! {quoted(name)}: {problem}")
     for name, count in result.nonfinite.items():
-        print(f"warning: {quoted(name)}: {count.nan} NaN, {count.infinite} infinite")
+        first = place(count.first, result.shapes.get(name, ()))
+        print(f"warning: {quoted(name)}: {count}, first at {first}")
     if result.kept:
         print(f"kept: {_list(result.kept)}")
     if result.left_out:
@@ -174,7 +180,9 @@ def _show_difference(result: Difference) -> None:
 def _show_verification(result: Verification) -> None:
     print(f"{'source':<14}{result.content}")
     for trip in result.round_trips:
-        verdict = "the same" if trip.content == result.content else "DIFFERENT"
+        verdict = "the same" if trip.content == trip.expected else "DIFFERENT"
+        if trip.content == trip.expected != result.content:
+            verdict += " numbers, bfloat16 as float32"
         shown = f"{trip.content}  {verdict}" if trip.content else f"not possible: {trip.problem}"
         print(f"{trip.format:<14}{shown}")
 
@@ -294,6 +302,11 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
         "--keep-rest", action="store_true", help="keep what stands beside, as optimizer state"
     )
     command.add_argument(
+        "--uint16",
+        choices=UINT16,
+        help="what 16-bit integers are: Jittor stores bfloat16 as such",
+    )
+    command.add_argument(
         "--sha256",
         action=argparse.BooleanOptionalAction,
         help="take the SHA-256 of IN for the manifest (default: up to 256 MB)",
@@ -331,11 +344,14 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         "--key", metavar="KEY", help="where the weights are, if a file holds several: params_ema"
     )
     command.add_argument(
+        "--prefix", help="take only names that begin so, if there are several copies: generator."
+    )
+    command.add_argument(
         "--allow",
         action="append",
         default=[],
         metavar="MODULE",
-        help="read objects of this module's classes in a pickle as data; nothing is imported",
+        help="do not refuse a pickle because it names this module; it is data all the same",
     )
     command.add_argument("--json", action="store_true", help="print the result as JSON")
     command.add_argument("--quiet", action="store_true", help="show no progress")

@@ -15,7 +15,7 @@ from restoration.models import registry
 from restoration.models.model import Model
 from restoration.models.spec import Spec
 from weights_convert import load_weights
-from weights_convert.checkpoints.loading import NO_SETTINGS
+from weights_convert.checkpoints.recognize import NO_SETTINGS
 
 _ENLARGEMENT = 2.5
 

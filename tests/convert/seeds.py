@@ -9,7 +9,9 @@ import struct
 import zipfile
 import zlib
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -106,6 +108,21 @@ def _mindspore_value(name: str, array: np.ndarray) -> bytes:
     tensor += b"\x1a" + bytes([array.nbytes]) + array.tobytes()
     value = b"\x0a" + bytes([len(name)]) + name.encode() + b"\x12" + bytes([len(tensor)]) + tensor
     return b"\x0a" + bytes([len(value)]) + value
+
+
+def mean_layers(config: Mapping[str, Any], names: Iterable[str]) -> dict[str, np.ndarray]:
+    """What EDSR's files hold for the mean color, if these are its names.
+
+    Whoever trained for pictures of 0 to 255 has it so large; LMF's copy says 1.
+    """
+    if "sub_mean.bias" not in set(names):
+        return {}
+    mean = np.float32(config.get("rgb_range", 1)) * np.array([0.4488, 0.4371, 0.4040], np.float32)
+    eye = np.eye(3, dtype=np.float32)[:, :, None, None]
+    layers = {"sub_mean": -mean, "add_mean": mean}
+    return {f"{layer}.weight": eye for layer in layers} | {
+        f"{layer}.bias": bias for layer, bias in layers.items()
+    }
 
 
 def said(model: str) -> str | None:

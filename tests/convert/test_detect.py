@@ -15,7 +15,7 @@ from restoration.models import registry
 from restoration.models.mimo_unet import MIMOUNetSpec
 from restoration.models.spec import Spec
 from tests.backends import Backend
-from tests.convert.seeds import said
+from tests.convert.seeds import mean_layers, said
 from weights_convert.checkpoints import detect, schemas
 from weights_convert.checkpoints.schemas import Entry
 from weights_convert.files.tensors import DTYPES, Held, Tensor, from_numpy
@@ -49,7 +49,8 @@ def _table(model: str, layout: str) -> Tensors:
     if (model, layout) not in PUBLISHED:
         return found
     constants = layouts()[model].constants(PUBLISHED[model, layout])
-    return found | {name: from_numpy(array) for name, array in constants.items()}
+    told = mean_layers(TABLES[model, layout]["config"], found)
+    return found | {name: from_numpy(array) for name, array in (told | constants).items()}
 
 
 def _tensor(shape: tuple[int, ...], dtype: str = "float32") -> Tensor:
@@ -247,10 +248,10 @@ def test_the_listed_schemas_are_those_of_the_networks(
             assert listed is not None, (
                 f"{model.name} {name}: python -m weights_convert.build_schemas"
             )
-            real = backends("torch").call("state", spec)
-            assert listed == {
-                entry: Entry(str(array.dtype), array.shape) for entry, array in real.items()
-            }, f"{model.name} {name} has changed: python -m weights_convert.build_schemas"
+            real = backends("torch").call("entries", spec)
+            assert listed == {entry: Entry(*kind) for entry, kind in real.items()}, (
+                f"{model.name} {name} has changed: python -m weights_convert.build_schemas"
+            )
 
 
 @pytest.mark.usefixtures("_no_framework")

@@ -34,6 +34,7 @@ NETWORKS = [
 RNG = np.random.default_rng(11)
 FLOAT32 = 2e-6  # relative to the largest value
 EXACT = 1e-11
+SWINIR = ["swinir", *sorted(path.stem for path in GOLDEN.glob("swinir_official-*.safetensors"))]
 
 
 def _images(*shape: int) -> np.ndarray:
@@ -210,9 +211,10 @@ def test_swinir_cuts_its_features_to_the_image(backend: Backend) -> None:
         spec.check_inputs({"image": _images(1, 3, 2, 8)})
 
 
-def test_gradients_of_the_authors_swinir(backends: Callable[[str], Backend]) -> None:
-    """Its file holds the gradients of a sum over three images of different sizes."""
-    path = GOLDEN / "swinir.safetensors"
+@pytest.mark.parametrize("stem", SWINIR)
+def test_gradients_of_the_authors_swinir(backends: Callable[[str], Backend], stem: str) -> None:
+    """A file holds the gradients of a sum over up to three images of different sizes."""
+    path = GOLDEN / f"{stem}.safetensors"
     content = load_file(path)
     layout = layouts()["swinir"]
     totals: dict[str, np.ndarray] = {}
@@ -220,7 +222,7 @@ def test_gradients_of_the_authors_swinir(backends: Callable[[str], Backend]) -> 
         found = backends("torch").call(
             "exact_gradients", case.spec, case.weights, case.inputs, case.cotangents
         )
-        name = case.name.removeprefix("swinir-")
+        name = case.name.removeprefix(f"{stem}-")
         _near(found.inputs["image"], content[f"grads_inputs/{name}"], EXACT)
         for parameter, gradient in found.parameters.items():
             totals[parameter] = totals.get(parameter, 0) + gradient

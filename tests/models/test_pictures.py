@@ -131,10 +131,17 @@ def test_pictures_of_every_size_are_restored_or_refused(
         assert 0 <= found.min() <= found.max() <= 1
 
 
-@pytest.mark.parametrize("name", ["mimo_unet", "lmd_vit", "lm_liif", "edsr", "self_blind_vsr"])
-def test_every_framework_restores_alike(name: str, backends: Callable[[str], Backend]) -> None:
+@pytest.mark.parametrize(
+    ("name", "spec_name"),
+    [(name, "tiny") for name in ("mimo_unet", "lmd_vit", "lm_liif", "edsr", "self_blind_vsr")]
+    + [("edsr", name) for name in ("tiny-official", "tiny-basicsr")]
+    + [("swinir", name) for name in ("tiny-real", "tiny-denoise-gray", "tiny-jpeg-color")],
+)
+def test_every_framework_restores_alike(
+    name: str, spec_name: str, backends: Callable[[str], Backend]
+) -> None:
     model = find(name)
-    spec, image = model.spec("tiny"), _picture(17, 33)
+    spec, image = model.spec(spec_name), _picture(17, 33)
     weights = seeded_weights(backends("torch").call("state", spec), (0, 0))
     options = {"scale": _scale(spec)}
     expected, *others = (

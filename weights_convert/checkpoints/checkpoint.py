@@ -1,64 +1,61 @@
-"""Finds the weights in what a file holds: out of containers, modules and prefixes."""
+"""The weights of a file: found in its containers, without the prefix that all names have."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from weights_convert import limits
+from weights_convert.checkpoints.find import KeyPath, at, dotted, find, find_named
+from weights_convert.checkpoints.reading import read_path
+from weights_convert.checkpoints.tree import items
 from weights_convert.errors import quoted
-from weights_convert.files.integrity import Checksum
+from weights_convert.files.integrity import Checksum, Part
 from weights_convert.files.mapped import MappedFile
 from weights_convert.files.tensors import Tensor
-from weights_convert.formats import Format, identify, mindspore_ckpt
-from weights_convert.formats.contents import Contents
-from weights_convert.pickles.objects import Instance, Name
-from weights_convert.pickles.stubs import Array, TensorView
-
-CONTAINERS = frozenset(
-    {
-        "ema",
-        "model",
-        "model_ema",
-        "model_state_dict",
-        "net",
-        "network",
-        "params",
-        "params_ema",
-        "sd",
-        "state_dict",
-    }
-)
-"""Keys under which checkpoints keep the weights; others are searched too, these are preferred."""
+from weights_convert.formats import Format, mindspore_ckpt
+from weights_convert.pickles.meanings import holds_data
+from weights_convert.pickles.objects import Instance, Refused
 
 WRAPPERS = ("module.", "_orig_mod.")
 """Prefixes of all names that DataParallel and torch.compile add."""
 
-_TRAINING = ("optim", "sched", "scaler")  # in the keys of training state
-
-KeyPath = tuple[str | int, ...]
+_LISTED = 5
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """The weights of a file.
 
-    tensors: by name, without `prefix`, which all names have in the file. key_path: the keys that
-    lead to them. extra: what else the file holds, by key. tree: all of it. checksums and metadata:
-    of the whole file.
+    tensors: by name, without `prefix`, which all of them have in the file. is_chosen: whether a
+    user chose that prefix. key_path: the keys that lead to them. extra: what else the file holds,
+    by key. tree: all of it. parts: the file, or files, with their checksums. metadata: of the whole
+    file. inside: the name of the checkpoint in an archive.
     """
 
     path: Path
     format: Format
     file: MappedFile
-    checksums: tuple[Checksum, ...]
+    parts: tuple[Part, ...]
     metadata: Mapping[str, str]
     tensors: Mapping[str, Tensor]
     key_path: KeyPath
     prefix: str
     extra: Mapping[str, object]
     tree: object
+    is_chosen: bool = False
+    inside: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all files."""
+        return sum(part.file.size for part in self.parts)
+
+    @property
+    def checksums(self) -> tuple[Checksum, ...]:
+        """Of the first file."""
+        return self.parts[0].checksums
 
     @property
     def config(self) -> dict[str, object]:
@@ -81,191 +78,132 @@ class Checkpoint:
             self.tree, self.key_path, (), tensors, {key: self.extra[key] for key in keep}
         )
 
+    def below(self, prefix: str) -> Checkpoint:
+        """Only the weights whose names begin so, without that; the others stand beside them."""
+        inside = {
+            name.removeprefix(prefix): tensor
+            for name, tensor in self.tensors.items()
+            if name.startswith(prefix)
+        }
+        others = [name for name in self.tensors if not name.startswith(prefix)]
+        return replace(self.without(others), tensors=inside, prefix=self.prefix + prefix)
+
+    def without(self, names: Iterable[str]) -> Checkpoint:
+        """The weights but for some, which stand beside them instead."""
+        left = {name: self.tensors[name] for name in names}
+        beside = {dotted((*self.key_path, self.prefix + name)): left[name] for name in left}
+        kept = {name: tensor for name, tensor in self.tensors.items() if name not in left}
+        return replace(self, tensors=kept, extra={**self.extra, **beside})
+
 
 def open_checkpoint(
     path: Path,
     *,
     key: str | None = None,
+    prefix: str | None = None,
     allowed: Collection[str] = (),
     shown_as: Path | None = None,
 ) -> Checkpoint:
     """Read where the weights of a file are; their bytes stay there.
 
-    key: the path of keys to them, as "params_ema" or "model.sd", where a file holds several.
-    allowed: further modules whose classes a pickle may name; their objects are read as data.
+    path: a file, the index of a checkpoint in several files, or their folder. key: the path of keys
+    to the weights, as "params_ema" or "model.sd", where a file holds several. prefix: take only the
+    weights whose names begin so, as "generator.". allowed: modules of which a pickle may name
+    anything; it is data all the same.
 
     Raises:
-        InputError: the file is damaged, hostile or no checkpoint, or holds several sets of weights.
+        InputError: the file is damaged, hostile or no checkpoint, or holds several sets of weights,
+            or something else among them.
     """
-    file, found, contents = read_tree(path, allowed=allowed, shown_as=shown_as)
-    tree = contents.tree
-    key_path = _named_path(file, tree, key) if key is not None else _find(file, tree)
-    weights = _at(tree, key_path)
+    read = read_path(path, allowed=allowed, shown_as=shown_as)
+    file, tree = read.file, read.tree
+    key_path = find_named(file, tree, key) if key is not None else find(file, tree)
+    weights = at(tree, key_path)
     tensors = {str(name): value for name, value in weights.items() if isinstance(value, Tensor)}
     extra = _extra(tree, key_path)
     if len({str(name) for name in weights}) != len(weights):
         raise file.error(expected="each name once", got="a number and a text that are the same")
-    if found.name == "mindspore":
+    _check_others(file, weights)
+    if read.format.name == "mindspore":
         for name in mindspore_ckpt.optimizer_entries(tensors):
             extra[name] = tensors.pop(name)
-    _check_amount(file, tensors)
-    prefix = _wrapper(tensors)
-    return Checkpoint(
+    found = Checkpoint(
         path=shown_as or path,
-        format=found,
+        format=read.format,
         file=file,
-        checksums=contents.checksums,
-        metadata=contents.metadata,
-        tensors={name.removeprefix(prefix): tensor for name, tensor in tensors.items()},
+        parts=read.parts,
+        metadata=read.metadata,
+        tensors=tensors,
         key_path=key_path,
-        prefix=prefix,
+        prefix="",
         extra=extra,
         tree=tree,
+        inside=read.inside,
+    )
+    _check_amount(found)
+    if prefix is not None:
+        found = replace(_chosen(found, prefix), is_chosen=True)
+    return found.below(_wrapper(found.tensors))
+
+
+def _chosen(checkpoint: Checkpoint, prefix: str) -> Checkpoint:
+    """The weights below a prefix that a user named, with or without its last dot."""
+    wrapper = _wrapper(checkpoint.tensors)
+    for one in (f"{prefix}.", prefix, f"{wrapper}{prefix}.", wrapper + prefix):
+        if not prefix or any(name.startswith(one) for name in checkpoint.tensors):
+            return checkpoint.below(one if prefix else "")
+    begin = sorted({name.split(".")[0] for name in checkpoint.tensors})
+    raise checkpoint.file.error(
+        expected=f"names that begin with {quoted(prefix)}",
+        got=f"{len(checkpoint.tensors)} that begin with {quoted(', '.join(begin))}",
+        where="--prefix",
+        next_step="weights-convert inspect FILE lists the names",
     )
 
 
-def read_tree(
-    path: Path, *, allowed: Collection[str] = (), shown_as: Path | None = None
-) -> tuple[MappedFile, Format, Contents]:
-    """All that a file holds, with every tensor in its place.
+def _check_others(file: MappedFile, weights: Mapping[object, object]) -> None:
+    """Refuse what is no tensor in the place of one: it would be lost.
 
-    Raises:
-        InputError: the file is damaged, hostile or no checkpoint.
+    An object in the dictionary of the weights stands for one if it holds tensors or bytes, if it
+    was to be a tensor, or if its name is that of a part of a network.
     """
-    file = MappedFile(path, shown_as=shown_as)
-    found = identify(file)
-    contents = found.read(file, allowed)
-    return file, found, replace(contents, tree=_Resolver(file).resolve(contents.tree))
-
-
-class _Resolver:
-    """Copies a tree: what stands for tensors becomes tensors, modules become dictionaries."""
-
-    def __init__(self, file: MappedFile):
-        self._file = file
-        self._done: dict[int, object] = {}
-        self._under_way: set[int] = set()
-        self._modules = 0
-
-    def resolve(self, value: object, depth: int = 0) -> object:
-        """The copy. What the tree holds twice is copied once."""
-        if not isinstance(value, dict | list | tuple | Instance | Array | TensorView):
-            return value
-        if id(value) in self._under_way or depth > limits.MAX_DEPTH:
-            raise self._file.error(
-                expected=f"containers at most {limits.MAX_DEPTH} deep, none inside itself",
-                got="deeper ones" if depth > limits.MAX_DEPTH else "one inside itself",
-            )
-        if id(value) not in self._done:
-            self._under_way.add(id(value))
-            self._done[id(value)] = self._copy(value, depth + 1)
-            self._under_way.discard(id(value))
-        return self._done[id(value)]
-
-    def _copy(self, value: object, depth: int) -> object:
-        if isinstance(value, Array) and isinstance(value.content, list):
-            return None  # an array of objects
-        if isinstance(value, Array | TensorView):
-            return value.tensor(self._file)
-        if isinstance(value, dict):
-            return {key: self.resolve(item, depth) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return type(value)(self.resolve(item, depth) for item in value)
-        state: dict[str, object] = {}
-        if isinstance(value, Instance) and _is_module(value):
-            self._collect(value, "", state, depth)
-            return state
-        return value
-
-    def _collect(self, module: Instance, prefix: str, into: dict[str, object], depth: int) -> None:
-        """The state of a module as PyTorch orders it: parameters, lasting buffers, submodules."""
-        state = module.state
-        assert isinstance(state, dict)
-        self._modules += 1
-        if depth > limits.MAX_DEPTH or self._modules > limits.MAX_ENTRIES:
-            raise self._file.error(
-                expected=f"modules at most {limits.MAX_DEPTH} deep, at most {limits.MAX_ENTRIES}",
-                got="more",
-            )
-        passing = state.get("_non_persistent_buffers_set")
-        for kind in ("_parameters", "_buffers"):
-            for name, value in _items(state.get(kind)):
-                is_passing = kind == "_buffers" and isinstance(passing, set) and name in passing
-                if value is not None and not is_passing:
-                    into[prefix + str(name)] = self.resolve(value, depth)
-        for name, child in _items(state.get("_modules")):
-            if isinstance(child, Instance) and _is_module(child):
-                self._collect(child, f"{prefix}{name}.", into, depth + 1)
-
-
-def _is_module(value: Instance) -> bool:
-    return isinstance(value.state, dict) and "_parameters" in value.state
-
-
-def _find(file: MappedFile, tree: object) -> KeyPath:
-    """Where the weights are: the one dictionary that holds tensors and is no training state."""
-    key_paths = list(_weight_paths(tree))
-    preferred = [path for path in key_paths if path and CONTAINERS.issuperset(path)]
-    if len(key_paths) > 1 and len(preferred) == 1:
-        key_paths = preferred
-    if len(key_paths) == 1:
-        return key_paths[0]
-    if not key_paths:
-        raise file.error(
-            expected="tensors with names",
-            got=_outline(tree),
-            next_step="save a dictionary of tensors, as a state_dict",
-        )
-    listing = ", ".join(_dotted(key_path) or "the top level" for key_path in key_paths[:8])
+    modules = {str(name).rpartition(".")[0] for name in weights if "." in str(name)}
+    modules = {module.split(".")[0] for module in modules if module}
+    found: dict[str, Instance] = {}
+    for key, value in weights.items():
+        name = str(key)
+        is_part = "." in name and name.split(".", maxsplit=1)[0] in modules
+        if isinstance(value, Refused):
+            found[name] = value
+        elif isinstance(value, Instance):
+            text = f"{value.cls.module}.{value.cls.name}".lower()
+            is_like_one = "rebuild" in text or "tensor" in text or "parameter" in text
+            if is_part or is_like_one or holds_data(value):
+                found[name] = value
+    if not found:
+        return
+    problems = {one.problem for one in found.values() if isinstance(one, Refused)}
+    if len(found) == 1 and None not in problems and problems:
+        (problem,) = problems
+        assert problem
+        raise problem
+    listing = "; ".join(
+        f"{quoted(name)} is {_reason(one)}" for name, one in list(found.items())[:_LISTED]
+    )
+    more = len(found) - _LISTED
     raise file.error(
-        expected="one set of weights",
-        got=f"{len(key_paths)}: {quoted(listing)}",
-        next_step="choose one with --key",
+        expected="only tensors among the weights",
+        got=f"{len(found)} other objects: {listing}" + (f"; and {more} more" if more > 0 else ""),
+        where="dictionary of the weights",
+        next_step="load the file where these classes are at hand, make ordinary tensors of them, "
+        "and save a dictionary of those",
     )
 
 
-def _weight_paths(
-    tree: object, key_path: KeyPath = (), seen: set[int] | None = None
-) -> Iterator[KeyPath]:
-    """The key paths of dictionaries that hold tensors, outside of training state; each once."""
-    seen = set() if seen is None else seen
-    if id(tree) in seen:
-        return
-    seen.add(id(tree))
-    if isinstance(tree, dict):
-        if any(isinstance(value, Tensor) for value in tree.values()):
-            yield key_path
-        for key, value in tree.items():
-            if isinstance(key, str) and not any(word in key.lower() for word in _TRAINING):
-                yield from _weight_paths(value, (*key_path, key), seen)
-    elif isinstance(tree, list | tuple):
-        for index, value in enumerate(tree):
-            yield from _weight_paths(value, (*key_path, index), seen)
-
-
-def _named_path(file: MappedFile, tree: object, key: str) -> KeyPath:
-    """The key path that a user means by a text, whose keys may have dots in them."""
-    found = [key_path for key_path in _weight_paths(tree) if _dotted(key_path) == key]
-    if not found:
-        known = ", ".join(_dotted(key_path) for key_path in _weight_paths(tree))
-        raise file.error(
-            expected=f"weights under {quoted(key)}",
-            got="none",
-            where="--key",
-            next_step=f"there are weights under: {quoted(known) or 'no key'}",
-        )
-    return found[0]
-
-
-def _dotted(key_path: KeyPath) -> str:
-    return ".".join(map(str, key_path))
-
-
-def _at(tree: object, key_path: KeyPath) -> dict[object, object]:
-    for key in key_path:
-        tree = tree[key]  # type: ignore[index]
-    assert isinstance(tree, dict)
-    return tree
+def _reason(one: Instance) -> str:
+    if isinstance(one, Refused) and one.problem is not None:
+        return str(one.problem).split(", got ", 1)[-1].split("; ")[0]
+    return f"an object of {one.cls}"
 
 
 def _rebuilt(
@@ -281,8 +219,8 @@ def _rebuilt(
     else:
         inner = tree[key_path[0]]  # type: ignore[index]
         result[key_path[0]] = _rebuilt(inner, key_path[1:], (*at, key_path[0]), weights, kept)
-    for key, _ in _items(tree):
-        name = _dotted((*at, str(key)))
+    for key, _ in items(tree):
+        name = dotted((*at, str(key)))
         if name in kept and key not in result:
             result[key] = kept[name]
     return result
@@ -291,18 +229,12 @@ def _rebuilt(
 def _extra(tree: object, key_path: KeyPath, at: KeyPath = ()) -> dict[str, object]:
     """What is not the weights, by the keys that lead to it."""
     result: dict[str, object] = {}
-    for key, value in _items(tree):
+    for key, value in items(tree):
         if key_path and key == key_path[0]:
             result |= _extra(value, key_path[1:], (*at, key_path[0]))
         elif key_path or not isinstance(value, Tensor):
-            result[_dotted((*at, str(key)))] = value
+            result[dotted((*at, str(key)))] = value
     return result
-
-
-def _items(container: object) -> list[tuple[object, object]]:
-    if isinstance(container, dict):
-        return list(container.items())
-    return list(enumerate(container)) if isinstance(container, list | tuple) else []
 
 
 def _wrapper(tensors: Mapping[str, Tensor]) -> str:
@@ -320,13 +252,14 @@ def _wrapper(tensors: Mapping[str, Tensor]) -> str:
     return prefix
 
 
-def _check_amount(file: MappedFile, tensors: Mapping[str, Tensor]) -> None:
+def _check_amount(checkpoint: Checkpoint) -> None:
     """Refuse what would take far more space than the file."""
+    file, tensors = checkpoint.file, checkpoint.tensors
     total = sum(tensor.nbytes for tensor in tensors.values())
-    if total > limits.FREE_EXPANSION_BYTES + limits.MAX_EXPANSION * file.size:
+    if total > limits.FREE_EXPANSION_BYTES + limits.MAX_EXPANSION * checkpoint.nbytes:
         raise file.error(
             expected=f"tensors of at most {limits.MAX_EXPANSION} times the file",
-            got=f"{total} bytes out of {file.size}",
+            got=f"{total} bytes out of {checkpoint.nbytes}",
             where="shapes",
         )
     if len(tensors) > limits.MAX_ENTRIES:
@@ -334,16 +267,3 @@ def _check_amount(file: MappedFile, tensors: Mapping[str, Tensor]) -> None:
     for name in tensors:
         if len(name) > limits.MAX_NAME_BYTES:
             raise file.error(expected="names of plausible length", got=f"{len(name)} characters")
-
-
-def _outline(tree: object) -> str:
-    """What a tree is, in a few words."""
-    if isinstance(tree, dict):
-        return f"a dictionary with the keys {quoted(', '.join(map(str, list(tree)[:5])))}"
-    if isinstance(tree, Tensor):
-        return "a single tensor without a name"
-    if isinstance(tree, Instance):
-        return f"an object of {tree.cls}"
-    if isinstance(tree, Name):
-        return f"the name {tree}"
-    return f"a {type(tree).__name__}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import overload
 
 import numpy as np
 
@@ -30,7 +31,6 @@ LEAST_SCORE = 0.5
 AMBIGUOUS_WITHIN = 0.1
 """Models whose scores are nearer than this cannot be told apart, unless one fits perfectly."""
 
-_TELLING_BYTES = 128  # of an entry whose values tell the configuration
 _BFLOAT16_STEP = 2.0**-8
 _BUILD_BYTES = 4 << 30  # to build a network whose schema is not listed, beside its weights
 _BUILD_TIMES = 8
@@ -47,6 +47,8 @@ class Candidate:
     file's names that only the file has. misshapen: what does not fit, by the file's name. is_known:
     whether the network's schema was known; without, only names could be judged.
     constants: the file's names of entries that are not learned and that no network of ours has.
+    numbers: the file's names of single numbers that the network has no place for, as counters of
+    tools and of training; they are no part of the score.
     foreign: the file's names that only another model has, and which. wrong_constants: those of
     `constants` that have other values than the network computes with.
     """
@@ -61,6 +63,7 @@ class Candidate:
     misshapen: Mapping[str, str]
     is_known: bool
     constants: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
     foreign: Mapping[str, str] = field(default_factory=dict)
     wrong_constants: tuple[str, ...] = ()
 
@@ -156,7 +159,7 @@ def detect(
             of that name, or none of the names are its own.
     """
     if model is not None:
-        found = [_forced(model, tensors, config, where)]
+        found = [forced(model, tensors, config, where=where)]
     else:
         found = candidates(tensors, config)
     return choose(found, hint=hint, recorded=recorded, where=where)
@@ -173,7 +176,7 @@ def choose(
     rivals = [
         other
         for other in found
-        if other.score == best.score
+        if (other.score == best.score and len(other.numbers) <= len(best.numbers))
         or (not is_perfect and other.score > best.score - AMBIGUOUS_WITHIN)
     ]
     if len(rivals) > 1:
@@ -200,8 +203,13 @@ def candidates(tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> l
     near = [
         one
         for one in readings
-        if len(one.names) >= MIN_KNOWN * sum(not one.layout.table.is_constant(n) for n in tensors)
-        and one.names
+        if one.names
+        and len(one.names)
+        >= MIN_KNOWN
+        * sum(
+            name in one.names or (tensor.size > 1 and not one.layout.table.is_constant(name))
+            for name, tensor in tensors.items()
+        )
     ]
     return [one for one in _best(near, tensors) if one.score >= LEAST_SCORE]
 
@@ -211,23 +219,53 @@ def describe(found: Sequence[Candidate]) -> str:
     return ", ".join(f"{one.model} (score {one.score:.3f})" for one in found[:5])
 
 
-def _forced(
-    model: str, tensors: Mapping[str, Tensor], config: Mapping[str, object], where: str
-) -> Candidate:
+@overload
+def forced(
+    model: str, tensors: Mapping[str, Tensor], config: Mapping[str, object], *, where: str
+) -> Candidate: ...
+
+
+@overload
+def forced(
+    model: str,
+    tensors: Mapping[str, Tensor],
+    config: Mapping[str, object],
+    *,
+    where: str,
+    may_be_none: bool,
+) -> Candidate | None: ...
+
+
+def forced(
+    model: str,
+    tensors: Mapping[str, Tensor],
+    config: Mapping[str, object],
+    *,
+    where: str,
+    may_be_none: bool = False,
+) -> Candidate | None:
+    """How well a file fits a model that was named. may_be_none: give None if none of the names are
+    its own.
+
+    Raises:
+        InputError: there is no such model; or none of the names are its own.
+    """
     known = layouts()
     if model not in known:
         raise unknown_name("model", model, known, where="--model")
     reading = read(model, known[model], tensors, config)
     found = _best([reading], tensors) if reading.names else []
-    if not found:
-        raise InputError(
-            f"weights of {model}",
-            expected="names of its entries",
-            got=f"{len(tensors)} others, as {quoted(', '.join(list(tensors)[:3]) or 'none')}",
-            where=where,
-            next_step="check that the file belongs to this model",
-        )
-    return found[0]
+    if found:
+        return found[0]
+    if may_be_none:
+        return None
+    raise InputError(
+        f"weights of {model}",
+        expected="names of its entries",
+        got=f"{len(tensors)} others, as {quoted(', '.join(list(tensors)[:3]) or 'none')}",
+        where=where,
+        next_step="check that the file belongs to this model",
+    )
 
 
 def read(
@@ -242,7 +280,7 @@ def read(
     values = {
         ours: _numbers(tensors[name])
         for name, ours in names.items()
-        if ours in layout.telling and tensors[name].nbytes <= _TELLING_BYTES
+        if layout.telling.get(ours) == tensors[name].shape and tensors[name].dtype.is_float
     }
     spec, problem = None, ""
     # Where an entry is not there or has an absurd shape, a spec cannot be made in many ways.
@@ -312,7 +350,7 @@ def _best(readings: Sequence[Reading], tensors: Mapping[str, Tensor]) -> list[Ca
         ]
     told = {reading.model: reading.spec for reading in readings}
     best: dict[str, Candidate] = {}
-    for one in sorted(found, key=lambda one: (-one.score, not one.is_known)):
+    for one in sorted(found, key=lambda one: (-one.score, len(one.numbers), not one.is_known)):
         best.setdefault(one.model, one)
     # Shapes do not tell a registered spec from one that differs in what has no shape; the reading
     # does, because it also knows what else the file says of the configuration.
@@ -353,7 +391,9 @@ def judge(
         misshapen = _misshapen(layout, fitting, tensors, schema)
     wrong = {name: problem for name, problem in constants.items() if problem}
     misshapen |= wrong
-    unexpected = tuple(name for name in tensors if name not in fitting and name not in constants)
+    others = [name for name in tensors if name not in fitting and name not in constants]
+    numbers = tuple(name for name in others if tensors[name].size <= 1)
+    unexpected = tuple(name for name in others if tensors[name].size > 1)
     matched = len(fitting) + len(constants) - len(misshapen)
     theirs = layout.table_of(spec).theirs if reading.is_published else str
     return Candidate(
@@ -368,7 +408,8 @@ def judge(
         is_known=schema is not None,
         constants=tuple(constants),
         wrong_constants=tuple(wrong),
-        foreign={name: owner for name, owner in layout.foreign_keys.items() if name in unexpected},
+        numbers=numbers,
+        foreign={name: owner for name, owner in layout.foreign_keys.items() if name in others},
     )
 
 

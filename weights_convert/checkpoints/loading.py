@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from restoration.errors import InputError, unknown_name
+from restoration.errors import InputError
 from restoration.models.spec import Spec
-from weights_convert.checkpoints import manifest
-from weights_convert.checkpoints.checkpoint import Checkpoint, open_checkpoint
-from weights_convert.checkpoints.detect import Candidate, detect, judge, read
-from weights_convert.files.integrity import check
+from weights_convert.checkpoints.checkpoint import open_checkpoint
+from weights_convert.checkpoints.detect import Candidate, judge, read
+from weights_convert.checkpoints.recognize import NO_SETTINGS, recognize, with_settings
+from weights_convert.errors import quoted
+from weights_convert.files.integrity import check_parts
 from weights_convert.files.tensors import Tensor, from_bfloat16, from_numpy
 from weights_convert.published import layouts
 from weights_convert.published.layout import Arrays, Layout
-
-NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -29,12 +27,14 @@ class LoadedWeights:
     """Weights of a known model.
 
     arrays: by the suite's names, one for each entry of the network, in the network's own shapes;
-    numbers as the file has them, half precision widened to float32 without loss.
+    numbers as the file has them, half precision widened to float32 without loss. nonfinite: what is
+    NaN or infinite, in words, "1 NaN in head1.weight (first at 0, 2, 1, 1)"; None if nothing is.
     """
 
     model: str
     spec: Spec
     arrays: Arrays
+    nonfinite: str | None = None
 
 
 def load_weights(
@@ -42,6 +42,7 @@ def load_weights(
     *,
     model: str | None = None,
     key: str | None = None,
+    prefix: str | None = None,
     allowed: Collection[str] = (),
     settings: Mapping[str, Any] = NO_SETTINGS,
 ) -> LoadedWeights:
@@ -50,18 +51,23 @@ def load_weights(
     Containers, wrappers' prefixes and MindSpore's suffixes are understood, checksums and the
     layout's constants are checked. Hyper-parameters come from the shapes; those that have no shape
     from what else the file holds, as the manifest of a converted file. model: whose weights these
-    must be; detected if None. key: where they are, if the file holds several. allowed: modules
-    whose classes a pickle may name. settings: hyper-parameters that no shape tells, as
-    {"value_range": 1}, instead of what the file or a rule says.
+    must be; detected if None. key: where they are, if the file holds several. prefix: what their
+    names begin with, if there are several copies. allowed: see `convert`. settings:
+    hyper-parameters that no shape tells, as {"value_range": 1}, instead of what the file or a rule
+    says.
+
+    Warns if weights are NaN or infinite.
 
     Raises:
         InputError: the file is damaged, hostile or no checkpoint; it is of no known model or
             another one, or several fit; a setting is unknown or cannot be; or entries do not fit:
             `MismatchError` lists every missing, unexpected and misshapen one.
     """
-    checkpoint = open_checkpoint(path, key=key, allowed=allowed)
-    check(checkpoint.file, checkpoint.checksums, with_sha256=False)
-    candidate = recognize(checkpoint, model, settings)
+    opened = open_checkpoint(path, key=key, prefix=prefix, allowed=allowed)
+    check_parts(opened.parts, with_sha256=False)
+    recognized = recognize(opened, model)
+    checkpoint, candidate = recognized.checkpoint, recognized.choose()
+    candidate = with_settings(candidate, settings)
     if candidate is None:
         raise InputError(
             "model",
@@ -74,65 +80,11 @@ def load_weights(
         where=str(path),
         next_step=f"weights-convert FILE OUT --model {candidate.model} lists all of them",
     )
-    return LoadedWeights(candidate.model, candidate.spec, _arrays(candidate, checkpoint.tensors))
-
-
-def recognize(
-    checkpoint: Checkpoint, model: str | None = None, settings: Mapping[str, Any] = NO_SETTINGS
-) -> Candidate | None:
-    """The model that a checkpoint belongs to, see `detect`; its manifest decides between several.
-
-    Raises:
-        InputError: several fit, or there is no `model` of that name, or no name is its own; or a
-            setting is unknown or cannot be.
-    """
-    noted = manifest.recorded(checkpoint)
-    candidate = detect(
-        checkpoint.tensors,
-        checkpoint.config,
-        model=model,
-        hint=noted.model,
-        recorded=noted.spec,
-        where=str(checkpoint.path),
-    )
-    if not settings:
-        return candidate
-    if candidate is None:
-        raise InputError(
-            "settings of weights",
-            expected="weights of " + ", ".join(layouts()),
-            got="weights of none of them",
-            where="--set",
-            next_step="leave --set out, or say with --model whose weights these are",
-        )
-    return dataclasses.replace(candidate, spec=_with_settings(candidate, settings))
-
-
-def _with_settings(candidate: Candidate, settings: Mapping[str, Any]) -> Spec:
-    values = {}
-    for name, value in settings.items():
-        if name not in candidate.settings:
-            raise unknown_name(
-                f"setting of {candidate.model}", name, candidate.settings, where="--set"
-            )
-        values[name] = _as(type(candidate.settings[name]), value, name)
-    return dataclasses.replace(candidate.spec, **values)
-
-
-def _as(kind: type, value: Any, name: str) -> Any:
-    """A setting, which may be a text, as its hyper-parameter has it."""
-    try:
-        if kind is bool:
-            return {"true": True, "false": False}[str(value).lower()]
-        return kind(value)
-    except (TypeError, ValueError, KeyError):
-        raise InputError(
-            f"setting {name}",
-            expected={bool: "true or false", int: "a whole number", float: "a number"}[kind],
-            got=repr(value),
-            where="--set",
-            next_step=f"give it as --set {name}=VALUE",
-        ) from None
+    arrays = _arrays(candidate, checkpoint.tensors)
+    nonfinite = _nonfinite(arrays)
+    if nonfinite:
+        warnings.warn(f"weights {path}: {nonfinite}", stacklevel=2)
+    return LoadedWeights(candidate.model, candidate.spec, arrays, nonfinite)
 
 
 def read_state(
@@ -159,6 +111,24 @@ def read_state(
     candidate = judge(reading, reading.spec, tensors, None)
     candidate.check_fits(where=where, next_step="check that the file belongs to this model")
     return reading.spec, _arrays(candidate, tensors)
+
+
+def _nonfinite(arrays: Arrays) -> str | None:
+    """What is NaN or infinite, counted, with the first of it."""
+    wrong = {
+        name: array
+        for name, array in arrays.items()
+        if array.dtype.kind == "f" and not np.isfinite(array).all()
+    }
+    if not wrong:
+        return None
+    nan = sum(int(np.isnan(array).sum()) for array in wrong.values())
+    infinite = sum(int(np.isinf(array).sum()) for array in wrong.values())
+    counts = [f"{count} {kind}" for count, kind in ((nan, "NaN"), (infinite, "infinite")) if count]
+    name, array = next(iter(wrong.items()))
+    first = ", ".join(map(str, np.argwhere(~np.isfinite(array))[0])) or "its only element"
+    more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    return f"{' and '.join(counts)} in {quoted(name)}{more} (first at {first})"
 
 
 def _arrays(candidate: Candidate, tensors: Mapping[str, Tensor]) -> Arrays:

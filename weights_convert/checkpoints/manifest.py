@@ -56,11 +56,12 @@ def build(
         "source": {
             "file": source.path.name,
             "format": source.format.name,
-            "bytes": source.file.size,
+            "bytes": source.nbytes,
             "crc32": fingerprint.crc32,
             "sha256": fingerprint.sha256,
             "key_path": ".".join(map(str, source.key_path)),
             "prefix": source.prefix,
+            **({"inside": source.inside} if source.inside else {}),
         },
         "model": candidate and candidate.model,
         "score": candidate and candidate.score,

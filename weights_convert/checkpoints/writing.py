@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from weights_convert.checkpoints import manifest
-from weights_convert.checkpoints.checkpoint import Checkpoint, read_tree
+from weights_convert.checkpoints.checkpoint import Checkpoint
+from weights_convert.checkpoints.reading import read_tree
 from weights_convert.errors import OutputError
-from weights_convert.files.integrity import Fingerprint, check
+from weights_convert.files.integrity import Fingerprint, check_parts
 from weights_convert.files.output import Output
-from weights_convert.files.tensors import Extents, Tensor, count_nonfinite
+from weights_convert.files.tensors import Extents, Tensor, count_nonfinite, first_nonfinite
 from weights_convert.formats import FORMATS, Format
 from weights_convert.formats.safetensors_file import header
 
@@ -29,10 +30,17 @@ _HOLDS_MANIFEST = FORMATS["safetensors"]
 
 @dataclass(frozen=True)
 class NonFinite:
-    """How many elements of a tensor are no numbers, and how many are infinite."""
+    """How many elements of a tensor are no numbers, and how many are infinite.
+
+    first: the place of the first of them, counted in row-major order.
+    """
 
     nan: int
     infinite: int
+    first: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.nan} NaN, {self.infinite} infinite"
 
 
 @dataclass
@@ -69,9 +77,7 @@ def write_verified(
     stop = Event()
     with ThreadPoolExecutor(1) as aside, Output(target, report=_adding(report, total)) as output:
         try:
-            checking = aside.submit(
-                check, source.file, source.checksums, with_sha256=with_sha256, stop=stop
-            )
+            checking = aside.submit(check_parts, source.parts, with_sha256=with_sha256, stop=stop)
             output.reserve(total)
             pending = Fingerprint("0" * 8, "0" * 64 if with_sha256 else None)
             metadata = _metadata(make_manifest(pending)) if in_file else {}
@@ -145,18 +151,21 @@ def _counts_where_copied(output: Output, tensor: Tensor, again: Tensor) -> NonFi
     place = again.source.ranges if isinstance(again.source, Extents) else ()
     for copy in output.copies.get(id(tensor), ()):
         if place == ((copy.start, copy.stop),):
-            return NonFinite(copy.nan, copy.infinite)
+            return NonFinite(copy.nan, copy.infinite, copy.first)
     return None
 
 
 def _compare(output: Output, tensor: Tensor, again: Tensor) -> NonFinite:
-    nan, infinite = 0, 0
+    nan, infinite, first, done = 0, 0, 0, 0
     for block, block_again in zip(tensor.blocks(), again.blocks(), strict=True):
         if not np.array_equal(np.frombuffer(block, np.uint8), np.frombuffer(block_again, np.uint8)):
             raise OutputError(f"{output.target}: expected the bytes that were written, got others")
         found = count_nonfinite(block, tensor.dtype)
+        if found != (0, 0) and not (nan or infinite):
+            first = done + first_nonfinite(block, tensor.dtype)
         nan, infinite = nan + found[0], infinite + found[1]
-    return NonFinite(nan, infinite)
+        done += len(block) // tensor.dtype.itemsize
+    return NonFinite(nan, infinite, first)
 
 
 def _leaves(document: object, name: str = "") -> Iterator[tuple[str, object]]:

@@ -12,8 +12,14 @@ from weights_convert import limits
 from weights_convert.checkpoints import manifest
 from weights_convert.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from weights_convert.checkpoints.detect import Candidate
-from weights_convert.checkpoints.loading import NO_SETTINGS, recognize
 from weights_convert.checkpoints.manifest import Move
+from weights_convert.checkpoints.recognize import (
+    BFLOAT16_OF_JITTOR,
+    NO_SETTINGS,
+    recognize,
+    with_bfloat16,
+    with_settings,
+)
 from weights_convert.checkpoints.writing import NonFinite, Report, write_verified
 from weights_convert.errors import quoted
 from weights_convert.files.integrity import Fingerprint
@@ -25,6 +31,7 @@ from weights_convert.published import layouts
 
 NAMES = ("ours", "published", "kept")
 SUFFIXES = ("torch", "mindspore")
+UINT16 = ("bfloat16", "uint16")
 
 Moves = dict[str, Move]
 """Tensors by the name that they get."""
@@ -36,8 +43,9 @@ class Conversion:
 
     names: whose names the result has, "ours", "published" or "kept". missing, unexpected,
     misshapen: what did not fit and was left out, with `partial` only. settings: hyper-parameters
-    that no shape tells, as they were taken. kept, left_out: keys of what
-    stood beside the weights. nonfinite: NaN and infinite elements by name. manifest_file: where the
+    that no shape tells, as they were taken. kept, left_out: keys of what stood beside the weights.
+    nonfinite: NaN and infinite elements by name, and shapes: of those tensors. manifest_file: where
+    the
     manifest lies if not in the file itself.
     """
 
@@ -59,6 +67,7 @@ class Conversion:
     kept: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     nonfinite: Mapping[str, NonFinite] = field(default_factory=dict)
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     manifest_file: Path | None = None
 
@@ -78,6 +87,8 @@ def convert(
     model: str | None = None,
     target_format: str | None = None,
     key: str | None = None,
+    prefix: str | None = None,
+    uint16: str | None = None,
     allowed: Collection[str] = (),
     partial: bool = False,
     keep_rest: bool = False,
@@ -91,11 +102,12 @@ def convert(
     of a known model. suffixes: whose layers the last part of the names follows, "torch" or
     "mindspore" (see `suffixes.py`). embeddings: entries that belong to embeddings. model: take this
     one instead of detecting it. target_format: of the result, if the target's suffix does not tell.
-    key: where the weights are, if the file holds several. allowed: modules whose classes a pickle
-    may name. partial: convert what fits. keep_rest: keep what stands beside the weights, as
-    optimizer state. with_sha256: take the source's SHA-256 for the manifest; by default if it is
-    small enough to cost little. settings: hyper-parameters that no shape tells, as
-    {"value_range": 1}, instead of what the file or a rule says.
+    key: where the weights are, if the file holds several. prefix: take only names that begin so.
+    uint16: what 16-bit integers of Jittor are, "bfloat16" or "uint16". allowed: modules of which a
+    pickle may name anything, which is data all the same. partial: convert what fits. keep_rest:
+    keep what stands beside the weights, as optimizer state. with_sha256: take the source's SHA-256
+    for the manifest; by default if it is small enough to cost little. settings: hyper-parameters
+    that no shape tells, as {"value_range": 1}, instead of what the file or a rule says.
 
     Raises:
         InputError: the source cannot be read, or does not fit: `MismatchError` lists the entries.
@@ -104,13 +116,22 @@ def convert(
     _check_choice("to", to, NAMES)
     _check_choice("suffixes", suffixes, SUFFIXES)
     written_format = format_to_write(target, target_format)
-    checkpoint = open_checkpoint(source, key=key, allowed=allowed)
-    candidate = None if to == "kept" else _fitting(checkpoint, model, to, settings, partial=partial)
+    _check_choice("uint16", uint16, UINT16)
+    checkpoint = open_checkpoint(source, key=key, prefix=prefix, allowed=allowed)
+    if uint16 == "bfloat16":
+        checkpoint = with_bfloat16(checkpoint)
+    candidate = None
+    if to != "kept":
+        checkpoint, candidate = _fitting(
+            checkpoint, model, to, settings, partial=partial, uint16=uint16
+        )
     names = (to or "ours") if candidate else "kept"
     moves = _renamed(checkpoint, candidate, names)
     if suffixes:
         moves = _with_suffixes(moves, suffixes, embeddings)
     _check_format(written_format, moves, target)
+    notes = _notes(checkpoint, candidate, names, to)
+    moves, widened = _stored(moves, written_format)
     kept = _kept(checkpoint, written_format) if keep_rest else ()
     tensors = {name: move.tensor for name, move in moves.items()}
     document: object = tensors
@@ -118,8 +139,10 @@ def convert(
         document = checkpoint.with_weights(tensors, kept)
     elif candidate and names == "published" and written_format.nests:
         document = layouts()[candidate.model].container(candidate.spec, tensors)
+    if kept:
+        document = _with_stored(document, written_format)
     if with_sha256 is None:
-        with_sha256 = checkpoint.file.size <= limits.SHA256_UP_TO_BYTES
+        with_sha256 = checkpoint.nbytes <= limits.SHA256_UP_TO_BYTES
     written = write_verified(
         checkpoint,
         target,
@@ -143,7 +166,8 @@ def convert(
         kept=kept,
         left_out=tuple(name for name in checkpoint.extra if name not in kept),
         nonfinite=written.nonfinite,
-        notes=_notes(candidate, names, to, kept),
+        shapes={name: tensors[name].shape for name in written.nonfinite if name in tensors},
+        notes=(*notes, *widened, *_notes_of_kept(kept)),
         manifest_file=written.manifest_file,
     )
     return _with_model(result, candidate) if candidate else result
@@ -155,15 +179,21 @@ def _check_choice(argument: str, value: str | None, choices: Collection[str]) ->
 
 
 def _fitting(
-    checkpoint: Checkpoint,
+    opened: Checkpoint,
     model: str | None,
     to: str | None,
     settings: Mapping[str, Any],
     *,
     partial: bool,
-) -> Candidate | None:
-    """The model that the weights belong to; None if there is none and none is needed."""
-    candidate = recognize(checkpoint, model, settings)
+    uint16: str | None,
+) -> tuple[Checkpoint, Candidate | None]:
+    """The weights of a model, without a prefix, and which; None if there is none and none is
+    needed."""
+    recognized = recognize(opened, model)
+    checkpoint, candidate = recognized.checkpoint, recognized.choose()
+    candidate = with_settings(candidate, settings)
+    if candidate is None:
+        checkpoint = opened
     if candidate is None and to is not None:
         raise InputError(
             "model",
@@ -176,7 +206,38 @@ def _fitting(
         candidate.check_constants(where=str(checkpoint.path))
     if candidate and not partial:
         candidate.check_fits(where=str(checkpoint.path), next_step="--partial converts what fits")
-    return candidate
+    hidden = [name for name, one in checkpoint.tensors.items() if one.dtype.name == "uint16"]
+    if candidate is None and hidden and uint16 is None and checkpoint.format.name == "jittor":
+        raise checkpoint.file.error(
+            expected="weights of types that are known",
+            got=f"{len(hidden)} uint16 tensors, as Jittor stores bfloat16",
+            where=f"{quoted(hidden[0])} and others",
+            next_step="say what they are: --uint16 bfloat16, or --uint16 uint16",
+        )
+    return checkpoint, candidate
+
+
+def _stored(moves: Moves, written_format: Format) -> tuple[Moves, list[str]]:
+    """The tensors as a format holds them, and what that changes."""
+    result: Moves = {}
+    for name, move in moves.items():
+        tensor = written_format.stores(move.tensor)
+        changed = (tensor.moved,) if tensor is not move.tensor else ()
+        result[name] = replace(move, tensor=tensor, rules=(*move.rules, *changed))
+    count = sum(result[name].tensor is not move.tensor for name, move in moves.items())
+    note = f"{count} bfloat16 tensors were widened to float32, exactly: Jittor can load no bfloat16"
+    return result, [note] if count else []
+
+
+def _with_stored(document: object, written_format: Format) -> object:
+    """What stands beside the weights, likewise."""
+    if isinstance(document, Tensor):
+        return written_format.stores(document)
+    if isinstance(document, Mapping):
+        return {key: _with_stored(one, written_format) for key, one in document.items()}
+    if isinstance(document, list | tuple):
+        return type(document)(_with_stored(one, written_format) for one in document)
+    return document
 
 
 def _renamed(checkpoint: Checkpoint, candidate: Candidate | None, names: str) -> Moves:
@@ -265,9 +326,19 @@ def _kept(checkpoint: Checkpoint, written_format: Format) -> tuple[str, ...]:
 
 
 def _notes(
-    candidate: Candidate | None, names: str, to: str | None, kept: Collection[str]
+    checkpoint: Checkpoint, candidate: Candidate | None, names: str, to: str | None
 ) -> tuple[str, ...]:
     notes = []
+    if checkpoint.inside:
+        notes.append(f"the checkpoint is {quoted(checkpoint.inside)} in the archive")
+    if checkpoint.prefix:
+        notes.append(f"the prefix {quoted(checkpoint.prefix)} of all names was removed")
+    if any(one.moved == BFLOAT16_OF_JITTOR for one in checkpoint.tensors.values()):
+        notes.append("uint16 tensors were read as bfloat16, as Jittor stores it")
+    elif checkpoint.format.name == "jittor" and any(
+        one.dtype.name == "uint16" for one in checkpoint.tensors.values()
+    ):
+        notes.append("uint16 tensors may be bfloat16, as Jittor stores it: --uint16 bfloat16")
     if candidate and candidate.constants and names == "ours":
         notes.append(
             f"{len(candidate.constants)} constants were left out, as {candidate.constants[0]}; "
@@ -280,9 +351,13 @@ def _notes(
             f"nobody here knows the entries of {candidate.model} of this size (no framework could "
             "build it): names were checked, shapes were not"
         )
-    if any("optim" in name for name in kept):
-        notes.append("optimizer state was kept as it is, in the order of the source's parameters")
     return tuple(notes)
+
+
+def _notes_of_kept(kept: Collection[str]) -> list[str]:
+    is_optimizer = any("optim" in name for name in kept)
+    note = "optimizer state was kept as it is, in the order of the source's parameters"
+    return [note] if is_optimizer else []
 
 
 def _with_model(result: Conversion, candidate: Candidate) -> Conversion:

@@ -12,9 +12,11 @@ import numpy as np
 from restoration.errors import InputError
 from weights_convert.checkpoints import manifest
 from weights_convert.checkpoints.checkpoint import Checkpoint, open_checkpoint
-from weights_convert.checkpoints.detect import Candidate, candidates, detect
+from weights_convert.checkpoints.detect import Candidate
+from weights_convert.checkpoints.find import common_beginning
+from weights_convert.checkpoints.recognize import Recognized, recognize
 from weights_convert.checkpoints.writing import Report
-from weights_convert.files.integrity import check
+from weights_convert.files.integrity import check_parts
 from weights_convert.files.tensors import Tensor, to_float64
 from weights_convert.naming.suffixes import to_torch
 
@@ -73,6 +75,7 @@ def diff(
     second: Path,
     *,
     key: str | None = None,
+    prefix: str | None = None,
     allowed: Collection[str] = (),
     report: Report = lambda done, total: None,
 ) -> Difference:
@@ -81,17 +84,22 @@ def diff(
     Raises:
         InputError: one is damaged, hostile or no checkpoint.
     """
-    files = [open_checkpoint(path, key=key, allowed=allowed) for path in (first, second)]
-    for file in files:
-        check(file.file, file.checksums, with_sha256=False)
-    found = _models(files)
+    opened = [
+        open_checkpoint(path, key=key, prefix=prefix, allowed=allowed) for path in (first, second)
+    ]
+    for file in opened:
+        check_parts(file.parts, with_sha256=False)
+    recognized = [recognize(file) for file in opened]
+    found = _models(recognized)
     models = {candidate.model for candidate in found if candidate}
     is_same_model = len(models) == 1 and None not in found
+    files = [one.checkpoint for one in recognized] if is_same_model else opened
     a, b = (
         _by_ours(file, candidate) if is_same_model and candidate else dict(file.tensors)
         for file, candidate in zip(files, found, strict=True)
     )
     if not is_same_model:
+        a, b = _without_prefixes(a, b)
         a, b = _without_suffixes(a, b), _without_suffixes(b, a)
     both = [name for name in a if name in b]
     total, done = sum(a[name].nbytes for name in both), 0
@@ -113,10 +121,10 @@ def diff(
     )
 
 
-def _models(files: Sequence[Checkpoint]) -> list[Candidate | None]:
+def _models(files: Sequence[Recognized]) -> list[Candidate | None]:
     """Whose weights each file holds. Where several models would do, one that does for both."""
-    hints = [manifest.recorded(file).model for file in files]
-    hints += [one.model for one in candidates(files[0].tensors, files[0].config)]
+    hints = [manifest.recorded(file.checkpoint).model for file in files]
+    hints += [one.model for one in files[0].found]
     found: list[Candidate | None] = []
     for hint in dict.fromkeys(hints):
         found = [_model(file, hint) for file in files]
@@ -125,11 +133,24 @@ def _models(files: Sequence[Checkpoint]) -> list[Candidate | None]:
     return found
 
 
-def _model(file: Checkpoint, hint: str | None) -> Candidate | None:
+def _model(file: Recognized, hint: str | None) -> Candidate | None:
     try:
-        return detect(file.tensors, file.config, hint=hint, where=str(file.path))
+        return file.choose(hint)
     except InputError:
         return None  # several would do; names are compared as they are
+
+
+def _without_prefixes(
+    a: dict[str, Tensor], b: dict[str, Tensor]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Two files without what all names of each begin with, if the names are the same then."""
+    first, second = _short(a), _short(b)
+    return (first, second) if a.keys() != b.keys() and first.keys() == second.keys() else (a, b)
+
+
+def _short(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    length = common_beginning(tensors).rfind(".") + 1
+    return {name[length:]: tensor for name, tensor in tensors.items()}
 
 
 def _by_ours(file: Checkpoint, candidate: Candidate) -> dict[str, Tensor]:

@@ -11,13 +11,19 @@ from typing import Any
 
 from restoration.errors import InputError
 from weights_convert import limits
-from weights_convert.checkpoints import manifest
 from weights_convert.checkpoints.checkpoint import Checkpoint, open_checkpoint
-from weights_convert.checkpoints.detect import Candidate, candidates, choose, describe
+from weights_convert.checkpoints.detect import Candidate, describe
+from weights_convert.checkpoints.recognize import recognize
 from weights_convert.checkpoints.writing import Report
 from weights_convert.errors import listed, quoted
-from weights_convert.files.integrity import Fingerprint, check
-from weights_convert.files.tensors import Extents, Tensor, count_nonfinite
+from weights_convert.files.integrity import Fingerprint, check_parts
+from weights_convert.files.tensors import (
+    Extents,
+    Tensor,
+    count_nonfinite,
+    first_nonfinite,
+    place,
+)
 
 _UNUSED_SHARE = 0.1  # of a file's bytes, beyond which they are worth a word
 _UNUSED_BYTES = 1 << 20
@@ -25,7 +31,8 @@ _UNUSED_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """A tensor; nan and infinite count its elements that are no ordinary numbers."""
+    """A tensor; nan and infinite count its elements that are no ordinary numbers, first is the
+    place of the first of them, in row-major order."""
 
     name: str
     dtype: str
@@ -33,6 +40,7 @@ class TensorInfo:
     nbytes: int
     nan: int
     infinite: int
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ def inspect(
     path: Path,
     *,
     key: str | None = None,
+    prefix: str | None = None,
     allowed: Collection[str] = (),
     report: Report = lambda done, total: None,
 ) -> Inspection:
@@ -84,16 +93,15 @@ def inspect(
     Raises:
         InputError: it is damaged, hostile or no checkpoint.
     """
-    checkpoint = open_checkpoint(path, key=key, allowed=allowed)
-    with_sha256 = checkpoint.file.size <= limits.SHA256_UP_TO_BYTES
-    fingerprint = check(checkpoint.file, checkpoint.checksums, with_sha256=with_sha256)
+    checkpoint = open_checkpoint(path, key=key, prefix=prefix, allowed=allowed)
+    with_sha256 = checkpoint.nbytes <= limits.SHA256_UP_TO_BYTES
+    fingerprint = check_parts(checkpoint.parts, with_sha256=with_sha256)
+    checkpoint, found, best, anomalies = _recognized(checkpoint)
     tensors, content = _examine(checkpoint, report)
-    found = candidates(checkpoint.tensors, checkpoint.config)
-    best, anomalies = _chosen(found, checkpoint)
     return Inspection(
         path=path,
         format=checkpoint.format.name,
-        nbytes=checkpoint.file.size,
+        nbytes=checkpoint.nbytes,
         fingerprint=fingerprint,
         content=content,
         key_path=".".join(map(str, checkpoint.key_path)),
@@ -116,12 +124,17 @@ def content_hash(tensors: Mapping[str, Tensor]) -> str:
 
 def _examine(checkpoint: Checkpoint, report: Report) -> tuple[tuple[TensorInfo, ...], str]:
     total = sum(tensor.nbytes for tensor in checkpoint.tensors.values())
-    counts = {name: [0, 0] for name in checkpoint.tensors}
+    counts = {name: [0, 0, 0] for name in checkpoint.tensors}
+    seen = dict.fromkeys(checkpoint.tensors, 0)
     done = 0
 
     def see(name: str, block: memoryview) -> None:
         nonlocal done
-        nan, infinite = count_nonfinite(block, checkpoint.tensors[name].dtype)
+        dtype = checkpoint.tensors[name].dtype
+        nan, infinite = count_nonfinite(block, dtype)
+        if (nan or infinite) and not any(counts[name]):
+            counts[name][2] = seen[name] + first_nonfinite(block, dtype)
+        seen[name] += len(block) // dtype.itemsize
         counts[name][0] += nan
         counts[name][1] += infinite
         done += len(block)
@@ -146,19 +159,31 @@ def _hashed(tensors: Mapping[str, Tensor], see: Callable[[str, memoryview], None
     return content.hexdigest()
 
 
-def _chosen(found: list[Candidate], checkpoint: Checkpoint) -> tuple[Candidate | None, list[str]]:
-    noted = manifest.recorded(checkpoint)
-    where = str(checkpoint.path)
+def _recognized(
+    checkpoint: Checkpoint,
+) -> tuple[Checkpoint, tuple[Candidate, ...], Candidate | None, list[str]]:
+    """The checkpoint without a prefix, the models that come near, the best, and what is odd."""
     try:
-        return choose(found, hint=noted.model, recorded=noted.spec, where=where), []
+        recognized = recognize(checkpoint)
+    except InputError as question:
+        return checkpoint, (), None, [str(question).split("expected ", 1)[-1]]
+    found = recognized.found
+    if not found:
+        return checkpoint, (), None, []
+    try:
+        return recognized.checkpoint, found, recognized.choose(), []
     except InputError:
-        return None, [f"several models fit: {describe(found)}"]
+        return recognized.checkpoint, found, None, [f"several models fit: {describe(found)}"]
 
 
 def _anomalies(checkpoint: Checkpoint, tensors: Collection[TensorInfo]) -> Iterator[str]:
     for tensor in tensors:
         if tensor.nan or tensor.infinite:
-            yield f"{quoted(tensor.name)}: {tensor.nan} NaN, {tensor.infinite} infinite"
+            first = place(tensor.first, tensor.shape)
+            yield (
+                f"{quoted(tensor.name)}: {tensor.nan} NaN, {tensor.infinite} infinite, "
+                f"first at {first}"
+            )
         if 0 in tensor.shape:
             yield f"{quoted(tensor.name)}: empty, shape {tensor.shape}"
     floats = sorted({tensor.dtype for tensor in tensors if "float" in tensor.dtype})
@@ -169,13 +194,13 @@ def _anomalies(checkpoint: Checkpoint, tensors: Collection[TensorInfo]) -> Itera
     for name, one in checkpoint.tensors.items():
         if not isinstance(one.source, Extents) or not one.nbytes:
             continue
-        first = at.setdefault(one.source.ranges, name)
+        first = at.setdefault(one.source, name)
         if first != name:
             yield f"{quoted(name)}: the same bytes as {quoted(first)}"
         else:
             used += one.nbytes
-    unused = checkpoint.file.size - used
+    unused = checkpoint.nbytes - used
     is_compact = all(isinstance(one.source, Extents) for one in checkpoint.tensors.values())
-    is_much = unused > max(_UNUSED_BYTES, _UNUSED_SHARE * checkpoint.file.size)
+    is_much = unused > max(_UNUSED_BYTES, _UNUSED_SHARE * checkpoint.nbytes)
     if is_compact and is_much and not checkpoint.extra:
         yield f"{unused} bytes of the file belong to no tensor"

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from restoration.errors import InputError
+from weights_convert.checkpoints.shards import Shards, files_of
 from weights_convert.errors import quoted
 from weights_convert.files.mapped import MappedFile
-from weights_convert.formats import identify
-from weights_convert.pickles.machine import Pickle
-from weights_convert.pickles.meanings import is_listed
+from weights_convert.formats import identify, in_archive, streams
+from weights_convert.formats.contents import PickleRun
+from weights_convert.pickles.machine import Budget, Pickle
+from weights_convert.pickles.meanings import LOAD_FROM_BYTES, MAX_STREAMS, held_file, is_listed
 from weights_convert.pickles.objects import Blob, Instance, Name
 
 _MOST_FINDINGS = 10_000
@@ -60,20 +62,21 @@ def scan(path: Path, *, allowed: Collection[str] = ()) -> Scan:
     Raises:
         InputError: the file is no checkpoint, or damaged before its pickles.
     """
-    file = MappedFile(path)
-    found = identify(file)
-    runs = list(found.pickles(file)) if found.pickles else []
+    meant = files_of(path, None)
+    paths = meant.paths if isinstance(meant, Shards) else (meant,)
+    runs = []
+    for one in paths:
+        file = MappedFile(one)
+        inner = in_archive(file)
+        file = inner.file if inner else file
+        found = identify(file)
+        runs += [(file, run) for run in found.pickles(file)] if found.pickles else []
     findings: list[Finding] = []
     problem, pickles = None, 0
-    for run in runs:
-        recorder = _Recorder(allowed)
+    for held, run in runs:
+        recorder = _Recorder(allowed, held)
         try:
-            position = run.start
-            for _ in range(run.count):
-                machine = Pickle(file, position, run.stop, recorder)
-                machine.load()
-                position = machine.position
-                pickles += 1
+            pickles += _follow(held, run, recorder)
         except InputError as broken:
             problem = str(broken)
         findings += [
@@ -84,11 +87,25 @@ def scan(path: Path, *, allowed: Collection[str] = ()) -> Scan:
     return Scan(path, found.name, pickles, tuple(findings), problem)
 
 
+def _follow(file: MappedFile, run: PickleRun, recorder: _Recorder) -> int:
+    """Run the pickles that lie in a row; how many there were."""
+    position = run.start
+    for _ in range(run.count):
+        machine = Pickle(file, position, run.stop, recorder, recorder.budget)
+        machine.load()
+        position = machine.position
+    return run.count
+
+
 @dataclass
 class _Recorder:
-    """Meanings that only write down what is asked."""
+    """Meanings that only write down what is asked, also by files that are held as bytes."""
 
     allowed: Collection[str]
+    file: MappedFile
+    depth: int = 0
+    budget: Budget = field(default_factory=Budget)
+    streams: set[object] = field(default_factory=set)
     done: Counter[tuple[str, bool]] = field(default_factory=Counter)
 
     def find_class(self, name: Name) -> Name:
@@ -98,6 +115,8 @@ class _Recorder:
     def reduce(self, function: Name, arguments: tuple[object, ...]) -> object:
         if is_listed(function, self.allowed):
             self._record(f"call {function}", True)
+            if function == LOAD_FROM_BYTES:
+                self._stream(arguments)
             return Instance(function, arguments)
         shown = [_shown(argument) for argument in arguments[:_SHOWN_ARGUMENTS]]
         shown += ["..."] if len(arguments) > _SHOWN_ARGUMENTS else []
@@ -111,6 +130,23 @@ class _Recorder:
 
     def persistent_load(self, reference: object) -> object:
         return Instance(Name("torch", "storage"))
+
+    def _stream(self, arguments: tuple[object, ...]) -> None:
+        """Follow a file that is loaded from bytes."""
+        content = arguments[0] if arguments else None
+        key = (content.start, content.stop) if isinstance(content, Blob) else content
+        if not isinstance(content, Blob | bytes) or key in self.streams:
+            return
+        self.streams.add(key)
+        file = held_file(self.file, content)
+        inner = _Recorder(self.allowed, file, self.depth + 1, self.budget, done=self.done)
+        try:
+            if self.depth >= MAX_STREAMS:
+                raise file.error(expected="fewer streams inside each other", got="more")
+            for run in streams.pickles(file):
+                _follow(file, run, inner)
+        except InputError as problem:
+            self._record(f"bytes that cannot be followed: {quoted(str(problem))}", False)
 
     def _record(self, what: str, listed: bool) -> None:
         if len(self.done) < _MOST_FINDINGS or (what, listed) in self.done:

@@ -27,6 +27,14 @@ class Checksum:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A file of a checkpoint, and the checksums that it holds of itself, see `check`."""
+
+    file: MappedFile
+    checksums: tuple[Checksum, ...]
+
+
+@dataclass(frozen=True)
 class Fingerprint:
     """What identifies a file: its CRC-32 and, where it was asked for, its SHA-256."""
 
@@ -41,16 +49,24 @@ class StoppedError(Exception):
 def check(
     file: MappedFile, checksums: Sequence[Checksum], *, with_sha256: bool, stop: Event | None = None
 ) -> Fingerprint:
-    """Read all of a file, and compare each of its parts with the checksum the file holds of it.
+    """`check_parts` of a single file."""
+    return check_parts((Part(file, tuple(checksums)),), with_sha256=with_sha256, stop=stop)
 
-    checksums: of parts in the order of the bytes, without overlap. stop: set it to end early.
+
+def check_parts(
+    parts: Sequence[Part], *, with_sha256: bool, stop: Event | None = None
+) -> Fingerprint:
+    """Read all of some files, and compare each of their parts with the checksum they hold of it.
+
+    checksums: of parts in the order of the bytes, without overlap. stop: set it to end early. The
+    fingerprint is that of all bytes in a row.
 
     Raises:
         InputError: a part is not what it was when it was written.
         StoppedError: `stop` was set.
     """
     whole, sha256 = 0, hashlib.sha256()
-    for start, end, checksum in _parts(checksums, file.size):
+    for file, start, end, checksum in _stretches(parts):
         crc, sha1 = 0, hashlib.sha1(usedforsecurity=False)
         for window in file.windows(start, end):
             if stop is not None and stop.is_set():
@@ -73,7 +89,15 @@ def combine_crc32(first: int, second: int, second_size: int) -> int:
     return _multiply(_power(second_size), first) ^ second
 
 
-def _parts(checksums: Iterable[Checksum], size: int) -> Iterator[tuple[int, int, Checksum | None]]:
+def _stretches(
+    parts: Iterable[Part],
+) -> Iterator[tuple[MappedFile, int, int, Checksum | None]]:
+    for part in parts:
+        for stretch in _cut(part.checksums, part.file.size):
+            yield (part.file, *stretch)
+
+
+def _cut(checksums: Iterable[Checksum], size: int) -> Iterator[tuple[int, int, Checksum | None]]:
     """The whole file, cut where parts with a checksum begin and end."""
     position = 0
     for checksum in checksums:

@@ -23,12 +23,15 @@ _POPULATE_READ = (
 class MappedFile:
     """A read-only file. `view` is all of it; `windows` streams a part of it.
 
+    A part of a file, or bytes in memory, can serve as one (`part`, `holding`). offset: where it
+    begins in the file that is mapped.
+
     Raises:
         InputError: there is no such file, it is no regular file, it is empty, or may not be read.
     """
 
     def __init__(self, path: Path, *, shown_as: Path | None = None):
-        self.path = shown_as or path
+        self.path, self.offset, self._inside, self._is_held = shown_as or path, 0, "", False
         try:
             with open(path, "rb", opener=_open_without_waiting) as opened:
                 status = os.fstat(opened.fileno())
@@ -55,6 +58,27 @@ class MappedFile:
         self.size = len(self._map)
         self.view = memoryview(self._map)
 
+    def part(self, start: int, stop: int, name: str) -> MappedFile:
+        """The bytes of [start, stop) as a file of their own; errors name it."""
+        return self._another(self._map, self.view[start:stop], self.offset + start, name)
+
+    def holding(self, content: bytes, name: str) -> MappedFile:
+        """Bytes that were made from this file, as a file of their own; errors name it."""
+        held = mmap.mmap(-1, max(len(content), 1))
+        held[: len(content)] = content
+        found = self._another(held, memoryview(held)[: len(content)], 0, name)
+        found._is_held = True
+        return found
+
+    def _another(self, mapped: mmap.mmap, view: memoryview, offset: int, name: str) -> MappedFile:
+        found = object.__new__(MappedFile)
+        found.path, found.offset, found._is_held = self.path, offset, self._is_held
+        found._inside = f"{self._inside}, in {name}"
+        found._map, found.view, found.size = mapped, view, len(view)
+        if not found.size:
+            raise found.error(expected="a checkpoint", got="an empty file")
+        return found
+
     def error(
         self,
         *,
@@ -64,6 +88,7 @@ class MappedFile:
         next_step: str = "get the file again",
     ) -> InputError:
         """The error for something wrong in this file."""
+        where += self._inside
         return broken(self.path, expected=expected, got=got, where=where, next_step=next_step)
 
     def read(self, start: int, stop: int) -> bytes:
@@ -72,11 +97,13 @@ class MappedFile:
 
     def find(self, pattern: bytes, start: int, stop: int) -> int:
         """The first place of some bytes in [start, stop), or -1."""
-        return self._map.find(pattern, start, stop)
+        found = self._map.find(pattern, self.offset + start, self.offset + min(stop, self.size))
+        return found - self.offset if found >= 0 else -1
 
     def rfind(self, pattern: bytes, start: int, stop: int) -> int:
         """The last place of some bytes in [start, stop), or -1."""
-        return self._map.rfind(pattern, start, stop)
+        found = self._map.rfind(pattern, self.offset + start, self.offset + min(stop, self.size))
+        return found - self.offset if found >= 0 else -1
 
     def windows(self, start: int, stop: int) -> Iterator[memoryview]:
         """The bytes of [start, stop) in order, a window at a time.
@@ -90,9 +117,9 @@ class MappedFile:
                 self._advise(_POPULATE_READ, first, last)
             except (OSError, AttributeError):
                 # Older systems do not know the advice; only a file that was cut is an error.
-                if self._map.size() < self.size:
+                if not self._is_held and self._map.size() < len(self._map):
                     raise self.error(
-                        expected=f"{self.size} bytes",
+                        expected=f"{len(self._map)} bytes",
                         got="fewer while it was read",
                         next_step="do not change the file meanwhile",
                     ) from None
@@ -105,6 +132,9 @@ class MappedFile:
             self._advise(mmap.MADV_DONTNEED, start, stop)
 
     def _advise(self, advice: int, start: int, stop: int) -> None:
+        if self._is_held:
+            return  # memory that was given back would be lost
+        start, stop = self.offset + start, self.offset + stop
         page_start = start - start % mmap.PAGESIZE
         self._map.madvise(advice, page_start, stop - page_start)
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Protocol
 
 from weights_convert.errors import OutputError
-from weights_convert.files.tensors import BLOCK, Tensor, count_nonfinite
+from weights_convert.files.tensors import BLOCK, Tensor, count_nonfinite, first_nonfinite
 
 _RESERVED_FROM = 1 << 20  # smaller outputs need no space set aside
 
@@ -28,12 +28,14 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class Copy:
-    """A tensor in the output: where, and how many of its elements are NaN or infinite."""
+    """A tensor in the output: where, how many of its elements are NaN or infinite, and which is
+    the first."""
 
     start: int
     stop: int
     nan: int
     infinite: int
+    first: int = 0
 
 
 class Output:
@@ -97,12 +99,15 @@ class Output:
         through: write them to this, which writes them here.
         """
         sink = through or self
-        start, nan, infinite = self.tell(), 0, 0
+        start, nan, infinite, first, done = self.tell(), 0, 0, 0, 0
         for block in tensor.blocks():
             sink.write(block)
             found = count_nonfinite(block, tensor.dtype)
+            if found != (0, 0) and not (nan or infinite):
+                first = done + first_nonfinite(block, tensor.dtype)
             nan, infinite = nan + found[0], infinite + found[1]
-        copy = Copy(start, self.tell(), nan, infinite)
+            done += len(block) // tensor.dtype.itemsize
+        copy = Copy(start, self.tell(), nan, infinite, first)
         self.copies.setdefault(id(tensor), []).append(copy)
 
     def write(self, content: bytes | bytearray | memoryview) -> int:

@@ -80,6 +80,11 @@ def from_numpy_code(code: str) -> tuple[DType, bool] | None:
     return None
 
 
+def is_text(code: str) -> bool:
+    """Whether NumPy spells texts so: "<U7", "|S3"."""
+    return code.lstrip("<>|=")[:1] in ("U", "S", "a")
+
+
 class Source(Protocol):
     """Where bytes come from."""
 
@@ -258,6 +263,30 @@ class Tensor:
         return np.frombuffer(content, self.dtype.numpy).reshape(self.shape)
 
 
+@dataclass(frozen=True)
+class Rounded:
+    """Float32 numbers as the bfloat16 that are nearest."""
+
+    base: Tensor
+
+    def pieces(self) -> Iterator[memoryview]:
+        for block in self.base.blocks():
+            yield _as_bytes(to_bfloat16(np.frombuffer(block, "<f4")))
+
+
+@dataclass(frozen=True)
+class Widened:
+    """Half precision as float32 numbers, exactly."""
+
+    base: Tensor
+
+    def pieces(self) -> Iterator[memoryview]:
+        for block in self.base.blocks():
+            values = np.frombuffer(block, self.base.dtype.numpy)
+            is_brain = self.base.dtype.name == "bfloat16"
+            yield _as_bytes(from_bfloat16(values) if is_brain else values.astype("<f4"))
+
+
 def from_numpy(array: np.ndarray) -> Tensor:
     """An array as a tensor.
 
@@ -315,6 +344,20 @@ def count_nonfinite(block: memoryview, dtype: DType) -> tuple[int, int]:
     return int(np.isnan(values).sum()), int(np.isinf(values).sum())
 
 
+def first_nonfinite(block: memoryview, dtype: DType) -> int:
+    """Which element of a block is the first that is NaN or infinite."""
+    return int(np.argmin(np.isfinite(to_float64(block, dtype))))
+
+
+def place(flat: int, shape: tuple[int, ...]) -> str:
+    """The indices of an element that is counted in row-major order: "0, 2, 1"."""
+    indices = []
+    for length in reversed(shape):
+        flat, index = divmod(flat, length)
+        indices.append(index)
+    return ", ".join(map(str, reversed(indices))) or "its only element"
+
+
 def to_float64(block: memoryview, dtype: DType) -> np.ndarray:
     """The elements of a block of bytes as float64."""
     values = np.frombuffer(block, dtype.numpy)
@@ -326,6 +369,13 @@ def to_float64(block: memoryview, dtype: DType) -> np.ndarray:
 def from_bfloat16(bits: np.ndarray) -> np.ndarray:
     """The float32 numbers whose upper 16 bits are given: exactly what they mean as bfloat16."""
     return (bits.astype("<u4") << 16).view("<f4")
+
+
+def to_bfloat16(values: np.ndarray) -> np.ndarray:
+    """The bits of the bfloat16 numbers nearest to float32 ones, ties to even, NaN stays NaN."""
+    bits = values.view("<u4")
+    rounded = (bits + (0x7FFF + (bits >> 16 & 1))) >> 16
+    return np.where(np.isnan(values), bits >> 16 | 0x40, rounded).astype("<u2")
 
 
 def _blocks(pieces: Iterable[memoryview], nbytes: int) -> Iterator[memoryview]:

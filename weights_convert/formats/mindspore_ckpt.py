@@ -47,7 +47,9 @@ _OPTIMIZER_NUMBERS = frozenset(
 
 def is_checkpoint(file: MappedFile) -> bool:
     """Whether the file begins with a Value whose first field is a tag."""
-    return file.read(0, 1) == b"\x0a" and b"\x0a" in file.read(2, 8)
+    begin = file.read(0, 11)
+    length = next((place for place in range(1, len(begin)) if begin[place] < 0x80), len(begin))
+    return begin[:1] == b"\x0a" and begin[length + 1 : length + 2] == b"\x0a"
 
 
 def read(file: MappedFile) -> Contents:

@@ -1,4 +1,7 @@
-"""NumPy's archives of arrays, `np.savez` and `np.savez_compressed`."""
+"""NumPy's archives of arrays, `np.savez` and `np.savez_compressed`, and its files of one array.
+
+An array of objects holds a pickle, as of a dictionary of arrays that `np.save` was given.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,15 @@ from weights_convert.files.tensors import (
     Tensor,
     from_numpy_code,
     inflate,
+    is_text,
     numpy_code,
     row_major,
 )
 from weights_convert.formats.contents import Contents, PickleRun
 from weights_convert.formats.zips import Record, ZipWriter, points_outside, read_records
+from weights_convert.pickles.machine import Pickle
+from weights_convert.pickles.meanings import CheckpointMeanings
+from weights_convert.pickles.objects import Name, Refused
 
 _MAGIC = b"\x93NUMPY"
 _ALIGNMENT = 64
@@ -31,14 +38,18 @@ _MAX_HEADER_BYTES = 10_000  # as NumPy itself allows
 _SUFFIX = ".npy"
 
 
-def read(file: MappedFile) -> Contents:
+def read(file: MappedFile, meanings: CheckpointMeanings) -> Contents:
     """The arrays by name.
 
     Raises:
-        InputError: the file is damaged or hostile, or holds arrays of objects.
+        InputError: the file is damaged or hostile.
     """
     records = read_records(file)
-    tree = {name.removesuffix(_SUFFIX): _tensor(file, record) for name, record in records.items()}
+    tree = {
+        name.removesuffix(_SUFFIX): _value(file, record, meanings)
+        for name, record in records.items()
+    }
+    meanings.check()
     checksums = (
         Checksum(f"array {quoted(record.name)}", record.start, record.stop, record.crc32)
         for record in records.values()
@@ -47,12 +58,41 @@ def read(file: MappedFile) -> Contents:
     return Contents(file, tree, tuple(checksums))
 
 
+def read_one(file: MappedFile, meanings: CheckpointMeanings) -> Contents:
+    """What a file of one array holds: an array, or the object in it.
+
+    Raises:
+        InputError: the file is damaged or hostile.
+    """
+    value = _value(file, _whole(file), meanings)
+    meanings.check()
+    return Contents(file, value)
+
+
 def pickles(file: MappedFile) -> Iterator[PickleRun]:
     """Where the pickles are that arrays of objects hold, if they are not compressed."""
     for record in read_records(file).values():
-        code, _, _, header_size = _header(file, record)
-        if code.endswith("O") and not record.is_deflated:
-            yield PickleRun(record.name, record.start + header_size, record.stop)
+        yield from _pickle(file, record)
+
+
+def pickles_of_one(file: MappedFile) -> Iterator[PickleRun]:
+    """Where the pickle is that an array of objects holds."""
+    yield from _pickle(file, _whole(file))
+
+
+def is_array(file: MappedFile) -> bool:
+    """Whether a file begins as an array does."""
+    return file.read(0, len(_MAGIC)) == _MAGIC
+
+
+def _whole(file: MappedFile) -> Record:
+    return Record("array", 0, file.size, file.size, 0, False)
+
+
+def _pickle(file: MappedFile, record: Record) -> Iterator[PickleRun]:
+    code, _, _, header_size = _header(file, record)
+    if code.endswith("O") and not record.is_deflated:
+        yield PickleRun(record.name, record.start + header_size, record.stop)
 
 
 def write(output: Output, document: object, metadata: Mapping[str, str]) -> None:
@@ -72,18 +112,22 @@ def objection(name: str, tensor: Tensor) -> str | None:
     return "it is a path out of the archive" if points_outside(name) else None
 
 
-def _tensor(file: MappedFile, record: Record) -> Tensor:
+def _value(file: MappedFile, record: Record, meanings: CheckpointMeanings) -> object:
+    """A tensor, or what else an array of NumPy can hold."""
     code, is_column_major, shape, header_size = _header(file, record)
     found = from_numpy_code(code)
+    if code.endswith("O"):
+        return _object(file, record, header_size, meanings)
+    if is_text(code):
+        return "a text"
     if found is None:
-        raise file.error(
+        problem = file.error(
             expected="an array of numbers",
-            got="an array of objects, which holds a pickle"
-            if code.endswith("O")
-            else f"elements of type {quoted(code)}",
+            got=f"elements of type {quoted(code)}",
             where=f"array {quoted(record.name)}",
             next_step="save plain arrays, np.savez(FILE, **state)",
         )
+        return Refused(Name("numpy", "ndarray"), problem=problem)
     dtype, is_big_endian = found
     nbytes = math.prod(shape) * dtype.itemsize
     if header_size + nbytes != record.size:
@@ -104,6 +148,32 @@ def _tensor(file: MappedFile, record: Record) -> Tensor:
         gathered = Strided(source, dtype, shape, 0, strides, is_big_endian)
         return Tensor(dtype, shape, gathered, moved)
     return Tensor(dtype, shape, source)
+
+
+def _object(
+    file: MappedFile, record: Record, header_size: int, meanings: CheckpointMeanings
+) -> object:
+    """What the pickle of an array of objects holds, which is an array again."""
+    start, stop = header_size, record.size
+    if not record.is_deflated:
+        start, stop = record.start + header_size, record.stop
+    elif record.size > limits.FREE_EXPANSION_BYTES:
+        raise file.error(
+            expected="objects that are not compressed",
+            got=f"{record.size} bytes of them",
+            where=f"array {quoted(record.name)}",
+            next_step="save them again with np.savez instead of np.savez_compressed",
+        )
+    else:
+        place = (record.start, record.stop, 0, record.size)
+        packed = Inflated(file, *place, crc32=record.crc32, name=record.name)
+        meanings = meanings.inside(file.holding(b"".join(packed.pieces()), record.name))
+    machine = Pickle(meanings.file, start, stop, meanings, meanings.budget)
+    loaded = machine.load()
+    if machine.position != stop:
+        left = stop - machine.position
+        raise file.error(expected="one pickle", got=f"{left} bytes after it", where=record.name)
+    return loaded
 
 
 def _header(file: MappedFile, record: Record) -> tuple[str, bool, tuple[int, ...], int]:

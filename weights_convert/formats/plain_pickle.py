@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from weights_convert.files.integrity import Checksum
 from weights_convert.files.mapped import MappedFile
 from weights_convert.files.output import Output
-from weights_convert.files.tensors import Tensor, numpy_code
+from weights_convert.files.tensors import DTYPES, Tensor, Widened, numpy_code
 from weights_convert.formats.contents import Contents, PickleRun
 from weights_convert.pickles.machine import Pickle
 from weights_convert.pickles.meanings import CheckpointMeanings
@@ -24,15 +24,16 @@ def is_jittor(file: MappedFile) -> bool:
     return bytes(file.view[-len(JITTOR_END) :]) == JITTOR_END
 
 
-def read(file: MappedFile, allowed: Collection[str]) -> Contents:
-    """The object that was pickled; classes of modules in `allowed` are read as data too.
+def read(file: MappedFile, meanings: CheckpointMeanings) -> Contents:
+    """The object that was pickled.
 
     Raises:
         InputError: the file is damaged or hostile.
     """
     stop = _stop(file)
-    machine = Pickle(file, 0, stop, CheckpointMeanings(file, allowed))
+    machine = Pickle(file, 0, stop, meanings, meanings.budget)
     tree = machine.load()
+    meanings.check()
     if machine.position != stop:
         raise file.error(
             expected="one pickle", got=f"{stop - machine.position} bytes after it", where="end"
@@ -66,6 +67,13 @@ def write(output: Output, document: object, metadata: Mapping[str, str]) -> None
 
     PickleWriter(hashed, protocol=_PROTOCOL, put_tensor=put_tensor).dump(document)
     output.write(sha1.digest() + JITTOR_END)
+
+
+def stores(tensor: Tensor) -> Tensor:
+    """What Jittor can load: it takes arrays of NumPy, which has no bfloat16."""
+    if tensor.dtype.name != "bfloat16":
+        return tensor
+    return Tensor(DTYPES["float32"], tensor.shape, Widened(tensor), "widened to float32, exactly")
 
 
 def _stop(file: MappedFile) -> int:

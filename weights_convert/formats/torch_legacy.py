@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from weights_convert.errors import quoted
@@ -33,22 +33,29 @@ def is_legacy(file: MappedFile) -> bool:
     return _PICKLED_MAGIC in file.read(0, 16)
 
 
-def read(file: MappedFile, allowed: Collection[str]) -> Contents:
-    """The object that `torch.save` wrote; classes of modules in `allowed` are read as data too.
+def read(file: MappedFile, meanings: CheckpointMeanings) -> Contents:
+    """The object that `torch.save` wrote.
 
     Raises:
         InputError: the file is damaged or hostile.
     """
+    tree = read_with(file, meanings)
+    meanings.check()
+    return Contents(file, tree)
+
+
+def read_with(file: MappedFile, meanings: CheckpointMeanings) -> object:
+    """The object that `torch.save` wrote, before the names in it are judged."""
     storages: dict[str, _Found] = {}
 
     def storage(key: str, dtype: DType | None, count: int) -> Storage:
         found = storages.setdefault(key, _Found(dtype, count))
         return Storage(dtype, found.count, lambda: _place(file, found))
 
-    meanings = CheckpointMeanings(file, allowed, storage)
+    meanings.storage = storage
     loaded, position = [], 0
     for _ in _PICKLES:
-        machine = Pickle(file, position, file.size, meanings)
+        machine = Pickle(file, position, file.size, meanings, meanings.budget)
         loaded.append(machine.load())
         position = machine.position
     _, protocol, system, tree, keys = loaded
@@ -69,7 +76,7 @@ def read(file: MappedFile, allowed: Collection[str]) -> Contents:
         raise file.error(
             expected=f"the end of the file at byte {position}", got=f"{file.size} bytes"
         )
-    return Contents(file, tree)
+    return tree
 
 
 def pickles(file: MappedFile) -> Iterator[PickleRun]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from weights_convert.errors import quoted
 from weights_convert.files.integrity import Checksum
@@ -23,20 +23,26 @@ _PROTOCOL = 2
 _UNTYPED = Name("torch.storage", "UntypedStorage")
 
 
-def read(file: MappedFile, allowed: Collection[str]) -> Contents:
-    """The object that `torch.save` wrote; classes of modules in `allowed` are read as data too.
+def read(file: MappedFile, meanings: CheckpointMeanings) -> Contents:
+    """The object that `torch.save` wrote.
 
     Raises:
         InputError: the file is damaged or hostile, or holds what only PyTorch can read.
     """
+    tree = read_with(file, meanings)
+    meanings.check()
+    checksums = (
+        Checksum(f"record {quoted(record.name)}", record.start, record.stop, record.crc32)
+        for record in read_records(file).values()
+        if not record.is_deflated
+    )
+    return Contents(file, tree, tuple(checksums))
+
+
+def read_with(file: MappedFile, meanings: CheckpointMeanings) -> object:
+    """The object that `torch.save` wrote, before the names in it are judged."""
     records = read_records(file)
     prefix = _prefix(file, records)
-    if prefix + "constants.pkl" in records:
-        raise file.error(
-            expected="weights",
-            got="a TorchScript program",
-            next_step="in PyTorch: torch.save(torch.jit.load(FILE).state_dict(), OUT)",
-        )
     byte_order = records.get(prefix + "byteorder")
     if byte_order and file.read(byte_order.start, byte_order.stop) != b"little":
         raise file.error(
@@ -58,15 +64,8 @@ def read(file: MappedFile, allowed: Collection[str]) -> Contents:
         return Storage(dtype, count, lambda: Extents(file, ((record.start, record.stop),)))
 
     pickled = _stored(file, records, prefix + "data.pkl")
-    meanings = CheckpointMeanings(file, allowed, storage)
-    machine = Pickle(file, pickled.start, pickled.stop, meanings)
-    tree = machine.load()
-    checksums = (
-        Checksum(f"record {quoted(record.name)}", record.start, record.stop, record.crc32)
-        for record in records.values()
-        if not record.is_deflated
-    )
-    return Contents(file, tree, tuple(checksums))
+    meanings.storage = storage
+    return Pickle(file, pickled.start, pickled.stop, meanings, meanings.budget).load()
 
 
 def pickles(file: MappedFile) -> Iterator[PickleRun]:

@@ -12,26 +12,43 @@ import pickle  # for the numbers of the operations only
 import struct
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from weights_convert import limits
 from weights_convert.errors import quoted
 from weights_convert.files.mapped import MappedFile
-from weights_convert.pickles.objects import Blob, Instance, Meanings, Name
+from weights_convert.pickles.objects import Blob, Instance, Key, Meanings, Name
 
 HIGHEST_PROTOCOL = 5
 _HELD_BYTES = 256  # longer strings of bytes stay in the file
 _CLOCK_EVERY = 4096  # operations between two looks at the clock
 
 
+@dataclass
+class Budget:
+    """Operations and time that a pickle may take, together with all that are inside of it."""
+
+    operations: int = limits.MAX_PICKLE_OPCODES
+    deadline: float = field(default_factory=lambda: time.monotonic() + limits.MAX_PICKLE_SECONDS)
+
+
 class Pickle:
     """Runs the pickle that starts at a place of a file.
 
-    After `load`, `position` is where the pickle ended.
+    budget: what it may take, its own by default. After `load`, `position` is where it ended.
     """
 
-    def __init__(self, file: MappedFile, start: int, stop: int, meanings: Meanings):
+    def __init__(
+        self,
+        file: MappedFile,
+        start: int,
+        stop: int,
+        meanings: Meanings,
+        budget: Budget | None = None,
+    ):
         self.position = start
+        self._budget = budget
         self._file, self._start, self._stop, self._meanings = file, start, stop, meanings
         self._view = file.view
         self._stack: list[object] = []
@@ -45,8 +62,7 @@ class Pickle:
         Raises:
             InputError: the pickle is damaged, asks for too much, or a meaning refused something.
         """
-        deadline = time.monotonic() + limits.MAX_PICKLE_SECONDS
-        count = 0
+        budget = self._budget or Budget()
         while (code := self._take(1)[0]) != pickle.STOP[0]:
             operation = _OPERATIONS.get(code)
             if operation is None:
@@ -55,10 +71,11 @@ class Pickle:
                 operation(self)
             except (ValueError, struct.error, OverflowError) as problem:
                 self._fail("a complete pickle", quoted(str(problem)))
-            count += 1
-            if count == limits.MAX_PICKLE_OPCODES:
-                self._fail(f"less than {count} operations in a pickle", "more")
-            if count % _CLOCK_EVERY == 0 and time.monotonic() > deadline:
+            budget.operations -= 1
+            if budget.operations == 0:
+                most = limits.MAX_PICKLE_OPCODES
+                self._fail(f"less than {most} operations in a pickle", "more")
+            if budget.operations % _CLOCK_EVERY == 0 and time.monotonic() > budget.deadline:
                 self._fail(f"a pickle that takes {limits.MAX_PICKLE_SECONDS:g} s", "a longer one")
         return self._pop()
 
@@ -104,10 +121,9 @@ class Pickle:
 
     def _key(self, key: object) -> object:
         """A key that is cheap to hash: many others can be made to have the same hash."""
-        if isinstance(key, int) and key.bit_length() > 60:
-            self._fail("a key of at most 60 bits", quoted(key))
-        if isinstance(key, list | tuple | dict | set | bytearray):
-            self._fail("a key that is a text or a number", type(key).__name__)
+        is_long = isinstance(key, int) and key.bit_length() > 60
+        if is_long or isinstance(key, list | tuple | dict | set | bytearray):
+            return Key(key)
         return key
 
     # Operations.
@@ -216,6 +232,9 @@ class Pickle:
 
     def add_items(self) -> None:
         items, target = self._pop_mark(), self._top()
+        if isinstance(target, Instance):
+            target.elements.extend(items)
+            return
         if not isinstance(target, set):
             self._fail("a set to add to", type(target).__name__)
         target.update(self._key(item) for item in items)
@@ -288,11 +307,13 @@ class Pickle:
 
     def new_object_with_keywords(self) -> None:
         keywords, arguments, cls = self._pop(), self._pop(), self._pop()
-        if keywords:
-            self._fail("a new object without keyword arguments", "some")
-        self._call(cls, arguments)
+        if not isinstance(keywords, dict) or not isinstance(arguments, tuple):
+            self._fail("arguments of a new object", "something else")
+        self._call(cls, (*arguments, keywords) if keywords else arguments)
 
     def _call(self, function: object, arguments: object) -> None:
+        if isinstance(function, Instance):
+            function = Name(function.cls.module, f"{function.cls.name[:100]}(...)")
         if not isinstance(function, Name) or not isinstance(arguments, tuple):
             self._fail("a name and arguments to call it with", type(function).__name__)
         self._stack.append(self._meanings.reduce(function, arguments))

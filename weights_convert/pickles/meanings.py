@@ -1,7 +1,8 @@
-"""The names that a checkpoint's pickle may hold, and what each stands for. No others are accepted.
+"""What the names in a checkpoint's pickle stand for. None is imported or called.
 
-Names of data (tensors, arrays, dictionaries) are built. Names of classes whose objects only carry
-data (layers, optimizers, options) become an inert `Instance`. Any other name is an error.
+Calls of names of data (tensors, arrays, dictionaries) are built. A call of any other name becomes
+an inert `Instance`, which is harmless beside weights and refused in the place of one. Names that
+only serve to do harm are refused wherever they are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from weights_convert import limits
 from weights_convert.errors import quoted
 from weights_convert.files.mapped import MappedFile
 from weights_convert.files.tensors import DTYPES, DType
-from weights_convert.pickles.objects import Blob, Instance, Name
+from weights_convert.pickles.devices import rebuilds_tensor, rebuilt
+from weights_convert.pickles.harmful import is_harmful
+from weights_convert.pickles.machine import Budget
+from weights_convert.pickles.objects import Blob, Instance, Key, Name, Refused
 from weights_convert.pickles.stubs import Array, ArrayType, Storage, TensorView
 from weights_convert.published import authors_modules
 
@@ -27,7 +31,7 @@ INERT_PACKAGES = (
     "restoration.specs",
     *authors_modules(),
 )
-"""Modules whose classes are read as inert data, with all that is in them."""
+"""Modules whose classes checkpoints are expected to hold, for `scan`."""
 
 INERT_NAMES = frozenset(
     {
@@ -56,54 +60,84 @@ INERT_NAMES = frozenset(
 _STORAGES = {dtype.torch: dtype for dtype in DTYPES.values() if dtype.torch}
 _STORAGE_MODULES = ("torch", "torch.cuda", "torch.storage")
 _UNTYPED = "UntypedStorage"
+_LISTED = 8
+LOAD_FROM_BYTES = Name("torch.storage", "_load_from_bytes")
+MAX_STREAMS = 3
+"""Streams inside streams."""
 
 
 @dataclass
 class CheckpointMeanings:
     """What names mean in a checkpoint.
 
-    allowed: further modules whose classes are read as inert data. storage: finds what a reference
-    to a storage means: (key, type, number of elements).
+    allowed: modules whose names are never refused as harmful. storage: finds what a reference to a
+    storage means: (key, type, number of elements). stream: reads a checkpoint that is held as bytes
+    inside of this one. depth, budget, harmful, streams: of this stream and those that it is in, see
+    `inside`; what was read of streams by their place.
     """
 
     file: MappedFile
     allowed: Collection[str] = ()
     storage: Callable[[str, DType | None, int], Storage] | None = None
-    _known: dict[tuple[str, tuple[int, int]], Storage] = field(default_factory=dict)
+    stream: Callable[[MappedFile, CheckpointMeanings], object] | None = None
+    depth: int = 0
+    budget: Budget = field(default_factory=Budget)
+    harmful: dict[str, None] = field(default_factory=dict)
+    streams: dict[object, object] = field(default_factory=dict)
 
     def find_class(self, name: Name) -> Name:
-        """Accept a name that is listed.
+        """The name itself; one that only serves to do harm is noted for `check`."""
+        if is_harmful(name) and not _is_below(name, self.allowed):
+            self.harmful[str(name)] = None
+        return name
+
+    def check(self) -> None:
+        """Refuse a pickle with names that only serve to do harm, all of them at once.
 
         Raises:
-            InputError: it is not.
+            InputError: there are some.
         """
-        if is_listed(name, self.allowed):
-            return name
-        raise self.file.error(
-            expected="a pickle that only refers to tensors, arrays and known classes",
-            got=str(name),
-            where="a name in the pickle",
-            next_step="nothing was run; weights-convert scan shows what it would do. If it is a "
-            f"class of your own model, --allow {quoted(name.module)} reads its objects as data",
+        if self.harmful:
+            more = len(self.harmful) - _LISTED
+            raise self.file.error(
+                expected="a pickle of tensors, arrays and objects",
+                got=", ".join(list(self.harmful)[:_LISTED]) + (f" and {more} more" * (more > 0)),
+                where="names in the pickle that run code or reach files, programs or the network",
+                next_step="nothing was run; weights-convert scan shows what it would do. Get the "
+                "file from those who made it",
+            )
+
+    def inside(self, file: MappedFile) -> CheckpointMeanings:
+        """What names mean in a stream inside of this one, which counts against its budget."""
+        return CheckpointMeanings(
+            file,
+            self.allowed,
+            stream=self.stream,
+            depth=self.depth + 1,
+            budget=self.budget,
+            harmful=self.harmful,
         )
 
     def reduce(self, function: Name, arguments: tuple[object, ...]) -> object:
-        """What a call of a listed name gives.
-
-        Raises:
-            InputError: the arguments are not what a checkpoint has.
-        """
+        """What a call of a name gives: data, or an object that stands for it. `Refused`, where the
+        arguments are not what a checkpoint has."""
         meaning = _CALLS.get((function.module, function.name))
+        if meaning is None and rebuilds_tensor(function):
+            return rebuilt(function, arguments, self.file)
         if meaning is None:
             return Instance(function, arguments)
+        refused = next((one for one in arguments if isinstance(one, Refused)), None)
+        if refused is not None and meaning in _OF_TENSORS:
+            return refused
         try:
             return meaning(self, arguments)
         except (TypeError, ValueError, IndexError, OverflowError) as problem:
-            raise self.file.error(
+            error = self.file.error(
                 expected=f"arguments of {function}",
                 got=f"others ({quoted(str(problem))})",
                 where="pickle",
-            ) from None
+            )
+            return Refused(function, arguments, problem=error)
 
     def set_state(self, target: object, state: object) -> None:
         """Let arrays, element types and inert objects take their state.
@@ -117,7 +151,7 @@ class CheckpointMeanings:
             self._fill(target, state)
         elif isinstance(target, ArrayType):
             self._give_order(target, state)
-        elif not isinstance(target, dict):  # attributes of an ordered dictionary are not needed
+        elif not isinstance(target, dict | TensorView):  # attributes are not needed
             raise self.file.error(
                 expected="a state for an object", got=f"one for {type(target).__name__}"
             )
@@ -137,19 +171,17 @@ class CheckpointMeanings:
             expected="a reference to a storage of PyTorch", got="another one", where="pickle"
         )
 
-    def _storage(self, reference: tuple[object, ...]) -> Storage:
+    def _storage(self, reference: tuple[object, ...]) -> Storage | Refused:
         _, kind, key, _, count, *view_of = reference
-        if (
-            not isinstance(kind, Name)
-            or kind.module not in _STORAGE_MODULES
-            or not (kind.name in _STORAGES or kind.name == _UNTYPED)
-        ):
-            raise self.file.error(
+        if not isinstance(kind, Name) or not (kind.name in _STORAGES or kind.name == _UNTYPED):
+            named = kind if isinstance(kind, Name) else Name("torch", "storage")
+            error = self.file.error(
                 expected="a storage of " + ", ".join(DTYPES),
-                got=quoted(kind),
+                got=str(named),
                 where="pickle",
-                next_step="convert it with PyTorch to one of these",
+                next_step="in PyTorch, give the tensors one of these types and save them again",
             )
+            return Refused(named, problem=error)
         if (
             not isinstance(key, str | int)
             or not isinstance(count, int)
@@ -182,16 +214,19 @@ class CheckpointMeanings:
 
 
 def is_listed(name: Name, allowed: Collection[str] = ()) -> bool:
-    """Whether a checkpoint may hold this name."""
+    """Whether checkpoints are expected to hold this name."""
     full = f"{name.module}.{name.name}"
     return (
         (name.module, name.name) in _CALLS
         or full in INERT_NAMES
         or (name.module in _STORAGE_MODULES and (name.name in _STORAGES or name.name == _UNTYPED))
-        or any(
-            name.module == package or name.module.startswith(package + ".")
-            for package in (*INERT_PACKAGES, *allowed)
-        )
+        or _is_below(name, (*INERT_PACKAGES, *allowed))
+    )
+
+
+def _is_below(name: Name, packages: Collection[str]) -> bool:
+    return any(
+        name.module == package or name.module.startswith(package + ".") for package in packages
     )
 
 
@@ -222,9 +257,8 @@ def _dictionary(_: CheckpointMeanings, arguments: _Arguments) -> dict[object, ob
     result: dict[object, object] = {}
     for pair in pairs if isinstance(pairs, list | tuple) else ():
         key, value = pair
-        if not isinstance(key, str) and not (isinstance(key, int) and key.bit_length() <= 60):
-            raise TypeError("a key that is neither text nor a number")
-        result[key] = value
+        is_plain = isinstance(key, str) or (isinstance(key, int) and key.bit_length() <= 60)
+        result[key if is_plain else Key(key)] = value
     return result
 
 
@@ -259,22 +293,22 @@ def _reconstructed(_: CheckpointMeanings, arguments: _Arguments) -> object:
     return Instance(cls)
 
 
-def _array(_: CheckpointMeanings, arguments: _Arguments) -> Array:
-    return Array()
+def _array(meanings: CheckpointMeanings, arguments: _Arguments) -> Array:
+    return Array(file=meanings.file)
 
 
-def _array_from_buffer(_: CheckpointMeanings, arguments: _Arguments) -> Array:
+def _array_from_buffer(meanings: CheckpointMeanings, arguments: _Arguments) -> Array:
     content, kind, shape, order = arguments
     if not isinstance(kind, ArrayType):
         raise TypeError("no element type")
-    return Array(_shape(shape), kind, order == "F", content)
+    return Array(_shape(shape), kind, order == "F", content, file=meanings.file)
 
 
-def _number(_: CheckpointMeanings, arguments: _Arguments) -> Array:
+def _number(meanings: CheckpointMeanings, arguments: _Arguments) -> Array:
     kind, content = arguments
     if not isinstance(kind, ArrayType):
         raise TypeError("no element type")
-    return Array((), kind, False, content)
+    return Array((), kind, False, content, file=meanings.file)
 
 
 def _array_type(_: CheckpointMeanings, arguments: _Arguments) -> ArrayType:
@@ -323,19 +357,70 @@ def _checked_view(
 
 
 def _parameter(_: CheckpointMeanings, arguments: _Arguments) -> object:
-    if not isinstance(arguments[0], TensorView):
+    """A parameter, or a tensor of a class of its own, whose attributes may hold tensors too."""
+    if not isinstance(arguments[0], TensorView | Array):
         raise TypeError("no tensor")
+    if holds_data(arguments[1:]):
+        raise TypeError("a tensor whose attributes hold others, as quantized ones have")
     return arguments[0]
 
 
 def _subclass(meanings: CheckpointMeanings, arguments: _Arguments) -> object:
     """`_rebuild_from_type_v2(function, type, arguments, state)`: a tensor with attributes."""
-    function, _, inner, *_ = arguments
+    function, _, inner, *state = arguments
     if not isinstance(function, Name) or not isinstance(inner, tuple):
         raise TypeError("no function and arguments")
-    if _CALLS.get((function.module, function.name)) not in (_tensor, _tensor_of_bytes):
-        raise TypeError("no tensor")
-    return meanings.reduce(function, inner)
+    found = meanings.reduce(function, inner)
+    if isinstance(found, TensorView | Array):
+        return _parameter(meanings, (found, *state))
+    if isinstance(found, Refused):
+        return found
+    raise TypeError(f"{function} gives no tensor")
+
+
+def holds_data(value: object) -> bool:
+    """Whether tensors, arrays or long bytes are somewhere in an object."""
+    waiting, seen, budget = [value], set(), 10_000
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, TensorView | Array | Storage | Blob | Refused):
+            return True
+        if not isinstance(item, dict | list | tuple | Instance) or id(item) in seen:
+            continue
+        seen.add(id(item))
+        budget -= 1
+        if not budget:
+            return True  # nobody knows
+        if isinstance(item, Instance):
+            waiting += [item.arguments, item.state, item.items, item.elements]
+        else:
+            waiting += item.values() if isinstance(item, dict) else item
+    return False
+
+
+def held_file(file: MappedFile, content: Blob | bytes) -> MappedFile:
+    """Bytes that a pickle holds, as a file of their own."""
+    if isinstance(content, bytes):
+        return file.holding(content, "a stream")
+    name = f"the stream at byte {content.start}"
+    if content.is_text:
+        text = str(file.view[content.start : content.stop], "utf-8")
+        return file.holding(text.encode("latin-1"), name)
+    return file.part(content.start, content.stop, name)
+
+
+def _stream(meanings: CheckpointMeanings, arguments: _Arguments) -> object:
+    """`torch.storage._load_from_bytes(content)`: a file of PyTorch, held as bytes."""
+    (content,) = arguments
+    key = (content.start, content.stop) if isinstance(content, Blob) else content
+    if not isinstance(content, Blob | bytes) or not meanings.stream:
+        raise TypeError("no bytes")
+    if meanings.depth >= MAX_STREAMS:
+        raise TypeError(f"more than {MAX_STREAMS} streams inside each other")
+    if key not in meanings.streams:
+        file = held_file(meanings.file, content)
+        meanings.streams[key] = meanings.stream(file, meanings.inside(file))
+    return meanings.streams[key]
 
 
 _Meaning = Callable[[CheckpointMeanings, _Arguments], object]
@@ -359,7 +444,9 @@ _CALLS: dict[tuple[str, str], _Meaning] = {
     ("torch._utils", "_rebuild_parameter_with_state"): _parameter,
     ("torch.nn.parameter", "Parameter"): _parameter,
     ("torch._tensor", "_rebuild_from_type_v2"): _subclass,
+    (LOAD_FROM_BYTES.module, LOAD_FROM_BYTES.name): _stream,
 }
+_OF_TENSORS = (_tensor, _tensor_of_bytes, _parameter, _variable)
 for _module in ("builtins", "__builtin__"):
     _CALLS |= {
         (_module, "dict"): _dictionary,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from restoration.errors import InputError
 from weights_convert.errors import quoted
 
 
@@ -30,6 +31,27 @@ class Instance:
     elements: list[object] = field(default_factory=list)
 
 
+@dataclass(eq=False, repr=False)
+class Refused(Instance):
+    """Stands for data that cannot be read. It matters only where it is in the place of a weight.
+
+    problem: why, as the error that is raised there.
+    """
+
+    problem: InputError | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Key:
+    """Stands for a key that is neither a text nor a plain number, compared by identity: hashing
+    what a file makes could take for ever."""
+
+    value: object
+
+    def __str__(self) -> str:
+        return f"a {type(self.value).__name__}"
+
+
 @dataclass(frozen=True, eq=False)
 class Blob:
     """Bytes of the file that a pickle holds. is_text: they are UTF-8 text."""
@@ -46,7 +68,7 @@ class Meanings(Protocol):
         """What a name stands for; usually itself."""
 
     def reduce(self, function: Name, arguments: tuple[object, ...]) -> object:
-        """What the call of a name would give."""
+        """What the call of a name would give; of an object, the name is its class's."""
 
     def set_state(self, target: object, state: object) -> None:
         """Let an object take a state."""

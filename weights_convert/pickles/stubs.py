@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weights_convert.errors import quoted
 from weights_convert.files.mapped import MappedFile
@@ -13,6 +13,7 @@ from weights_convert.files.tensors import (
     Extents,
     Held,
     Latin1,
+    Rounded,
     Source,
     Strided,
     Tensor,
@@ -75,12 +76,19 @@ class ArrayType:
 
 @dataclass(eq=False, repr=False)
 class Array:
-    """An array of NumPy; filled by its state. content is None until then."""
+    """An array of NumPy; filled by its state. content is None until then. file: where its bytes
+    are, if not in the file that is read.
+
+    stands_for: the type whose numbers it carries, where that is another: PyTorch's devices save
+    bfloat16 as float32, because NumPy has none.
+    """
 
     shape: tuple[int, ...] = ()
     type: ArrayType | None = None
     is_column_major: bool = False
     content: object = None
+    stands_for: DType | None = None
+    file: MappedFile | None = None
 
     def tensor(self, file: MappedFile) -> Tensor:
         """The array as a tensor.
@@ -88,6 +96,7 @@ class Array:
         Raises:
             InputError: elements of a type that no other format has, or bytes are missing.
         """
+        file = self.file or file
         code = self.type.order + self.type.code if self.type else "nothing"
         found = from_numpy_code(code)
         if found is None:
@@ -98,6 +107,8 @@ class Array:
                 next_step="save plain arrays only",
             )
         dtype, is_big_endian = found
+        if self.stands_for not in (None, dtype):
+            return self._rounded(file)
         source = self._source(file, math.prod(self.shape) * dtype.itemsize)
         if is_big_endian or (self.is_column_major and len(self.shape) > 1):
             strides = row_major(self.shape)
@@ -107,6 +118,19 @@ class Array:
             gathered = Strided(source, dtype, self.shape, 0, strides, is_big_endian)
             return Tensor(dtype, self.shape, gathered, moved)
         return Tensor(dtype, self.shape, source)
+
+    def _rounded(self, file: MappedFile) -> Tensor:
+        """The numbers in the type that they stand for."""
+        whole = replace(self, stands_for=None).tensor(file)
+        assert self.stands_for
+        if (whole.dtype.name, self.stands_for.name) != ("float32", "bfloat16"):
+            raise file.error(
+                expected=f"an array of {self.stands_for.name}",
+                got=whole.dtype.name,
+                where=f"an array of shape {self.shape}",
+                next_step="on the CPU, save a dictionary of tensors",
+            )
+        return Tensor(self.stands_for, whole.shape, Rounded(whole), "rounded to bfloat16")
 
     def _source(self, file: MappedFile, nbytes: int) -> Source:
         content = self.content.encode() if isinstance(self.content, str) else self.content

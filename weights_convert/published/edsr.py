@@ -41,6 +41,11 @@ _BASICSR = NameTable(
         ("tail", "conv_last"),
     ]
 )
+_TELLING = {
+    f"{layer}.{part}": shape
+    for layer, _ in _MEANS
+    for part, shape in (("weight", (3, 3, 1, 1)), ("bias", (3,)))
+}
 
 
 def read_spec(shapes: Shapes, config: Mapping[str, Any]) -> EDSRSpec:
@@ -49,9 +54,10 @@ def read_spec(shapes: Shapes, config: Mapping[str, Any]) -> EDSRSpec:
     is_basicsr = "merge.weight" in shapes
     enlarge = range(count_members(shapes, "enlarge"))
     mean, value_range = ("fixed", 255.0) if is_basicsr else ("none", 1.0)
-    if "subtract_mean.bias" in shapes and not _is_lmf(config):
+    if not _TELLING.keys().isdisjoint(shapes) and not _is_lmf(config):
         # A mean color is near 114 of 255, or near 0.45 of 1.
-        is_of_bytes = np.abs(config["subtract_mean.bias"]).max() > 1
+        biases = [config[name] for name in _TELLING if name.endswith(".bias") and name in config]
+        is_of_bytes = max((np.abs(bias).max() for bias in biases), default=0) > 1
         mean, value_range = "layers", 255.0 if is_of_bytes else 1.0
     if mean != "none":
         value_range = float(config.get("value_range", config.get("img_range", value_range)))
@@ -107,7 +113,7 @@ LAYOUTS = {
         table=_AUTHORS + _BASICSR,
         tables=lambda spec: _BASICSR if spec.mean == "fixed" else _AUTHORS,
         spec=read_spec,
-        telling=tuple(f"{layer}.{part}" for layer, _ in _MEANS for part in ("weight", "bias")),
+        telling=_TELLING,
         untold=("value_range", "residual_scale"),
         constants=constants,
         container=_container,

@@ -24,7 +24,8 @@ class Layout:
     classes: their classes that have this layout. table: names of weights; tables: the one of these
     by which a network of a spec was published, where there are several. spec: hyper-parameters from
     the shapes, under the suite's names and those of constants, and from what else is known of the
-    configuration; among it, by our names, the values of the few small entries of `telling`.
+    configuration; among it, by our names, the values of the few small entries that `telling` lists
+    with their shapes.
     untold: hyper-parameters that no shape tells, which are taken by a rule and can be set.
     modules: of their code, as pickles of whole models name them; with all modules below.
     inputs, outputs: their names of inputs and outputs, where they differ from ours. adapt_inputs:
@@ -40,7 +41,7 @@ class Layout:
     table: NameTable
     spec: Callable[[Shapes, Mapping[str, Any]], Spec]
     tables: Callable[[Any], NameTable] | None = None
-    telling: tuple[str, ...] = ()
+    telling: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     untold: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
