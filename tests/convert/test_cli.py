@@ -42,6 +42,8 @@ def test_convert(capsys: pytest.CaptureFixture[str], published: Path, tmp_path: 
         f"{target}: 76 tensors, safetensors from pickle, names ours, mimo_unet (score 1.000); "
         "read back, bit for bit the same",
         "left out: epoch (--keep-rest keeps it)",
+        "taken: skip_dropout 0.0, resize nearest, which no shape tells; --set NAME=VALUE changes "
+        "them",
     ]
     code, out, _ = _run(capsys, "convert", target, tmp_path / "x.pth", "--to=published", "--json")
     assert code == 0

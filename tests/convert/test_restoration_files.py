@@ -36,7 +36,11 @@ from weights_convert.published import layout_of_class
 Arrays = dict[str, np.ndarray]
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-FILES = sorted(GOLDEN.glob("*_official-*.safetensors"))
+FILES = [
+    path
+    for path in sorted(GOLDEN.glob("*_official-*.safetensors"))
+    if metadata_of(path)["kind"] in ("model", "pictures")
+]
 TABLES = {
     name: table
     for stem in ("swinir_official", "edsr_official")

@@ -25,6 +25,7 @@ from restoration.models.lmf import LMCiaoSRSpec
 from restoration.models.registry import MODELS
 from restoration.models.swinir import SwinIRSpec
 from tests.backends import Backend
+from tests.parity.goldens import metadata_of
 from weights_convert.published import layouts
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -34,7 +35,11 @@ NETWORKS = [
 RNG = np.random.default_rng(11)
 FLOAT32 = 2e-6  # relative to the largest value
 EXACT = 1e-11
-SWINIR = ["swinir", *sorted(path.stem for path in GOLDEN.glob("swinir_official-*.safetensors"))]
+SWINIR = [
+    path.stem
+    for path in sorted(GOLDEN.glob("swinir*.safetensors"))
+    if metadata_of(path)["kind"] == "pictures"
+]
 
 
 def _images(*shape: int) -> np.ndarray:

@@ -25,6 +25,7 @@ ROUNDED = 1e-7
 """What rounding k/255 and the mean to float32 may change; see `edsr_official-basicsr-x2`."""
 
 
+@pytest.mark.frameworks("torch")
 @pytest.mark.parametrize("name", ["x2", "x4-res_scale"])
 def test_both_forms_of_edsr_restore_the_same(backends: Callable[[str], Backend], name: str) -> None:
     """The authors' network of 0 to 255 on a picture in [0, 1] gives what BasicSR's computed."""
@@ -40,6 +41,7 @@ def test_both_forms_of_edsr_restore_the_same(backends: Callable[[str], Backend],
         assert np.abs(found - expected).max() <= ROUNDED * np.abs(expected).max()
 
 
+@pytest.mark.frameworks("torch")
 def test_a_gray_network_restores_each_channel(backends: Callable[[str], Backend]) -> None:
     model = find("swinir")
     spec = model.spec("tiny-denoise-gray")
@@ -55,6 +57,7 @@ def test_a_gray_network_restores_each_channel(backends: Callable[[str], Backend]
         )
 
 
+@pytest.mark.frameworks("torch")
 @pytest.mark.parametrize("name", ["tiny-classical", "tiny-jpeg-color"])
 def test_no_side_gives_nan(backends: Callable[[str], Backend], name: str) -> None:
     """The authors' program leaves pixels that no tile covers, 0/0, where a side is below 32."""
@@ -82,7 +85,7 @@ def test_no_side_gives_nan(backends: Callable[[str], Backend], name: str) -> Non
         (lambda: EDSRSpec(mean="layers"), "2, 3 or 4 with a mean, got 1"),
         (lambda: EDSRSpec(value_range=255), "1 without mean, got 255"),
         (
-            lambda: LMLIIFSpec(encoder=SwinIRSpec(head="residual"), blocks=4),
+            lambda: LMLIIFSpec(encoder=SwinIRSpec(head="residual")),
             "an encoder's spec, scale 1",
         ),
     ],

@@ -299,16 +299,21 @@ def read(
         AttributeError,
     ) as error:
         problem = str(error)
-    constants = _constants(layout, spec, tensors) if spec and is_published else {}
+    constants = _constants(layout, spec, tensors, known={}) if spec and is_published else {}
     return Reading(model, layout, names, is_published, spec, problem, constants)
 
 
-def _constants(layout: Layout, spec: Spec, tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    """The constants of a spec that a file has, each with what is wrong about it, or nothing."""
+def _constants(
+    layout: Layout, spec: Spec, tensors: Mapping[str, Tensor], known: Mapping[str, str]
+) -> dict[str, str]:
+    """The constants of a spec that a file has, each with what is wrong about it, or nothing.
+
+    Those that are known already are left out.
+    """
     return {
         name: "" if _equals(tensors[name], array) else "other values than the constant has"
         for name, array in layout.constants(spec).items()
-        if name in tensors
+        if name in tensors and name not in known
     }
 
 
@@ -371,9 +376,9 @@ def judge(
 ) -> Candidate:
     """How well a file fits a network of which the schema is known, or only the names."""
     layout = reading.layout
-    constants = reading.constants
-    if reading.spec is None and reading.is_published:
-        constants = _constants(layout, spec, tensors)
+    constants = dict(reading.constants)
+    if reading.is_published and spec != reading.spec:
+        constants |= _constants(layout, spec, tensors, known=constants)
     missing: list[str] = []
     misshapen: dict[str, str] = {}
     if schema is None:
@@ -384,7 +389,11 @@ def judge(
                 name: layout.our_shape(fitting[name], shape) for name, shape in shapes.items()
             }
     else:
-        fitting = {name: ours for name, ours in reading.names.items() if ours in schema}
+        fitting = {
+            name: ours
+            for name, ours in reading.names.items()
+            if ours in schema and name not in constants
+        }
         shapes = {name: schema[ours].shape for name, ours in fitting.items()}
         found = set(fitting.values())
         missing = [name for name in schema if name not in found]
