@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from parity.cases.case import Arrays, Case
 from restoration import images
 from restoration.data import sample_inputs
+from restoration.errors import InputError
 from restoration.images import tiling
 from restoration.models import registry
 from restoration.models.model import Model
@@ -76,5 +78,15 @@ def _spec_and_weights(
     """A named spec with weights to be drawn, or what a file of weights tells."""
     if weights_file is None:
         return model.spec(spec_name), {}
-    loaded = load_weights(weights_file, model=model.name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what they would say is an error here
+        loaded = load_weights(weights_file, model=model.name)
+    if loaded.nonfinite:
+        raise InputError(
+            f"weights {weights_file}",
+            expected="finite numbers",
+            got=loaded.nonfinite,
+            where="weights, before anything was run",
+            next_step="no port is to blame: take an earlier checkpoint",
+        )
     return loaded.spec, loaded.arrays
