@@ -3,6 +3,7 @@ a refusal gives leads on."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from parity.cases import sources
 from restoration.errors import InputError
 from tests.backends import Backend
 from tests.zoo import checkpoints
@@ -65,10 +67,8 @@ def test_what_is_refused_is_refused_by_every_command(zoo: list[Case], folder: Pa
             continue
         with pytest.raises(InputError):
             load_weights(folder / case.path, **dict(case.options))
-        try:  # what only needs an option is shown with the question
+        with contextlib.suppress(InputError):  # what only needs an option is shown as a question
             assert "--" in inspect(folder / case.path).anomalies[0] or not case.is_model
-        except InputError:
-            pass
 
 
 @pytest.mark.frameworks("torch")
@@ -232,3 +232,20 @@ def test_nan_is_said_where_it_comes_in(tmp_path: Path) -> None:
     assert (result.nonfinite[name].nan, result.nonfinite[name].first) == (1, 15)
     anomaly = "Encoder.1.layers.0.main.0.main.0.weight: 1 NaN, 0 infinite, first at 0, 1, 2, 0"
     assert anomaly in inspect(tmp_path / "nan.npz").anomalies
+
+
+def test_parity_refuses_nan_before_anything_is_judged(tmp_path: Path) -> None:
+    weights = state()
+    weights["FAM1.merge.main.0.bias"][2] = np.nan
+    np.savez(tmp_path / "nan.npz", **weights)
+    said = r"got 1 NaN in attention3.merge.bias \(first at 2\) \(weights, before anything was run"
+    with pytest.raises(InputError, match=said):
+        sources.photograph_case(
+            "mimo_unet",
+            spec_name="tiny",
+            photographs=("astronaut",),
+            size_px=(32, 32),
+            gradient_size_px=(32, 32),
+            seed=0,
+            weights_file=tmp_path / "nan.npz",
+        )
