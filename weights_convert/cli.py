@@ -191,7 +191,8 @@ def _show_scan(result: Scan) -> None:
     if not result.pickles and not result.problem:
         print(f"{result.path}: {FORMATS[result.format].title}, holds no pickle")
     for finding in result.findings:
-        mark = "data  " if finding.is_listed else "REFUSE"
+        mark = "data  " if finding.is_listed else "object"
+        mark = "REFUSE" if finding.is_harmful else mark
         print(f"{mark}  {finding.pickle}: {finding.what} (x{finding.times})")
     if result.problem:
         print(f"ended early: {result.problem}")

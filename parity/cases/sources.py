@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -96,5 +97,7 @@ def _spec_and_weights(
         )
     if weights_file is None:
         return model.spec(spec_name), {}
-    loaded = load_weights(weights_file, model=model.name, settings=settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numbers that are not finite are an error of a case
+        loaded = load_weights(weights_file, model=model.name, settings=settings)
     return loaded.spec, loaded.arrays

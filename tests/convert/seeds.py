@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import pickle
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections import OrderedDict
@@ -51,7 +53,16 @@ def make_seeds(folder: Path) -> dict[str, bytes]:
         "x.ckpt": message,
         "crc.ckpt": message + crc,
         "x.safetensors": (folder / "x.safetensors").read_bytes(),
+        "x.npy": _npy_of_objects(),
+        "object.npz": _object_npz(),
+        "dumped.pkl": _dumped(),
+        "download.zip": _zipped({"README.txt": b"weights", "release/x.pth": _torch_zip()}),
+        "download.tar": _tarred({"README.txt": b"weights", "release/x.npz": plain.getvalue()}),
+        "x.index.json": json.dumps(
+            {"metadata": {}, "weight_map": dict.fromkeys(ARRAYS, "part.safetensors")}
+        ).encode(),
     }
+    (folder / "part.safetensors").write_bytes(result["x.safetensors"])
     for name, content in result.items():
         (folder / name).write_bytes(content)
         # Each is right, and the same, before anything is done to it.
@@ -91,6 +102,56 @@ def _torch_zip() -> bytes:
             archive.writestr(f"archive/data/{number}", array.tobytes())
         archive.writestr("archive/version", "3\n")
     return result.getvalue()
+
+
+def _npy_of_objects() -> bytes:
+    result = io.BytesIO()
+    np.save(result, np.array(ARRAYS, dtype=object))
+    return result.getvalue()
+
+
+def _object_npz() -> bytes:
+    result = io.BytesIO()
+    np.savez(result, state=np.array(ARRAYS, dtype=object))
+    return result.getvalue()
+
+
+def _zipped(members: dict[str, bytes]) -> bytes:
+    result = io.BytesIO()
+    with zipfile.ZipFile(result, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return result.getvalue()
+
+
+def _tarred(members: dict[str, bytes]) -> bytes:
+    result = io.BytesIO()
+    with tarfile.open(fileobj=result, mode="w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return result.getvalue()
+
+
+def _dumped() -> bytes:
+    """What `pickle.dump` makes of tensors: each storage is a file of PyTorch before 1.6."""
+    content = b"\x80\x03}("
+    for name, array in ARRAYS.items():
+        kind = _KINDS[array.dtype.name]
+        storage = b"\x80\x02(" + _text("storage") + f"ctorch\n{kind}Storage\n".encode()
+        storage += _text("7") + _text("cpu") + _number(array.size) + b"NtQ."
+        system = {"protocol_version": 1001, "little_endian": True, "type_sizes": {}}
+        parts = [pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, system)]
+        bytes_of = struct.pack("<q", array.size) + array.tobytes()
+        inner = b"".join([*parts, storage, pickle.dumps(["7"], 2), bytes_of])
+        shape = b"".join(map(_number, array.shape))
+        strides = b"".join(_number(step // array.itemsize) for step in array.strides)
+        content += _text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n("
+        content += b"ctorch.storage\n_load_from_bytes\nB" + struct.pack("<I", len(inner)) + inner
+        content += b"\x85R" + _number(0) + b"(" + shape + b"t(" + strides + b"t\x89"
+        content += b"ccollections\nOrderedDict\n)RtR"
+    return content + b"u."
 
 
 def _torch_legacy() -> bytes:

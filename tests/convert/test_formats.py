@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.backends import Backend
-from tests.convert.work import Payload
+from tests.convert.work import Payload, Raw
 from weights_convert import convert, diff, inspect, verify
 from weights_convert.checkpoints.checkpoint import open_checkpoint
 from weights_convert.formats import WRITABLE, mindspore_ckpt
@@ -155,7 +155,18 @@ def test_safetensors_reads_what_is_written(backends: Backends, tmp_path: Path) -
 def test_jittor_reads_what_is_written(backends: Backends, tmp_path: Path) -> None:
     target, expected = written(backends, tmp_path, "jittor")
     target = target.rename(tmp_path / "target.pkl")
-    assert backends("jittor").call("convert.work.jittor_load", str(target)) == expected
+    # Jittor has no arrays of bfloat16: they are the same numbers as float32.
+    widened = {name: _widened(raw) for name, raw in expected.items()}
+    assert backends("jittor").call("convert.work.jittor_load", str(target)) == widened
+
+
+def _widened(raw: Raw) -> Raw:
+    """Bfloat16 as float32."""
+    dtype, shape, content = raw
+    if dtype != "bfloat16":
+        return raw
+    bits = np.frombuffer(content, "<u2").astype("<u4") << 16
+    return "float32", shape, bits.tobytes()
 
 
 def test_mindspore_reads_what_is_written(backends: Backends, tmp_path: Path) -> None:
@@ -201,7 +212,9 @@ def test_every_format_gives_the_same_content(backends: Backends, tmp_path: Path)
     call_torch_save(backends, source, "tensors", legacy=False)
     verification = verify(source)
     assert {trip.format for trip in verification.round_trips} == WRITABLE.keys()
-    assert {trip.content for trip in verification.round_trips} == {verification.content}
+    contents = {trip.format: trip.content for trip in verification.round_trips}
+    in_jittor = contents.pop("jittor")  # bfloat16 as float32
+    assert set(contents.values()) == {verification.content}
     assert verification.ok
     assert verification.is_complete
     for first in WRITABLE:
@@ -209,8 +222,13 @@ def test_every_format_gives_the_same_content(backends: Backends, tmp_path: Path)
         for second in WRITABLE:
             target = tmp_path / f"{first}-{second}"
             convert(tmp_path / first, target, to="kept", target_format=second)
-            assert inspect(target).content == verification.content
-            assert diff(source, target).is_equal
+            is_widened = "jittor" in (first, second)
+            assert inspect(target).content == (in_jittor if is_widened else verification.content)
+            found = diff(source, target)
+            assert (found.is_equal, found.most) == (not is_widened, 0)
+            assert [one.problem for one in found.differing] == (
+                ["bfloat16 and float32"] * is_widened
+            )
 
 
 def test_optimizer_state_is_kept_on_request(backends: Backends, tmp_path: Path) -> None:

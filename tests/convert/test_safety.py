@@ -243,9 +243,70 @@ def test_objects_of_own_classes_are_data_on_request(tmp_path: Path) -> None:
     content = b"\x80\x02cmy_project.options\nOptions\n)\x81}X\1\0\0\0aK\1sb."
     path.write_bytes(b"\x80\x02}(X\6\0\0\0weight" + pickle.dumps(SMALL["weight"], 2)[2:-1]
                      + b"X\1\0\0\0o" + content[2:-1] + b"u.")  # fmt: skip
-    with pytest.raises(InputError, match=r"--allow my_project\.options reads its objects as data"):
+    for allowed in ([], ["my_project"]):
+        found = open_checkpoint(path, allowed=allowed)
+        assert list(found.tensors) == ["weight"]
+        assert list(found.extra) == ["o"]
+
+
+def test_objects_are_never_in_the_place_of_a_weight(tmp_path: Path) -> None:
+    """Neither without an option nor with one: they would be lost."""
+    path = tmp_path / "x.pkl"
+    weight = pickle.dumps(SMALL["weight"], 2)[2:-1]
+    own = b"\x80\x02cmy_project.layers\nPacked\n)\x81}X\1\0\0\0a" + weight + b"sb."
+    for name in (b"X\6\0\0\0a.bias", b"X\1\0\0\0o"):
+        path.write_bytes(b"\x80\x02}(X\x08\0\0\0a.weight" + weight + name + own[2:-1] + b"u.")
+        for allowed in ([], ["my_project"]):
+            with pytest.raises(InputError, match=r"is an object of my_project\.layers\.Packed"):
+                open_checkpoint(path, allowed=allowed)
+
+
+def test_harmful_names_are_refused_beside_weights_too_and_all_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "x.pkl"
+    path.write_bytes(pickle.dumps({
+        "state_dict": SMALL,
+        "a": Call(os.system, "true"),
+        "b": Call(eval, "1"),
+        "c": Path("x"),
+    }))  # fmt: skip
+    with (
+        pytest.raises(InputError, match=r"got posix\.system, builtins\.eval") as caught,
+        _nothing_runs(),
+    ):
         open_checkpoint(path)
-    assert list(open_checkpoint(path, allowed=["my_project"]).tensors) == ["weight"]
+    for never in ("--allow", "pathlib", "typing"):
+        assert never not in str(caught.value)
+
+
+def test_streams_inside_of_a_pickle_have_the_same_limits(tmp_path: Path) -> None:
+    """`_load_from_bytes` is read by the reader of the format; what it would run is refused."""
+    load = (b"ctorch.storage\n_load_from_bytes\n", b"\x85R")
+    path = tmp_path / "x.pkl"
+    inner = _torch_legacy(b"\x80\x02cposix\nsystem\n(X\4\0\0\0truetR.")
+    held = b"B" + struct.pack("<I", len(inner)) + inner
+    weight = pickle.dumps(SMALL["weight"], 2)[2:-1]
+    start = b"\x80\x03}(X\6\0\0\0weight" + weight
+    path.write_bytes(start + b"X\1\0\0\0o" + held.join(load) + b"u.")
+    with pytest.raises(InputError, match=r"got posix\.system"), _nothing_runs():
+        open_checkpoint(path)
+    assert not scan(path).is_harmless
+    assert "call posix.system('true')" in [one.what for one in scan(path).findings]
+    # A million times the same stream, and streams inside each other.
+    again = held.join(load) + b"0" + b"cbuiltins\nlist\n0"
+    many = b"q\0".join((held, b"")) + b"0" + (load[0] + b"h\0" + load[1] + b"0") * 100_000
+    path.write_bytes(start + b"X\1\0\0\0oN" + many + again + b"u.")
+    started = time.process_time()
+    with pytest.raises(InputError):
+        open_checkpoint(path)
+    assert time.process_time() - started < WITHIN_S
+    for _ in range(6):
+        content = b"\x80\x03" + held.join(load) + b"."
+        inner = _torch_legacy(content)
+        held = b"B" + struct.pack("<I", len(inner)) + inner
+    path.write_bytes(start + b"X\3\0\0\0a.b" + held.join(load) + b"u.")
+    with pytest.raises(InputError):
+        open_checkpoint(path)
+    assert not scan(path).is_harmless
 
 
 # Broken and deceiving containers.
@@ -518,7 +579,9 @@ def test_nan_is_reported_and_kept(tmp_path: Path) -> None:
     assert {name: (one.nan, one.infinite) for name, one in result.nonfinite.items()} == {
         "weight": (1, 2)
     }
-    assert "weight: 1 NaN, 2 infinite" in inspect(tmp_path / "y.safetensors").anomalies
+    assert (
+        "weight: 1 NaN, 2 infinite, first at 0, 0" in inspect(tmp_path / "y.safetensors").anomalies
+    )
 
 
 def test_paths_that_are_no_files(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from weights_convert.errors import quoted
 from weights_convert.files.mapped import MappedFile
 from weights_convert.formats import identify, in_archive, streams
 from weights_convert.formats.contents import PickleRun
+from weights_convert.pickles.harmful import is_harmful
 from weights_convert.pickles.machine import Budget, Pickle
 from weights_convert.pickles.meanings import LOAD_FROM_BYTES, MAX_STREAMS, held_file, is_listed
 from weights_convert.pickles.objects import Blob, Instance, Name
@@ -27,13 +28,15 @@ class Finding:
     """Something that a pickle does.
 
     what: a name it refers to, or a call of one, in words. times: how often. is_listed: whether it
-    is on the list of what a checkpoint may do, which is read as data.
+    is on the list of what checkpoints do, which is read as data. is_harmful: whether a file is
+    refused for it; other objects may stand beside the weights.
     """
 
     pickle: str
     what: str
     times: int
     is_listed: bool
+    is_harmful: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def scan(path: Path, *, allowed: Collection[str] = ()) -> Scan:
         except InputError as broken:
             problem = str(broken)
         findings += [
-            Finding(run.name, what, times, listed)
+            Finding(run.name, what, times, listed, what in recorder.harmful)
             for (what, listed), times in recorder.done.items()
         ]
     findings.sort(key=lambda finding: finding.is_listed)
@@ -106,10 +109,11 @@ class _Recorder:
     depth: int = 0
     budget: Budget = field(default_factory=Budget)
     streams: set[object] = field(default_factory=set)
+    harmful: set[str] = field(default_factory=set)
     done: Counter[tuple[str, bool]] = field(default_factory=Counter)
 
     def find_class(self, name: Name) -> Name:
-        self._record(f"name {name}", is_listed(name, self.allowed))
+        self._record(f"name {name}", is_listed(name, self.allowed), name)
         return name
 
     def reduce(self, function: Name, arguments: tuple[object, ...]) -> object:
@@ -120,13 +124,13 @@ class _Recorder:
             return Instance(function, arguments)
         shown = [_shown(argument) for argument in arguments[:_SHOWN_ARGUMENTS]]
         shown += ["..."] if len(arguments) > _SHOWN_ARGUMENTS else []
-        self._record(f"call {function}({', '.join(shown)})", False)
+        self._record(f"call {function}({', '.join(shown)})", False, function)
         # What it gives may be called in turn, so it stays a name.
         return Name(function.module, f"{function.name[:100]}(...)")
 
     def set_state(self, target: object, state: object) -> None:
         if isinstance(target, Name):
-            self._record(f"state for {target}", False)
+            self._record(f"state for {target}", False, target)
 
     def persistent_load(self, reference: object) -> object:
         return Instance(Name("torch", "storage"))
@@ -139,7 +143,9 @@ class _Recorder:
             return
         self.streams.add(key)
         file = held_file(self.file, content)
-        inner = _Recorder(self.allowed, file, self.depth + 1, self.budget, done=self.done)
+        inner = _Recorder(
+            self.allowed, file, self.depth + 1, self.budget, harmful=self.harmful, done=self.done
+        )
         try:
             if self.depth >= MAX_STREAMS:
                 raise file.error(expected="fewer streams inside each other", got="more")
@@ -148,7 +154,9 @@ class _Recorder:
         except InputError as problem:
             self._record(f"bytes that cannot be followed: {quoted(str(problem))}", False)
 
-    def _record(self, what: str, listed: bool) -> None:
+    def _record(self, what: str, listed: bool, name: Name | None = None) -> None:
+        if name is not None and not listed and is_harmful(name):
+            self.harmful.add(what)
         if len(self.done) < _MOST_FINDINGS or (what, listed) in self.done:
             self.done[what, listed] += 1
 

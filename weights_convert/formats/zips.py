@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, NoReturn
+from weakref import WeakKeyDictionary
 
 from weights_convert import limits
 from weights_convert.errors import quoted
@@ -39,13 +40,23 @@ class Record:
     is_deflated: bool
 
 
+_READ: WeakKeyDictionary[MappedFile, dict[str, Record]] = WeakKeyDictionary()
+
+
 def read_records(file: MappedFile) -> dict[str, Record]:
-    """The records of an archive by name, in the order in which they lie in the file.
+    """The records of an archive by name, in the order in which they lie in the file. What was read
+    of a file is kept as long as the file is.
 
     Raises:
         InputError: the archive is damaged, encrypted, or made to deceive: records that overlap, lie
             outside, share a name, point out of the archive, or unpack to more than is plausible.
     """
+    if file not in _READ:
+        _READ[file] = _read(file)
+    return _READ[file]
+
+
+def _read(file: MappedFile) -> dict[str, Record]:
     count, start, stop = _table(file)
     found = []
     position = start

@@ -18,7 +18,7 @@ _MODULES = frozenset({
     "webbrowser", "xmlrpc", "zipimport",
 })  # fmt: skip
 _SUBMODULES = (
-    "numpy.f2py", "numpy.testing", "torch.hub", "torch.serialization", "torch.utils.cpp_extension",
+    "numpy.f2py", "numpy.testing", "torch.hub", "torch.utils.cpp_extension",
     "torch.utils.model_zoo",
 )  # fmt: skip
 _BUILTINS = frozenset({
@@ -26,6 +26,7 @@ _BUILTINS = frozenset({
     "exit", "file", "globals", "help", "input", "locals", "open", "quit", "raw_input", "reload",
     "setattr",
 })  # fmt: skip
+_NAMES = frozenset({("torch.serialization", "load"), ("torch", "load"), ("numpy", "load")})
 _DATA = frozenset({("io", "BytesIO"), ("_io", "BytesIO"), ("io", "StringIO"), ("_io", "StringIO")})
 
 
@@ -36,5 +37,7 @@ def is_harmful(name: Name) -> bool:
         return first in _BUILTINS
     if (name.module, name.name) in _DATA:
         return False
+    if (name.module, name.name) in _NAMES:
+        return True
     in_sub = any(name.module == one or name.module.startswith(one + ".") for one in _SUBMODULES)
     return in_sub or name.module.split(".")[0] in _MODULES
