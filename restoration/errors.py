@@ -78,10 +78,11 @@ def unknown_name(subject: str, name: object, known: Iterable[str], *, where: str
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """The sentence that helps after an unknown name: the nearest known one, and all of them."""
-    names = {_plain(one): one for one in sorted(known)}
-    near = difflib.get_close_matches(_plain(name), names, n=1, cutoff=0.5)
-    listing = "known: " + ", ".join(names.values())
-    return f"did you mean {names[near[0]]!r}? {listing}" if near else listing
+    names = sorted(known)
+    plain = [_plain(one) for one in names]
+    near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.5)
+    listing = "known: " + ", ".join(names)
+    return f"did you mean {names[plain.index(near[0])]!r}? {listing}" if near else listing
 
 
 def _plain(name: str) -> str:

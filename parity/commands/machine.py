@@ -40,7 +40,7 @@ def python() -> Finding:
 
 
 def memory(parallel: int) -> Finding:
-    """Whether so many ports at a time find room."""
+    """Whether a number of ports at a time find room."""
     total_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     available_mb = memories.available_mb()
     text = (

@@ -17,7 +17,7 @@ _RUNS = 2
 
 
 def perturbed_past_ties(problem: Problem) -> Iterator[Problem]:
-    """The problem with numbers moved by so many units that decisions near a tie change."""
+    """The problem with numbers perturbed by as many units as change decisions near a tie."""
     return (problem.perturbed(int(BOUND), (number,)) for number in range(_RUNS))
 
 

@@ -31,7 +31,7 @@ def luma(image: np.ndarray, weights: Sequence[float] = BT601_LUMA) -> np.ndarray
 
 
 def cut(image: np.ndarray, border_px: int) -> np.ndarray:
-    """The image without so many pixels on every side, (..., h, w) -> (..., h - 2 b, w - 2 b).
+    """The image without a number of pixels on every side, (..., h, w) -> (..., h - 2 b, w - 2 b).
 
     Raises:
         InputError: nothing would be left.

@@ -88,7 +88,7 @@ def test_tables_are_the_authors(backend: Backend, golden: str) -> None:
     found = backend.call("tables", spec, weights, content["inputs/lr_images"], options)
     expected = content["outputs/table_after_image"]
     np.testing.assert_allclose([[table[key] for key in keys] for table in found], expected)
-    # The mended rule never lets through what the authors' keeps back.
+    # The corrected rule never lets through what the authors' keeps back.
     options["keeps_unfit"] = False
     safe = backend.call("tables", spec, weights, content["inputs/lr_images"], options)
     assert (np.array([[table[key] for key in keys] for table in safe]) <= expected).all()

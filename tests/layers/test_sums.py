@@ -59,7 +59,7 @@ def test_expand(backend: Backend) -> None:
 
 
 def test_bias_of_linear(backend: Backend) -> None:
-    """By so many rows that they go into blocks, and by a number that is prime."""
+    """By as many rows as go into blocks, and by a number that is prime."""
     weights = {"weight": draw(2, 3), "bias": draw(2)}
     for rows, bound in ((SIDE**2, BOUND), (251, 5 * BOUND)):
         x, probe = draw(rows, 3), np.full((rows, 2), 0.1, np.float32)

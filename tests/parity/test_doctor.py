@@ -381,7 +381,7 @@ def test_missing_onednn_and_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_remedy_of_a_framework_is_of_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Installing it again mends no compiler, nor an interpreter that is not there."""
+    """Installing it again fixes no compiler, nor an interpreter that is not there."""
     missing = _Framework({}, problem="jittor is not installed: python -m pip install jittor")
     assert "pip install jittor==" in _framework("jittor", monkeypatch, missing).fix
     old = _Framework({}, problem="Jittor cannot be built: g++ 4.8.5 is too old")

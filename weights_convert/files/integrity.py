@@ -126,7 +126,7 @@ def _multiply(a: int, b: int) -> int:
 
 
 def _power(nbytes: int) -> int:
-    """The remainder by which a CRC is multiplied when so many bytes follow."""
+    """The remainder by which a CRC is multiplied when a number of bytes follow."""
     result, square = _HIGHEST, _HIGHEST >> 1  # 1 and x
     bits = 8 * nbytes
     while bits:
