@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jittor as jt
 from jittor import Var, nn
 
-from jittor_impl.layers.sums import mean, spread
+from jittor_impl.layers.sums import mean, total
 from jittor_impl.layers.tensors import constant_parameter
 
 
@@ -21,9 +23,7 @@ class LayerNorm(nn.Module):
         self.bias = jt.zeros(channels)
 
     def execute(self, x: Var) -> Var:
-        x = x - spread(mean(x, [-1]), x.shape)
-        x = x / spread(jt.sqrt(mean(x * x, [-1]) + self.eps), x.shape)
-        return x * spread(self.weight, x.shape) + spread(self.bias, x.shape)
+        return _LayerNorm.apply(x, self.weight, self.bias, x.ndim - 1, self.eps)
 
 
 class LayerNorm2d(nn.Module):
@@ -38,7 +38,28 @@ class LayerNorm2d(nn.Module):
         self.bias = constant_parameter((channels,), 0.0)
 
     def execute(self, x: Var) -> Var:
-        x = x - spread(mean(x, [1]), x.shape)
-        x = x / spread(jt.sqrt(mean(x * x, [1]) + self.eps), x.shape)
         weight, bias = self.weight.reshape(1, -1, 1, 1), self.bias.reshape(1, -1, 1, 1)
-        return x * spread(weight, x.shape) + spread(bias, x.shape)
+        return _LayerNorm.apply(x, weight, bias, 1, self.eps)
+
+
+class _LayerNorm(jt.Function):
+    """Over one dimension, with a factor and an offset for each of its places.
+
+    Its own gradient takes less time and memory than the one that Jittor derives.
+    """
+
+    def execute(self, x: Var, weight: Var, bias: Var, dim: int, eps: float) -> Var:
+        self._dim, self._weight = dim, weight
+        x = x - mean(x, [dim])
+        self._scale = 1 / jt.sqrt(mean(x * x, [dim]) + eps)
+        self._normal = x * self._scale
+        return self._normal * weight + bias
+
+    def grad(self, gradient: Var) -> tuple[Any, ...]:
+        shape, normal, dims = self._weight.shape, self._normal, [self._dim]
+        others = [dim for dim in range(gradient.ndim) if dim != self._dim]
+        by_weight = total(gradient * normal, others).reshape(shape)
+        by_bias = total(gradient, others).reshape(shape)
+        gradient = gradient * self._weight
+        shared = mean(gradient, dims) + normal * mean(gradient * normal, dims)
+        return (gradient - shared) * self._scale, by_weight, by_bias, None, None
