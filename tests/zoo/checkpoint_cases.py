@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tests.zoo import checkpoint_torch
 from tests.zoo.checkpoint_base import SMALL, Case, averaged, bfloat16, state
 
 NET = state()
@@ -25,6 +26,7 @@ def cases() -> Iterator[Case]:
     yield from _plain()
     yield from _named()
     yield from _kept_beside()
+    yield from _everything()
     yield from _devices()
     yield from _refused()
     yield from _several()
@@ -102,6 +104,14 @@ def _kept_beside() -> Iterator[Case]:
     yield _case("own_dictionary.pth", "dictionary of one's own class", "epoch")
 
 
+def _everything() -> Iterator[Case]:
+    """Next to the weights, in the same dictionary or not, whatever Python can pickle."""
+    keys = [f"beside_{number}" for number in range(checkpoint_torch.BESIDE)]
+    for name in ("everything.pth", "everything_before_1.6.pth", "everything_0.pkl",
+                 "everything_2.pkl", "everything_5.pkl"):  # fmt: skip
+        yield _case(name, "objects of all kinds beside", *keys)
+
+
 def _devices() -> Iterator[Case]:
     yield _case("npu.pth", "Ascend NPU")
     yield _case("npu_some.pth", "some on an NPU, views", right=SMALL, is_model=False)
@@ -113,7 +123,7 @@ def _devices() -> Iterator[Case]:
 def _refused() -> Iterator[Case]:
     for name, what, error in (
         ("complex.pth", "complex numbers", "got torch.ComplexFloatStorage"),
-        ("float8.pth", "float8", "no element type"),
+        ("float8.pth", "float8", "got torch.float8_e4m3fn"),
         ("sparse.pth", "sparse tensor", "torch._utils._rebuild_sparse_tensor"),
         ("meta.pth", "tensor without values", "_rebuild_meta_tensor_no_storage"),
         ("quantized.pth", "quantized tensor", "_rebuild_qtensor"),

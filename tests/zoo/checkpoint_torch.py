@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import collections
+import datetime
+import decimal
+import enum
+import functools
 import json
 import pickle
+import random
+import re
 import sys
 import types
 import typing
@@ -12,6 +18,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tests.zoo.checkpoint_base import GRID, averaged, cut, state
 
@@ -38,6 +46,7 @@ def write(folder: str) -> None:
     _devices(save, net)
     _other(save, place, net)
     _pickled(place, net)
+    _everything(place, net)
     _several_files(place, net)
 
 
@@ -175,6 +184,57 @@ def _objects(save: Callable[..., None], net: dict[str, Any]) -> None:
     own_module = sys.modules["my_project.models"].Net()
     own_module.__dict__.update(module.__dict__)
     save("own_module.pth", own_module)
+
+
+BESIDE = 40
+"""How many kinds of things `_everything` puts beside the weights."""
+
+
+def _everything(place: Path, net: dict[str, Any]) -> None:
+    import torch
+
+    class Kind(enum.Enum):
+        PLAIN = 1
+
+    class Own:
+        def method(self) -> None:
+            pass
+
+    class Arguments:
+        def __getnewargs_ex__(self) -> Any:
+            return (1,), {"b": 2}
+
+    class Items(list):
+        pass
+
+    for made in (Kind, Own, Arguments, Items):
+        made.__qualname__ = made.__name__
+        _at("own.things", made)
+    endless: list[Any] = []
+    endless.append(endless)
+    deep: list[Any] = []
+    for _ in range(300):
+        deep = [deep]
+    complex_ones = torch.ones(2, dtype=torch.complex64)
+    things: list[Any] = [
+        Kind.PLAIN, Own().method, Arguments(), Items([1]), Own, Own(), np.mean, ..., 1j,
+        {(1, 2): 3, ((1,), 2): 4, 2**70: 1, 1.5: 2}, frozenset([(1, 2)]), {1, 2}, endless, deep,
+        functools.partial(print, 1), datetime.datetime(2020, 1, 1), decimal.Decimal("1.5"),
+        re.compile("a"), collections.deque([1]), collections.Counter("aab"), typing.Any,
+        dict[str, int], random.Random(0).getstate(), np.random.default_rng(0),
+        np.random.RandomState(0).get_state(), np.dtype("f4"), np.array([{}, []], dtype=object),
+        np.array(["a", "b"]), np.datetime64("2020-01-01"), np.zeros(2, [("a", "<f4")]),
+        np.longdouble(1), np.ones(2, np.complex128), complex_ones, torch.eye(3).to_sparse(),
+        torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8), "x" * 10000, b"x" * 10000,
+        torch.device("cuda:0"), Path("x"), types.SimpleNamespace(a=1),
+    ]  # fmt: skip
+    assert len(things) == BESIDE
+    content = {"state_dict": net} | {f"beside_{n}": one for n, one in enumerate(things)}
+    torch.save(content, place / "everything.pth")
+    old = place / "everything_before_1.6.pth"
+    torch.save(content, old, _use_new_zipfile_serialization=False)
+    for protocol in (0, 2, 5):
+        (place / f"everything_{protocol}.pkl").write_bytes(pickle.dumps(content, protocol))
 
 
 def _module(net: dict[str, Any]) -> Any:

@@ -55,7 +55,7 @@ def find(file: MappedFile, tree: object) -> KeyPath:
     raise file.error(
         expected="one set of weights",
         got=f"{len(key_paths)}: " + ", ".join(_shown(path) for path in key_paths[:_LISTED]),
-        next_step="choose one: " + " or ".join(f"--key {_option(path)}" for path in key_paths[:3]),
+        next_step="choose one with " + " or ".join(map(_option, key_paths[:3])),
     )
 
 
@@ -113,7 +113,7 @@ def _shown(key_path: KeyPath) -> str:
 
 def _option(key_path: KeyPath) -> str:
     text = quoted(dotted(key_path))
-    return text if text and text.isascii() and " " not in text else f"'{text}'"
+    return f"--key {text}" if text and text.isascii() and " " not in text else f"--key '{text}'"
 
 
 def _without_numbers(tree: object, key_paths: list[KeyPath]) -> list[KeyPath]:

@@ -63,7 +63,8 @@ class Resolver:
         try:
             return value.tensor(self._file)
         except InputError as problem:
-            return self._refused(problem)
+            is_number = isinstance(value, Array) and not value.shape
+            return "a number of another kind" if is_number else self._refused(problem)
 
     def _refused(self, problem: InputError) -> Refused:
         return Refused(Name("numpy", "ndarray"), problem=problem)

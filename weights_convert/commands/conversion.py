@@ -167,7 +167,7 @@ def convert(
         left_out=tuple(name for name in checkpoint.extra if name not in kept),
         nonfinite=written.nonfinite,
         shapes={name: tensors[name].shape for name in written.nonfinite if name in tensors},
-        notes=(*notes, *widened, *_notes_of_kept(kept)),
+        notes=(*_notes_of_kept(kept), *notes, *widened),
         manifest_file=written.manifest_file,
     )
     return _with_model(result, candidate) if candidate else result

@@ -120,6 +120,8 @@ def _value(file: MappedFile, record: Record, meanings: CheckpointMeanings) -> ob
         return _object(file, record, header_size, meanings)
     if is_text(code):
         return "a text"
+    if found is None and not shape:
+        return "a number of another kind"
     if found is None:
         problem = file.error(
             expected="an array of numbers",

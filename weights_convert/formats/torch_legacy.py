@@ -21,9 +21,9 @@ _PICKLES = ("magic number", "protocol", "system", "object", "keys of storages")
 
 @dataclass
 class _Found:
-    """A storage: how many elements of which type, and where once that is known."""
+    """A storage: how many elements of how many bytes, and where once that is known."""
 
-    dtype: DType | None
+    itemsize: int
     count: int
     place: Extents | None = None
 
@@ -48,8 +48,8 @@ def read_with(file: MappedFile, meanings: CheckpointMeanings) -> object:
     """The object that `torch.save` wrote, before the names in it are judged."""
     storages: dict[str, _Found] = {}
 
-    def storage(key: str, dtype: DType | None, count: int) -> Storage:
-        found = storages.setdefault(key, _Found(dtype, count))
+    def storage(key: str, dtype: DType | None, count: int, itemsize: int) -> Storage:
+        found = storages.setdefault(key, _Found(itemsize, count))
         return Storage(dtype, found.count, lambda: _place(file, found))
 
     meanings.storage = storage
@@ -93,7 +93,7 @@ def _place(file: MappedFile, found: _Found) -> Extents:
 def _locate(file: MappedFile, found: _Found, position: int) -> int:
     """Find the bytes of a storage, which begin with its number of elements; where they end."""
     start = position + 8
-    stop = start + found.count * (found.dtype.itemsize if found.dtype else 1)
+    stop = start + found.count * found.itemsize
     count = int.from_bytes(file.view[position:start], "little")
     if stop > file.size or count != found.count:
         raise file.error(

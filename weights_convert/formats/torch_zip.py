@@ -52,9 +52,9 @@ def read_with(file: MappedFile, meanings: CheckpointMeanings) -> object:
             next_step="save the file again on a little-endian machine",
         )
 
-    def storage(key: str, dtype: DType | None, count: int) -> Storage:
+    def storage(key: str, dtype: DType | None, count: int, itemsize: int) -> Storage:
         record = _stored(file, records, f"{prefix}data/{key}")
-        nbytes = count * (dtype.itemsize if dtype else 1)
+        nbytes = count * itemsize
         if record.size != nbytes:
             raise file.error(
                 expected=f"{nbytes} bytes",

@@ -60,6 +60,13 @@ INERT_NAMES = frozenset(
 _STORAGES = {dtype.torch: dtype for dtype in DTYPES.values() if dtype.torch}
 _STORAGE_MODULES = ("torch", "torch.cuda", "torch.storage")
 _UNTYPED = "UntypedStorage"
+_OTHER_ITEMSIZES = {
+    "ComplexFloatStorage": 8,
+    "ComplexDoubleStorage": 16,
+    "QInt8Storage": 1,
+    "QUInt8Storage": 1,
+    "QInt32Storage": 4,
+}
 _LISTED = 8
 LOAD_FROM_BYTES = Name("torch.storage", "_load_from_bytes")
 MAX_STREAMS = 3
@@ -71,14 +78,14 @@ class CheckpointMeanings:
     """What names mean in a checkpoint.
 
     allowed: modules whose names are never refused as harmful. storage: finds what a reference to a
-    storage means: (key, type, number of elements). stream: reads a checkpoint that is held as bytes
-    inside of this one. depth, budget, harmful, streams: of this stream and those that it is in, see
-    `inside`; what was read of streams by their place.
+    storage means: (key, type, number of elements, bytes of one). stream: reads a checkpoint that is
+    held as bytes inside of this one. depth, budget, harmful, streams: of this stream and those that
+    it is in, see `inside`; what was read of streams by their place.
     """
 
     file: MappedFile
     allowed: Collection[str] = ()
-    storage: Callable[[str, DType | None, int], Storage] | None = None
+    storage: Callable[[str, DType | None, int, int], Storage] | None = None
     stream: Callable[[MappedFile, CheckpointMeanings], object] | None = None
     depth: int = 0
     budget: Budget = field(default_factory=Budget)
@@ -175,13 +182,9 @@ class CheckpointMeanings:
         _, kind, key, _, count, *view_of = reference
         if not isinstance(kind, Name) or not (kind.name in _STORAGES or kind.name == _UNTYPED):
             named = kind if isinstance(kind, Name) else Name("torch", "storage")
-            error = self.file.error(
-                expected="a storage of " + ", ".join(DTYPES),
-                got=str(named),
-                where="pickle",
-                next_step="in PyTorch, give the tensors one of these types and save them again",
-            )
-            return Refused(named, problem=error)
+            if named.name in _OTHER_ITEMSIZES and isinstance(count, int) and self.storage:
+                self.storage(str(key), None, count, _OTHER_ITEMSIZES[named.name])
+            return self.refused_type(named)
         if (
             not isinstance(key, str | int)
             or not isinstance(count, int)
@@ -192,7 +195,18 @@ class CheckpointMeanings:
             raise self.file.error(
                 expected="a key and a number of elements", got="something else", where="a storage"
             )
-        return self.storage(str(key), _STORAGES.get(kind.name), count)
+        dtype = _STORAGES.get(kind.name)
+        return self.storage(str(key), dtype, count, dtype.itemsize if dtype else 1)
+
+    def refused_type(self, kind: Name) -> Refused:
+        """Stands for a tensor of a type that no other format has."""
+        error = self.file.error(
+            expected="a tensor of " + ", ".join(DTYPES),
+            got=str(kind),
+            where="pickle",
+            next_step="in PyTorch, give the tensors one of these types and save them again",
+        )
+        return Refused(kind, problem=error)
 
     def _fill(self, array: Array, state: object) -> None:
         if not isinstance(state, tuple) or not 4 <= len(state) <= 5:
@@ -267,8 +281,8 @@ def _sequence(kind: type) -> Callable[[CheckpointMeanings, _Arguments], object]:
         (items,) = arguments or ((),)
         if not isinstance(items, list | tuple | set):
             raise TypeError("no list of items")
-        if kind is set and not all(isinstance(item, str | Name) for item in items):
-            raise TypeError("a set of other things than names")
+        if kind is set:
+            return {item if isinstance(item, str | Name) else Key(item) for item in items}
         return kind(items)
 
     return build
@@ -336,14 +350,16 @@ def _tensor(_: CheckpointMeanings, arguments: _Arguments) -> TensorView:
     return _checked_view(storage, storage.dtype, offset, shape, strides)
 
 
-def _tensor_of_bytes(_: CheckpointMeanings, arguments: _Arguments) -> TensorView:
+def _tensor_of_bytes(meanings: CheckpointMeanings, arguments: _Arguments) -> object:
     """`_rebuild_tensor_v3`: as v2, of bytes, with the type given."""
     storage, offset, shape, strides = arguments[:4]
     kind = arguments[6]
     if not isinstance(storage, Storage) or not isinstance(offset, int):
         raise TypeError("no storage")
-    if not isinstance(kind, Name) or kind.module != "torch" or kind.name not in DTYPES:
+    if not isinstance(kind, Name) or kind.module != "torch":
         raise TypeError("no element type")
+    if kind.name not in DTYPES:
+        return meanings.refused_type(kind)
     return _checked_view(storage, DTYPES[kind.name], offset, shape, strides)
 
 
