@@ -44,7 +44,7 @@ def _one_line(finished: subprocess.CompletedProcess[str]) -> str:
         (("mimo_unet", "--image", "missing.png"), "expected an existing file, got nothing"),
         (("mimo_unet", "--image", "text.png"), "text.png"),
         (("mimo_unet", "--weights", "missing.safetensors"), "missing.safetensors"),
-        (("mimo_unet", "--weights", "text.png"), "got none of these (first bytes)"),
+        (("mimo_unet", "--weights", "text.png"), "got a text: no image, no weights (first bytes)"),
         (("mimo_unet", "mimo_unet_plus", "--weights", "x"), "expected one model, got 2"),
         (("--golden", "text.png"), "a readable safetensors file"),
         (("--golden", f"{HERE}/golden/lm_lte-cmsr-table.safetensors"), "got kind 'cmsr'"),
