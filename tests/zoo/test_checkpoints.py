@@ -238,7 +238,7 @@ def test_parity_refuses_nan_before_anything_is_judged(tmp_path: Path) -> None:
     weights = state()
     weights["FAM1.merge.main.0.bias"][2] = np.nan
     np.savez(tmp_path / "nan.npz", **weights)
-    said = r"got 1 NaN in attention3.merge.bias \(first at 2\) \(weights, before anything was run"
+    said = r"expected finite ones, got 1 NaN in attention3\.merge\.bias \(weights\)"
     with pytest.raises(InputError, match=said):
         sources.photograph_case(
             "mimo_unet",
