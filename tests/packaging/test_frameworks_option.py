@@ -12,7 +12,7 @@ from tests.backends import ROOT
 
 pytestmark = pytest.mark.frameworks()
 
-FILES = ("tests/layers/test_linear.py", "tests/parity/test_cli.py", "tests/porting")
+FILES = ("tests/layers/test_activation.py", "tests/parity/test_cli.py", "tests/porting")
 
 
 def _collect(frameworks: str) -> subprocess.CompletedProcess[str]:

@@ -167,7 +167,7 @@ def test_arrays_are_dropped_as_they_are_judged(
     with Progress(quiet=True) as progress:
         result = command.run(
             cases(),
-            Worker("torch", "torch_impl", "reference", "cpu"),
+            Worker("torch", "torch_impl"),
             [],
             runs_folder=tmp_path,
             progress=progress,
