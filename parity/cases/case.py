@@ -11,11 +11,10 @@ import numpy as np
 from parity.judge.errors import Norms, nonfinite
 from parity.judge.measurement import ArrayKey
 from parity.measure.problem import Problem
+from restoration.arrays import Arrays
 from restoration.errors import InputError
 from restoration.models.spec import Spec
 from restoration.process import arrays
-
-Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)

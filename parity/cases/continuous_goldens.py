@@ -17,12 +17,12 @@ from typing import cast
 import numpy as np
 
 from parity.judge.measurement import ArrayKey
+from restoration.arrays import Arrays
 from restoration.errors import InputError
 from restoration.models import continuous
 from restoration.models.continuous import ContinuousSpec
 from restoration.models.spec import Spec
 
-Arrays = dict[str, np.ndarray]
 _WITHOUT_SKIP_IN_TRAINING = "models.lmciaosr.LMCiaoSR"
 
 

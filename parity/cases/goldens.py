@@ -19,8 +19,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from parity.cases import continuous_goldens
-from parity.cases.case import Arrays, Case, GradientSummary, white_noise
+from parity.cases.case import Case, GradientSummary, white_noise
 from parity.judge.measurement import ArrayKey
+from restoration.arrays import Arrays
 from restoration.errors import InputError
 from weights_convert.checkpoints.loading import read_state
 from weights_convert.published import layout_of_class, layouts

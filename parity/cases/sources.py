@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from parity.cases.case import Arrays, Case
+from parity.cases.case import Case
 from restoration import images
+from restoration.arrays import Arrays
 from restoration.data import sample_inputs
 from restoration.errors import InputError
 from restoration.images import tiling

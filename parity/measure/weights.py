@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-Arrays = dict[str, np.ndarray]
+from restoration.arrays import Arrays
 
 _BIAS_SCALE = 0.1
 

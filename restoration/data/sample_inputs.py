@@ -16,7 +16,7 @@ from restoration.models.continuous import ContinuousSpec
 from restoration.models.encoder import EncoderSpec
 from restoration.models.kernel_prediction import GAMMA
 from restoration.models.model import Model
-from restoration.models.nimbusr import NIMBUSRSpec
+from restoration.models.nimbusr import NIMBUSRSpec, published_noise
 from restoration.models.self_blind_vsr import SelfBlindVSRSpec
 from restoration.models.spec import Spec
 
@@ -89,7 +89,7 @@ def varying_kernels(count: int, height: int, width: int, *, seed: int) -> Arrays
     return {
         "masks": (masks / masks.sum(1, keepdims=True)).astype(np.float32),
         "kernels": kernels.astype(np.float32),
-        "sigma": np.full((count, 1, 1, 1), 0.01, np.float32),
+        "sigma": published_noise(count),
     }
 
 

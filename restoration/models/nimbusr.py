@@ -99,10 +99,10 @@ class _NIMBUSR(Model):
         extended = tiling.pad_to_multiple(image, 1, reach)
         height, width = (spec.scale * size for size in extended.shape[2:])
         masks = tiling.extend(given["masks"], height, width)
-        return {"sigma": _sigma(len(image)), **given, "image": extended, "masks": masks}
+        return {"sigma": published_noise(len(image)), **given, "image": extended, "masks": masks}
 
 
-def _sigma(count: int) -> np.ndarray:
+def published_noise(count: int) -> np.ndarray:
     """The noise that the published weights are run with, one value per picture."""
     return np.full((count, 1, 1, 1), 0.01, np.float32)
 

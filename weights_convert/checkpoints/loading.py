@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from restoration.arrays import Arrays
 from restoration.errors import InputError
 from restoration.models.spec import Spec
 from weights_convert.checkpoints.checkpoint import open_checkpoint
@@ -19,7 +20,7 @@ from weights_convert.errors import quoted
 from weights_convert.files.integrity import check_parts
 from weights_convert.files.tensors import Tensor, from_bfloat16, from_numpy
 from weights_convert.published import layouts
-from weights_convert.published.layout import Arrays, Layout
+from weights_convert.published.layout import Layout
 
 
 @dataclass(frozen=True)

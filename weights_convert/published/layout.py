@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from restoration.arrays import Arrays
 from restoration.models.spec import Spec
 from weights_convert.naming import suffixes
 from weights_convert.naming.tables import NameTable
 
-Arrays = dict[str, np.ndarray]
 Shapes = Mapping[str, tuple[int, ...]]
 
 
