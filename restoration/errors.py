@@ -34,7 +34,9 @@ class InputError(RestorationError):
     exit_code = ExitCode.BAD_INPUT
 
     def __init__(self, subject: str, *, expected: str, got: str, where: str, next_step: str):
-        super().__init__(f"{subject}: expected {expected}, got {got} ({where}); {next_step}")
+        super().__init__(
+            _printable(f"{subject}: expected {expected}, got {got} ({where}); {next_step}")
+        )
 
     @classmethod
     def quoted(cls, text: str) -> InputError:
@@ -83,6 +85,13 @@ def suggest(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.5)
     listing = "known: " + ", ".join(names)
     return f"did you mean {names[plain.index(near[0])]!r}? {listing}" if near else listing
+
+
+def _printable(text: str) -> str:
+    """Text without anything that a terminal would obey, as names from a hostile file may hold."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
 
 
 def _plain(name: str) -> str:
