@@ -1,0 +1,91 @@
+"""What a framework's trainer is told: the loss, the optimizer, the averaged weights, the precision.
+
+Plain dataclasses, checked when a recipe is read (`recipe.py`); a framework needs nothing else to
+train. The text below a field is its help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+# For pydantic, which reads these from a recipe: unknown keys are errors, docstrings are help.
+STRICT = {"extra": "forbid", "use_attribute_docstrings": True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSettings:
+    """The loss: a class of `losses.py`, the same in each framework, and its arguments."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    name: str
+    """The class in losses.py, as MultiScaleLoss."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Its arguments, as {spectral_weight: 0.1}."""
+    vgg: str = ""
+    """File of VGG weights for a perceptual term; published ones: torchvision's vgg19."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupSettings:
+    """Parameters with a rate of their own."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    match: str
+    """Pattern of names with * and ?, as "flow_net.*"; the first group that matches has it."""
+    learning_rate: float
+    """The rate at the start, before the schedule's factor."""
+    weight_decay: float | None = None
+    """Instead of the optimizer's, if given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSettings:
+    """How gradients become steps."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    """adam: decay, if any, is added to gradients; adamw: parameters are decayed by themselves."""
+    learning_rate: float = 1e-4
+    """The rate at the start, before the schedule's factor."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Of adam and adamw: how much of their means of gradients and of squares is kept."""
+    eps: float = 1e-8
+    """Of adam and adamw: added to the root after the bias correction, as PyTorch does."""
+    momentum: float = 0.0
+    """Of sgd."""
+    weight_decay: float = 0.0
+    """Decay of parameters."""
+    clip_norm: float | None = None
+    """The largest 2-norm of all gradients of the network together; larger ones are scaled."""
+    groups: tuple[GroupSettings, ...] = ()
+    """Parameters with rates of their own."""
+    freeze: tuple[str, ...] = ()
+    """Patterns of names of parameters that stay as they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AverageSettings:
+    """Averaged weights (EMA)."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    decay: float = 0.999
+    """How much of the average is kept in a step."""
+    warmup: bool = True
+    """The first steps keep less: min(decay, (1 + step) / (10 + step))."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerSettings:
+    """All that a trainer is told."""
+
+    loss: LossSettings
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    average: AverageSettings | None = None
+    loss_scale: float | Literal["dynamic"] | None = None
+    """What losses are multiplied by before gradients are taken, at float16."""
