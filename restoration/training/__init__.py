@@ -1,1 +1,1 @@
-"""Training of a network: recipes, the loop, schedules, checkpoints. Neutral; steps are a framework's."""
+"""Training: recipes, the loop, schedules, checkpoints. Neutral; only a step is a framework's."""
