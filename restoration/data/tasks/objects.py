@@ -1,4 +1,4 @@
-"""Objects that move by themselves, each blurred by a kernel of its own (NIMBUSR, kernel prediction).
+"""Pictures in which each object is blurred by a kernel of its own (NIMBUSR, kernel prediction).
 
 Source: Laroche, Almansa, Tassano: Deep Model-Based Super-Resolution with Non-uniform Blur; and
 GuillermoCarbajal/NonUniformBlurKernelEstimation, whose network J-MKPD trains on.
