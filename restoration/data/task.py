@@ -25,8 +25,8 @@ class HeldOut:
     """A picture that is not trained on.
 
     inputs: the network's, by name. truth: (1, 3, h, w) in [0, 1], what `Task.picture` is scored
-    against. degraded: what the network has to work on, for a look beside the result, or None. scale:
-    how much larger the truth is than the picture that was given.
+    against. degraded: what the network has to work on, for a look beside the result, or None.
+    scale: how much larger the truth is than the picture that was given.
     """
 
     name: str
