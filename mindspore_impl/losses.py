@@ -17,6 +17,7 @@ from mindspore_impl.layers import (
     tensor_like,
 )
 from restoration.evaluation.ssim import gaussian_window
+from restoration.models.spec import Spec
 
 SPECTRAL_WEIGHT = 0.1
 SSIM_WINDOW = 11
@@ -31,7 +32,12 @@ class MultiScaleLoss(nn.Cell):
     Source: Cho et al., ICCV 2021; see mimo_unet.py.
     """
 
-    def construct(self, quarter: Tensor, half: Tensor, full: Tensor, target: Tensor) -> Tensor:
+    def __init__(self, spec: Spec):
+        super().__init__()
+
+    def construct(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        quarter, half, full = outputs["quarter"], outputs["half"], outputs["full"]
+        target = batch["target"]
         quarter_target = downsample_bilinear(target, 4)
         half_target = downsample_bilinear(target, 2)
         content = absolute_difference(quarter, quarter_target)
@@ -40,7 +46,8 @@ class MultiScaleLoss(nn.Cell):
         spectral = spectral_difference(quarter, quarter_target)
         spectral = spectral + spectral_difference(half, half_target)
         spectral = spectral + spectral_difference(full, target)
-        return content + SPECTRAL_WEIGHT * spectral
+        loss = content + SPECTRAL_WEIGHT * spectral
+        return {"loss": loss, "content": content, "spectral": spectral}
 
 
 def absolute_difference(output: Tensor, target: Tensor) -> Tensor:
@@ -65,11 +72,12 @@ class LocalMotionLoss(nn.Cell):
     shift that makes it least. Source: Li et al., ICLR 2024; see lmd_vit.py.
     """
 
-    def __init__(self, shifts: tuple[tuple[int, int], ...] = ((0, 0),)):
+    def __init__(self, spec: Spec, shifts: tuple[tuple[int, int], ...] = ((0, 0),)):
         super().__init__()
         self.shifts = shifts
 
-    def construct(self, restored: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+    def construct(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        restored, target, mask = outputs["restored"], batch["target"], batch.get("mask")
         terms = []
         for down, right in self.shifts:
             shifted = shift_reflected(target, down, right)
@@ -77,7 +85,8 @@ class LocalMotionLoss(nn.Cell):
             similar = local_dissimilarity(restored, shifted, mask)
             terms.append((content, similar, spectral_modulus(restored, shifted)))
         content, similar, spectral = (least(list(term)) for term in zip(*terms, strict=True))
-        return (content + similar + SPECTRAL_WEIGHT * spectral).mean().reshape(1)
+        loss = (content + similar + SPECTRAL_WEIGHT * spectral).mean().reshape(1)
+        return {"loss": loss}
 
 
 def least(terms: list[Tensor]) -> Tensor:

@@ -17,8 +17,15 @@ from restoration.inference import cmsr, restorer
 from restoration.models import registry
 from restoration.models.self_blind_vsr import SelfBlindVSRSpec
 from restoration.models.spec import Spec
+from restoration.training.settings import LossSettings, OptimizerSettings, TrainerSettings
 
 _CHOSEN: list[str] = []  # the framework of this process
+
+LOSS_ARGUMENTS = {
+    "MultiScaleLoss": ("quarter", "half", "full", "target"),
+    "LocalMotionLoss": ("restored", "target", "mask"),
+}
+"""What each loss takes of the network's outputs and of the batch, in order."""
 
 
 def use(framework: str) -> None:
@@ -258,12 +265,14 @@ def train(spec: Spec, batch: Arrays, rates: list[float]) -> tuple[list[float], A
     engine = _engine()
     network = engine.build(spec)
     engine.load(network, seeded_weights(engine.state(network), (0, 0)))
-    trainer = engine.trainer(network, learning_rate=rates[0])
-    losses = []
-    for rate in rates:
-        trainer.learning_rate = rate
-        losses.append(trainer.step(batch))
+    trainer = engine.trainer(network, _plain_training(rates[0]))
+    losses = [trainer.step([batch], rate / rates[0]).loss for rate in rates]
     return losses, engine.state(network)
+
+
+def _plain_training(rate: float) -> TrainerSettings:
+    loss = LossSettings(name="MultiScaleLoss")
+    return TrainerSettings(loss=loss, optimizer=OptimizerSettings(learning_rate=rate))
 
 
 def training_outputs(spec: Spec, inputs: Arrays) -> Arrays:
@@ -271,7 +280,7 @@ def training_outputs(spec: Spec, inputs: Arrays) -> Arrays:
     engine = _engine()
     network = engine.build(spec)
     engine.load(network, seeded_weights(engine.state(network), (0, 0)))
-    engine.trainer(network, learning_rate=1e-3)
+    _module("training").set_training(network.module, True)
     return engine.run(network, inputs)
 
 
@@ -491,7 +500,16 @@ def _plain(value: Any) -> Any:
 def _loss(name: str, options: dict[str, Any] | None = None) -> Any:
     found = getattr(_module("losses"), name)
     given = options or {}
-    return found(**given) if isinstance(found, type) else functools.partial(found, **given)
+    if not isinstance(found, type):
+        return functools.partial(found, **given)
+    loss, names = found(None, **given), LOSS_ARGUMENTS[name]
+    outputs = names.index("target")
+
+    def called(*tensors: Any) -> Any:
+        pairs = list(zip(names, tensors, strict=False))
+        return loss(dict(pairs[:outputs]), dict(pairs[outputs:]))["loss"]
+
+    return called
 
 
 def _apply(name: str, options: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from restoration.evaluation.ssim import gaussian_window
+from restoration.models.spec import Spec
 from torch_impl.layers import (
     downsample_bilinear,
     fft2,
@@ -32,7 +33,12 @@ class MultiScaleLoss(nn.Module):
     Source: Cho et al., ICCV 2021; see mimo_unet.py.
     """
 
-    def forward(self, quarter: Tensor, half: Tensor, full: Tensor, target: Tensor) -> Tensor:
+    def __init__(self, spec: Spec):
+        super().__init__()
+
+    def forward(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        quarter, half, full = outputs["quarter"], outputs["half"], outputs["full"]
+        target = batch["target"]
         quarter_target = downsample_bilinear(target, 4)
         half_target = downsample_bilinear(target, 2)
         content = absolute_difference(quarter, quarter_target)
@@ -41,7 +47,8 @@ class MultiScaleLoss(nn.Module):
         spectral = spectral_difference(quarter, quarter_target)
         spectral = spectral + spectral_difference(half, half_target)
         spectral = spectral + spectral_difference(full, target)
-        return content + SPECTRAL_WEIGHT * spectral
+        loss = content + SPECTRAL_WEIGHT * spectral
+        return {"loss": loss, "content": content, "spectral": spectral}
 
 
 def absolute_difference(output: Tensor, target: Tensor) -> Tensor:
@@ -66,11 +73,12 @@ class LocalMotionLoss(nn.Module):
     shift that makes it least. Source: Li et al., ICLR 2024; see lmd_vit.py.
     """
 
-    def __init__(self, shifts: tuple[tuple[int, int], ...] = ((0, 0),)):
+    def __init__(self, spec: Spec, shifts: tuple[tuple[int, int], ...] = ((0, 0),)):
         super().__init__()
         self.shifts = shifts
 
-    def forward(self, restored: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        restored, target, mask = outputs["restored"], batch["target"], batch.get("mask")
         terms = []
         for down, right in self.shifts:
             shifted = shift_reflected(target, down, right)
@@ -78,7 +86,8 @@ class LocalMotionLoss(nn.Module):
             similar = local_dissimilarity(restored, shifted, mask)
             terms.append((content, similar, spectral_modulus(restored, shifted)))
         content, similar, spectral = (least(list(term)) for term in zip(*terms, strict=True))
-        return (content + similar + SPECTRAL_WEIGHT * spectral).mean().reshape(1)
+        loss = (content + similar + SPECTRAL_WEIGHT * spectral).mean().reshape(1)
+        return {"loss": loss}
 
 
 def least(terms: list[Tensor]) -> Tensor:
