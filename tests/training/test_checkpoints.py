@@ -20,6 +20,7 @@ from restoration.models.registry import find
 from restoration.training import checkpoints
 from restoration.training.checkpoints import CheckpointError, Progress
 from weights_convert.checkpoints.loading import load_weights
+from weights_convert.checkpoints.schemas import registered
 
 MODEL = find("mimo_unet")
 SPEC = MODEL.spec("tiny")
@@ -71,9 +72,11 @@ def test_the_last_ones_and_the_best_are_kept(tmp_path: Path) -> None:
 
 
 def test_weights_of_a_checkpoint_are_read_like_any_others(tmp_path: Path) -> None:
-    from tests.work import seeded_state  # noqa: F401 - the same weights as parity draws
-
-    weights = seeded_state(SPEC)
+    rng = np.random.default_rng(0)
+    weights = {
+        name: rng.standard_normal(entry.shape).astype(np.float32)
+        for name, entry in registered("mimo_unet")[SPEC].items()
+    }
     state = replace(_state(1), weights=weights, averages={}, moments={}, counts={})
     path = checkpoints.save(
         tmp_path,
