@@ -5,11 +5,12 @@ from __future__ import annotations
 import concurrent.futures
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from parity.commands.run import new_folder
-from parity.judge.steps import departure, judge_steps
+from parity.judge.steps import Departure, departure, judge_steps
 from parity.judge.verdicts import Verdict
 from parity.report.progress import Progress
 from parity.report.result import Row, Run, writing
@@ -48,93 +49,109 @@ def train(
     result = Run(new_folder(runs_folder))
     with writing(result) as write_row:
         for name, recipe in plans.items():
-            folder = result.folder / name
-            folder.mkdir()
-            rows = _rows(result, name, recipe, folder, reference, ports, steps, progress, parallel)
+            plan = _Plan(name, recipe, steps, result, progress)
+            plan.folder.mkdir()
+            rows = plan.rows(reference, ports, parallel)
             for row in rows:
                 write_row(row)
             result.rows += rows
             if not keep_arrays and all(row.verdict is Verdict.AGREE for row in rows):
-                shutil.rmtree(folder)
+                shutil.rmtree(plan.folder)
     return result
 
 
-def _rows(
-    result: Run,
-    name: str,
-    recipe: Recipe,
-    folder: Path,
-    reference: Worker,
-    ports: Sequence[Worker],
-    steps: int,
-    progress: Progress,
-    parallel: int,
-) -> list[Row]:
-    arguments = {"recipe": recipes.to_plain(recipe), "steps": steps, "folder": str(folder)}
+@dataclass(frozen=True)
+class _Plan:
+    """A recipe whose steps are compared. name: of its folder."""
 
-    def ask(worker: Worker, function: str, **more: Any) -> dict[str, Any] | RestorationError:
-        def show(text: str) -> None:
-            progress.show(worker.framework, f"{name}: {text}")
+    name: str
+    recipe: Recipe
+    steps: int
+    result: Run
+    progress: Progress
 
-        logs = result.folder / "workers" / worker.framework
-        try:
-            with Process(worker, logs, show=show, warn=result.warnings.append) as process:
-                found: dict[str, Any] = process.call(
-                    f"{_MEASURE}:{function}", {**arguments, **more}, about=name
+    @property
+    def folder(self) -> Path:
+        return self.result.folder / self.name
+
+    def rows(self, reference: Worker, ports: Sequence[Worker], parallel: int) -> list[Row]:
+        """What came of it, a row for each port."""
+        truth = self._ask(reference, "measure_reference")
+        if isinstance(truth, InputError):
+            raise truth
+        if isinstance(truth, RestorationError):
+            return [self._failed(worker, truth) for worker in (reference, *ports)]
+        with concurrent.futures.ThreadPoolExecutor(max_workers=parallel) as pool:
+            try:
+                answers = list(
+                    pool.map(
+                        lambda port: self._ask(port, "measure_port", name=port.framework), ports
+                    )
                 )
-            progress.finish(worker.framework, f"{name}: {steps} steps")
+            except KeyboardInterrupt:
+                launch.end_all()
+                raise
+        return [
+            self._failed(port, answer)
+            if isinstance(answer, RestorationError)
+            else self._judged(port, truth, answer)
+            for port, answer in zip(ports, answers, strict=True)
+        ]
+
+    def _ask(self, worker: Worker, function: str, **more: Any) -> dict[str, Any] | RestorationError:
+        """What a framework measures in a process of its own, or why it could not."""
+        arguments = {
+            "recipe": recipes.to_plain(self.recipe),
+            "steps": self.steps,
+            "folder": str(self.folder),
+            **more,
+        }
+
+        def show(text: str) -> None:
+            self.progress.show(worker.framework, f"{self.name}: {text}")
+
+        logs = self.result.folder / "workers" / worker.framework
+        try:
+            with Process(worker, logs, show=show, warn=self.result.warnings.append) as process:
+                found: dict[str, Any] = process.call(
+                    f"{_MEASURE}:{function}", arguments, about=self.name
+                )
         except RestorationError as problem:
             return problem
-        result.engines[worker.framework] = found["engine"]
+        self.progress.finish(worker.framework, f"{self.name}: {self.steps} steps")
+        self.result.engines[worker.framework] = found["engine"]
         return found
 
-    truth = ask(reference, "measure_reference")
-    if isinstance(truth, InputError):
-        raise truth
-    if isinstance(truth, RestorationError):
-        return [
-            Row(name, recipe.model, worker.framework, Verdict.FAILED, reason=str(truth))
-            for worker in (reference, *ports)
-        ]
-    with concurrent.futures.ThreadPoolExecutor(max_workers=parallel) as pool:
-        try:
-            answers = list(
-                pool.map(lambda port: ask(port, "measure_port", name=port.framework), ports)
-            )
-        except KeyboardInterrupt:
-            launch.end_all()
-            raise
-    return [
-        _row(name, recipe, port.framework, folder, truth, answer)
-        for port, answer in zip(ports, answers, strict=True)
-    ]
+    def _judged(self, port: Worker, truth: Mapping[str, Any], answer: Mapping[str, Any]) -> Row:
+        with (
+            arrays.reading(self.folder / arrays.TRUTH_FILE) as exact,
+            arrays.reading(self.folder / f"{port.framework}.safetensors") as found,
+        ):
+            judged = judge_steps(found, exact, truth["norms"], truth["noise"])
+        verdict, fault = judged.verdict, _leaving(departure(judged))
+        digests = zip(truth["digests"], answer["digests"], strict=True)
+        unequal = [step for step, (one, other) in enumerate(digests, start=1) if one != other]
+        if unequal:
+            verdict, fault = Verdict.DIFFER, f"its batches differ from step {unequal[0]} on"
+        return Row(
+            self.name,
+            self.recipe.model,
+            port.framework,
+            verdict,
+            fault=fault,
+            judged=judged,
+            seconds=answer["seconds"],
+            peak_mb=answer["peak_mb"],
+        )
+
+    def _failed(self, worker: Worker, problem: RestorationError) -> Row:
+        model = self.recipe.model
+        return Row(self.name, model, worker.framework, Verdict.FAILED, reason=str(problem))
 
 
-def _row(
-    name: str,
-    recipe: Recipe,
-    framework: str,
-    folder: Path,
-    truth: Mapping[str, Any],
-    answer: Mapping[str, Any] | RestorationError,
-) -> Row:
-    if isinstance(answer, RestorationError):
-        return Row(name, recipe.model, framework, Verdict.FAILED, reason=str(answer))
-    with (
-        arrays.reading(folder / arrays.TRUTH_FILE) as exact,
-        arrays.reading(folder / f"{framework}.safetensors") as port,
-    ):
-        judged = judge_steps(port, exact, truth["norms"], truth["noise"])
-    verdict, fault = judged.verdict, ""
-    found = departure(judged)
-    if found:
-        others = "" if found.differing == 1 else f", and {found.differing - 1} more arrays there"
-        fault = f"leaves the reference at {found.array.key.in_words}: {found.array.why}{others}"
-    unequal = [
-        step
-        for step, pair in enumerate(zip(truth["digests"], answer["digests"], strict=True), start=1)
-        if pair[0] != pair[1]
-    ]
-    if unequal:
-        verdict, fault = Verdict.DIFFER, f"its batches differ from step {unequal[0]} on"
-    return Row(name, recipe.model, framework, verdict, fault=fault, judged=judged)
+def _leaving(found: Departure | None) -> str:
+    """Where a port leaves the reference, in words."""
+    if found is None:
+        return ""
+    others = f", and {found.differing - 1} more arrays there" if found.differing > 1 else ""
+    return f"leaves the reference at {found.array.key.in_words}: {found.array.why}{others}"

@@ -6,6 +6,7 @@ update), the learning rate, and after it parameters, averaged weights and the op
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from parity.judge.measurement import ArrayKey, ArrayKind
 from parity.measure.problem import Problem
 from restoration.arrays import Arrays
 from restoration.engine.contract import Engine, Network
-from restoration.process import arrays
+from restoration.process import arrays, memory
 from restoration.process.serve import Session
 from restoration.training import recipe as recipes
 from restoration.training import session as parts
@@ -78,11 +79,15 @@ def measure_port(
     with arrays.reading(place / _DECISIONS_FILE) as file:
         taken = {key: file[key] for key in file.names}
     session.report(f"{steps} steps")
+    memory.reset_peak()
+    started = time.monotonic()
     found, _ = _train(engine, plan, batches, decisions=_Decisions(None, taken))
     arrays.write(place / f"{name}.safetensors", found)
     return {
         "digests": [batch.digest() for batch in batches],
         "engine": engine.describe(),
+        "seconds": round(time.monotonic() - started, 3),
+        "peak_mb": memory.peak_mb(),
     }
 
 

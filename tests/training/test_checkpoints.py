@@ -125,7 +125,7 @@ def test_a_newer_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_run_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a checkpoint, with state.json"):
+    with pytest.raises(InputError, match="a checkpoint, with state"):
         checkpoints.load(tmp_path, model="mimo_unet", spec=SPEC)
 
 
@@ -138,7 +138,7 @@ def test_a_full_disk_leaves_the_checkpoints_before_it_whole(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoints, "save_file", full)
-    with pytest.raises(CheckpointError, match="No space left on device.*--resume auto"):
+    with pytest.raises(CheckpointError, match=r"No space left on device.*--resume auto"):
         _save(tmp_path, 2)
     folder = tmp_path / checkpoints.FOLDER
     assert [entry.name for entry in folder.iterdir() if not entry.is_symlink()] == ["step_00000001"]

@@ -1,4 +1,4 @@
-"""Rates over whole trainings, against those that the authors' loops and PyTorch's schedulers gave."""
+"""Rates over whole trainings, against those of the authors' loops and of PyTorch."""
 
 from __future__ import annotations
 
