@@ -76,6 +76,15 @@ class Spec:
         """Inputs that make a network take the decisions that another run came to."""
         return {}
 
+    def training_noise(
+        self, inputs: Mapping[str, np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """What is random in training beside the other inputs, which say how many images there are.
+
+        Drop masks, drop paths, noise: empty for networks that have none.
+        """
+        return {}
+
     def to_dict(self) -> dict[str, Any]:
         """The hyper-parameters as plain values, for JSON; `spec_from_dict` reads them."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
