@@ -1,7 +1,7 @@
 """Batches of a training run, from any step on, prepared by processes that work ahead.
 
-    loader = Loader(functools.partial(open_task, model, spec, data, seed=1), batch=4, seed=1)
-    for batch in loader.batches(first_step=0): ...
+    with Loader(model, spec, data, batch=4, seed=1, workers=2) as loader:
+        for batch in loader.batches(first_step=0): ...
 
 A batch depends on the number of its step alone: not on how many processes prepare it, nor on where
 a run began. The processes are our own (`worker.py`), not forks of one that runs a framework, and
@@ -19,17 +19,21 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from restoration.arrays import Arrays
 from restoration.data import streams
+from restoration.data.settings import DataSettings
 from restoration.data.task import Task
+from restoration.data.tasks import open_task
 from restoration.errors import InputError, RestorationError
+from restoration.models.model import Model
+from restoration.models.spec import Spec
 
 _SUITE = Path(__file__).resolve().parents[2]
 _AHEAD = 2  # batches that each process may prepare before they are asked for
@@ -38,17 +42,6 @@ _LEAVES_WITHIN_S = 5.0
 
 class LoaderError(RestorationError):
     """A process that prepares batches ended or failed. The text says which and why."""
-
-
-class LoadedTask(Task, Protocol):
-    """A task that knows how its samples become a batch, and whether an incomplete one counts."""
-
-    @property
-    def drop_last(self) -> bool:
-        """Whether an epoch's last batch is left out if it is smaller than the others."""
-
-    def join(self, samples: Sequence[Arrays]) -> Arrays:
-        """Samples as one part of a batch."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +128,9 @@ class Loader:
 
     def __init__(
         self,
-        open_task: Callable[[], LoadedTask],
+        model: Model,
+        spec: Spec,
+        data: DataSettings,
         *,
         batch: int,
         accumulate: int = 1,
@@ -143,17 +138,15 @@ class Loader:
         workers: int = 0,
         rank: int = 0,
         world: int = 1,
-        task: LoadedTask | None = None,
     ):
-        """open_task: makes the task, here and in each process; pickled for these. workers: how many
-        processes, 0 for none. rank, world: which device of how many. task: what open_task gives, if
-        it is there already.
+        """batch: samples of a step, of all devices together. workers: how many processes prepare
+        batches, 0 for none but this one. rank, world: which device of how many.
 
         Raises:
-            InputError: a batch that cannot be divided, or what open_task raises.
+            InputError: a batch that cannot be divided, or what `open_task` raises.
         """
-        self._open_task = open_task
-        self._task = open_task() if task is None else task
+        self._open_task = functools.partial(open_task, model, spec, data, seed=seed)
+        self._task: Task = self._open_task()
         self.plan = Plan(
             len(self._task),
             batch,
@@ -218,7 +211,7 @@ class Loader:
             self.close()
 
 
-def make_batch(task: LoadedTask, plan: Plan, step: int) -> Batch:
+def make_batch(task: Task, plan: Plan, step: int) -> Batch:
     """The batch of a step, made by whoever calls."""
     epoch, parts = plan.parts(step)
     files = tuple(name for part in parts for index in part for name in task.files(index))

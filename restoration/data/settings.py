@@ -11,10 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from restoration.data import basicsr
-
-# Kept equal to `restoration.training.settings.STRICT` by a test: training reads data, not the
-# other way round.
-STRICT = {"extra": "forbid", "use_attribute_docstrings": True}
+from restoration.training.settings import STRICT
 
 Kind = Literal["synthetic", "pairs", "pictures", "list", "video", "lmdb", "npy"]
 Augmentation = Literal["none", "flip", "eight"]
@@ -120,8 +117,6 @@ class DataSettings:
     """objects: how many there are at most in a sample."""
     kernels: int = 15
     """objects: how many kernels there are to choose from."""
-    gamma: bool = False
-    """objects: blur light, which is intensity to the power of 2.2, instead of intensity."""
     illumination: float = 0.0
     """objects: brightness is multiplied by 1 plus up to this much more or less."""
 

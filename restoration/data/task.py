@@ -51,6 +51,13 @@ class Task(Protocol):
         and noise, and what its loss compares with, as "target".
         """
 
+    def join(self, samples: Sequence[Arrays]) -> Arrays:
+        """Samples as one part of a batch; some arrays number what is in all of them."""
+
+    @property
+    def drop_last(self) -> bool:
+        """Whether an epoch's last batch is left out if it is smaller than the others."""
+
     def files(self, index: int) -> tuple[str, ...]:
         """The files that a sample is made of, for messages."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import os
 import signal
@@ -16,19 +15,18 @@ import pytest
 
 from restoration.data import loader as loading
 from restoration.data.loader import Loader, LoaderError, Plan
-from restoration.data.settings import DataSettings
-from restoration.data.tasks import open_task
+from restoration.data.settings import DataSettings, SplitSettings
 from restoration.errors import InputError
 from restoration.models import registry
 
 MODEL = registry.find("mimo_unet_plus")
 DATA = DataSettings(crop_px=16, samples=10, augmentation="eight", noise=0.01)
 # Every framework gets these NumPy arrays, so that its batches are equal by construction.
-OPEN = functools.partial(open_task, MODEL, MODEL.spec("tiny"), DATA, seed=3)
+DATA_OF_A_RUN = (MODEL, MODEL.spec("tiny"), DATA)
 
 
 def digests(count: int, first: int = 0, **options: int) -> list[str]:
-    with Loader(OPEN, batch=4, seed=3, **{"workers": 0, **options}) as loader:
+    with Loader(*DATA_OF_A_RUN, batch=4, seed=3, **{"workers": 0, **options}) as loader:
         batches = loader.batches(first)
         return [next(batches).digest() for _ in range(count)]
 
@@ -62,18 +60,21 @@ def test_an_epoch_holds_every_sample_once_in_an_order_of_its_own() -> None:
 
 
 def test_devices_share_a_batch_without_overlap() -> None:
-    with Loader(OPEN, batch=4, seed=3) as whole:
+    with Loader(*DATA_OF_A_RUN, batch=4, seed=3) as whole:
         joined = next(whole.batches(0)).parts[0]
     shares = []
     for rank in range(2):
-        with Loader(OPEN, batch=4, seed=3, rank=rank, world=2, workers=rank) as own:
+        with Loader(*DATA_OF_A_RUN, batch=4, seed=3, rank=rank, world=2, workers=rank) as own:
             shares.append(next(own.batches(0)).parts[0])
     for name, array in joined.items():
         np.testing.assert_array_equal(np.concatenate([share[name] for share in shares]), array)
 
 
 def test_accumulation_divides_a_batch_in_order() -> None:
-    with Loader(OPEN, batch=4, seed=3) as whole, Loader(OPEN, batch=4, seed=3, accumulate=2) as two:
+    with (
+        Loader(*DATA_OF_A_RUN, batch=4, seed=3) as whole,
+        Loader(*DATA_OF_A_RUN, batch=4, seed=3, accumulate=2) as two,
+    ):
         joined, batch = next(whole.batches(0)).parts[0], next(two.batches(0))
     assert len(batch.parts) == 2
     assert len(batch.files) == 4
@@ -83,13 +84,13 @@ def test_accumulation_divides_a_batch_in_order() -> None:
 
 def test_a_batch_that_devices_cannot_share_is_refused() -> None:
     with pytest.raises(InputError, match="a multiple of 3"):
-        Loader(OPEN, batch=4, seed=3, world=3)
+        Loader(*DATA_OF_A_RUN, batch=4, seed=3, world=3)
     with pytest.raises(InputError, match=r"data\.drop_last.*a last batch of 2 of 10"):
-        Loader(OPEN, batch=4, seed=3, world=2, accumulate=2)
+        Loader(*DATA_OF_A_RUN, batch=4, seed=3, world=2, accumulate=2)
 
 
 def test_a_process_that_is_killed_is_one_clear_error() -> None:
-    with Loader(OPEN, batch=4, seed=3, workers=2) as loader:
+    with Loader(*DATA_OF_A_RUN, batch=4, seed=3, workers=2) as loader:
         batches = loader.batches(0)
         next(batches)
         os.kill(loader._processes[1]._process.pid, signal.SIGKILL)
@@ -99,27 +100,21 @@ def test_a_process_that_is_killed_is_one_clear_error() -> None:
 
 
 def test_an_unreadable_file_is_the_error_of_who_asks(tmp_path: Path) -> None:
-    data = DataSettings(
-        kind="pictures", crop_px=16, train=loading_split(tmp_path), valid=loading_split(tmp_path)
-    )
-    open_broken = functools.partial(open_task, MODEL, MODEL.spec("tiny"), data, seed=3)
-    loader = Loader(open_broken, batch=1, seed=3, workers=1)
+    data = DataSettings(kind="pictures", crop_px=16, train=broken(tmp_path), valid=broken(tmp_path))
+    loader = Loader(MODEL, MODEL.spec("tiny"), data, batch=1, seed=3, workers=1)
     with loader, pytest.raises(InputError, match=r"broken\.png"):
         next(loader.batches(0))
 
 
-def loading_split(folder: Path) -> object:
-    from restoration.data.settings import SplitSettings
-
+def broken(folder: Path) -> SplitSettings:
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
     return SplitSettings(target=str(folder))
 
 
 SCRIPT = """
-import functools, sys
-from tests.data.test_loader import OPEN
+from tests.data.test_loader import DATA_OF_A_RUN
 from restoration.data.loader import Loader
-with Loader(OPEN, batch=4, seed=3, workers=2) as loader:
+with Loader(*DATA_OF_A_RUN, batch=4, seed=3, workers=2) as loader:
     batches = loader.batches(0)
     next(batches)
     print(*(process._process.pid for process in loader._processes), flush=True)
