@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from restoration.data.loader import Batch, Loader
 
 from parity.judge.errors import Norms, error_of, norms_of
 from parity.judge.measurement import ArrayKey, ArrayKind
 from parity.measure.problem import Problem
 from restoration.arrays import Arrays
+from restoration.data.loader import Batch
+from restoration.data.tasks import open_task
 from restoration.engine.contract import Engine, Network
 from restoration.process import arrays, memory
 from restoration.process.serve import Session
@@ -119,15 +120,8 @@ class _Decisions:
 
 
 def _batches(recipe: Recipe, steps: int) -> list[Batch]:
-    loader = Loader(
-        recipe.the_model(),
-        recipe.the_spec(),
-        recipe.data,
-        batch=recipe.batch,
-        accumulate=recipe.accumulate,
-        seed=recipe.seed,
-        workers=0,
-    )
+    task = open_task(recipe.the_model(), recipe.the_spec(), recipe.data, seed=recipe.seed)
+    loader = parts.make_loader(recipe, task, workers=0)
     made = loader.batches(0)
     found = [next(made) for _ in range(steps)]
     loader.close()

@@ -38,7 +38,7 @@ def main(
 def _run(
     framework: Framework, load_weights: LoadWeights, program: str, words: Sequence[str] | None
 ) -> int:
-    options = _parser(framework, program).parse_args(words)
+    options = _parser(framework, program).parse_intermixed_args(words)
     if options.list:
         print("\n".join(recipes.names()))
         return ExitCode.OK

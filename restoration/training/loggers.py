@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -50,6 +51,7 @@ class Loggers:
             ascii=None if (sys.stderr.encoding or "").lower().startswith("utf") else True,
         )
         self._title, self._steps, self._psnr = title, steps, ""
+        self._first, self._begun = first_step, time.monotonic()
 
     def step(
         self, step: int, epoch: int, result: StepResult, *, rate: float, seconds: float, log: bool
@@ -77,7 +79,7 @@ class Loggers:
         text = f"loss {result.loss:.5g} rate {rate:.3g} {terms}{self._psnr}".strip()
         self._bar.set_postfix_str(text)
         if self._lines:
-            left_s = seconds * (self._steps - step)
+            left_s = (time.monotonic() - self._begun) / (step - self._first) * (self._steps - step)
             print(
                 f"{self._title}: step {step} of {self._steps}, {text}, {_duration(left_s)} left",
                 file=sys.stderr,

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from restoration.arrays import Arrays
 from restoration.data.tasks import open_task
 from restoration.errors import RestorationError
 from restoration.process import memory
@@ -68,9 +67,7 @@ def measure(session: Session, plain: Mapping[str, Any], batch: int) -> dict[str,
     _, trainer = parts.make_trainer(engine, recipe, None)
     task = open_task(recipe.the_model(), recipe.the_spec(), recipe.data, seed=recipe.seed)
     samples = [task.sample(index % len(task), 0) for index in range(batch)]
-    joined: Arrays = {
-        name: np.concatenate([sample[name] for sample in samples]) for name in samples[0]
-    }
+    joined = task.join(samples)
     for _ in range(_STEPS):
         session.report(f"batch of {batch}")
         trainer.step([joined])
