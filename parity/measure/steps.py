@@ -18,7 +18,6 @@ from parity.judge.measurement import ArrayKey, ArrayKind
 from parity.measure.problem import Problem
 from restoration.arrays import Arrays
 from restoration.data.loader import Batch
-from restoration.data.tasks import open_task
 from restoration.engine.contract import Engine, Network
 from restoration.process import arrays, memory
 from restoration.process.serve import Session
@@ -120,8 +119,7 @@ class _Decisions:
 
 
 def _batches(recipe: Recipe, steps: int) -> list[Batch]:
-    task = open_task(recipe.the_model(), recipe.the_spec(), recipe.data, seed=recipe.seed)
-    loader = parts.make_loader(recipe, task, workers=0)
+    loader = parts.make_loader(recipe, workers=0)
     made = loader.batches(0)
     found = [next(made) for _ in range(steps)]
     loader.close()

@@ -157,7 +157,7 @@ class KernelField:
         Raises:
             InputError: an image of another size, or an unknown border.
         """
-        n, count, height, width = self.masks.shape
+        n, _, height, width = self.masks.shape
         if image.ndim != 4 or image.shape[::2] != (n, height) or image.shape[3] != width:
             raise _shape_error("image", f"({n}, c, {height}, {width})", image.shape)
         return self.blur_inside(borders.pad(image, self.size_px // 2, border=border))

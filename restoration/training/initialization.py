@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -18,7 +19,7 @@ def initial_weights(
     """Weights in place of a network's own, uniform in +-1/sqrt(fan-in); buffers are kept."""
     weights: Arrays = {}
     for name, value in state.items():
-        bound = 1 / np.sqrt(max(np.prod(value.shape[1:]), 1))
+        bound = 1 / math.sqrt(max(math.prod(value.shape[1:]), 1))
         drawn = stream(seed, f"weights of {name}").uniform(-bound, bound, value.shape)
         weights[name] = drawn.astype(value.dtype) if value.dtype.kind == "f" else value
     return weights

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import importlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from restoration.arrays import Arrays
-from restoration.data.loader import LoadedTask, Loader
-from restoration.data.task import Fault
+from restoration.data.loader import Loader
+from restoration.data.task import Fault, Task
 from restoration.data.tasks import open_task
 from restoration.engine.contract import Engine, Network, Trainer
 from restoration.errors import InputError
@@ -29,7 +28,7 @@ RECIPE = "recipe.yaml"
 _RUN = "run.jsonl"
 
 
-def open_data(recipe: Recipe, show_faults: Callable[[Sequence[Fault]], Exception]) -> LoadedTask:
+def open_data(recipe: Recipe, show_faults: Callable[[Sequence[Fault]], Exception]) -> Task:
     """The data of a recipe.
 
     Raises:
@@ -42,22 +41,18 @@ def open_data(recipe: Recipe, show_faults: Callable[[Sequence[Fault]], Exception
     return task
 
 
-def make_loader(
-    recipe: Recipe, task: LoadedTask, *, workers: int, rank: int = 0, world: int = 1
-) -> Loader:
+def make_loader(recipe: Recipe, *, workers: int, rank: int = 0, world: int = 1) -> Loader:
     """The batches of a recipe."""
-    opened = functools.partial(
-        open_task, recipe.the_model(), recipe.the_spec(), recipe.data, seed=recipe.seed
-    )
     return Loader(
-        opened,
+        recipe.the_model(),
+        recipe.the_spec(),
+        recipe.data,
         batch=recipe.batch,
         accumulate=recipe.accumulate,
         seed=recipe.seed,
         workers=workers,
         rank=rank,
         world=world,
-        task=task,
     )
 
 
@@ -108,7 +103,7 @@ def begin(
     package: str,
     device: str,
     recipe: Recipe,
-    task: LoadedTask,
+    task: Task,
     folder: Path,
     *,
     resume: str | None,
@@ -137,7 +132,7 @@ def begin(
         progress = replace(found, recipe=plain, origin=origin)
     if rank == 0:
         _prepare_folder(folder, plain, origin, progress.step)
-    loader = make_loader(recipe, task, workers=recipe.workers, rank=rank, world=world)
+    loader = make_loader(recipe, workers=recipe.workers, rank=rank, world=world)
     return Run(
         Parts(recipe, engine, network, trainer, task, loader),
         folder,
