@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from parity.measure.weights import seeded_weights
 from restoration.arrays import Arrays
-from restoration.engine.contract import Gradients
+from restoration.engine.contract import Gradients, StepResult
 from restoration.engine.execution import PLAIN, Execution
 from restoration.engine.taps import Tap
 from restoration.inference import cmsr, restorer
@@ -268,6 +269,38 @@ def train(spec: Spec, batch: Arrays, rates: list[float]) -> tuple[list[float], A
     trainer = engine.trainer(network, _plain_training(rates[0]))
     losses = [trainer.step([batch], rate / rates[0]).loss for rate in rates]
     return losses, engine.state(network)
+
+
+def train_steps(
+    specs: list[Spec], start: Arrays, settings: TrainerSettings, batches: list[Arrays], dtype: str
+) -> tuple[list[StepResult], Arrays, list[Arrays]]:
+    """Results of the steps of a training, the gradients of the first, and all weights after each.
+
+    Gradients are told from the first moments. Specs of steps that differ in a scale have the same
+    weights: each step's network goes on from the state of the one before.
+    """
+    engine = _module("engine").ENGINE(**({"dtype": dtype} if _CHOSEN[-1] == "torch" else {}))
+    network = engine.build(specs[0])
+    engine.load(network, {name: v for name, v in start.items() if not name.startswith("loss.")})
+    trainer = engine.trainer(network, settings)
+    trainer.load(dataclasses.replace(trainer.state(), weights=start))
+    results, states, gradients = [], [], {}
+    for number, (spec, batch) in enumerate(zip(specs, batches, strict=True)):
+        if number and spec != specs[number - 1]:
+            before = trainer.state()
+            trainer = engine.trainer(engine.build(spec), settings)
+            trainer.load(before)
+        results.append(trainer.step([batch]))
+        state = trainer.state()
+        states.append(dict(state.weights))
+        if number == 0:
+            kept = settings.optimizer.betas[0]
+            gradients = {
+                name.removesuffix(".first"): moment / (1 - kept)
+                for name, moment in state.moments.items()
+                if name.endswith(".first")
+            }
+    return results, gradients, states
 
 
 def _plain_training(rate: float) -> TrainerSettings:

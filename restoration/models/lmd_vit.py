@@ -29,7 +29,7 @@ class LMDViTStageSpec(Spec):
 
     module: ClassVar[str] = "lmd_vit"
     network: ClassVar[str] = "Stage"
-    inputs: ClassVar[tuple[str, ...]] = ("x", "decisions", "noise")
+    inputs: ClassVar[tuple[str, ...]] = ("x", "decisions", "noise", "paths")
 
     width: int
     depth: int
@@ -106,7 +106,14 @@ class LMDViTStageSpec(Spec):
                 next_step="pad the map to whole windows",
             )
         self._require_shape("x", x, (*x.shape[:3], self.width))
-        _check_pruning(self, inputs, x.shape[0], self.predictors * _windows(sides, self.window))
+        windows = _windows(sides, self.window)
+        _check_pruning(
+            self,
+            inputs,
+            x.shape[0],
+            decided=self.predictors * windows,
+            processed=self.depth * windows,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +133,7 @@ class LMDViTSpec(Spec):
     checkpointed_block: ClassVar[str] = "Block"
     float32_block: ClassVar[str] = "Predictor"
     trained_outputs: ClassVar[tuple[str, ...]] = ("restored",)
-    inputs: ClassVar[tuple[str, ...]] = ("image", "decisions", "noise")
+    inputs: ClassVar[tuple[str, ...]] = ("image", "decisions", "noise", "paths")
     tiling_caveat: ClassVar[str] = (
         "its predictors see the mean of the whole image, so windows of a tile may be skipped that "
         "are not skipped in the whole image"
@@ -220,7 +227,13 @@ class LMDViTSpec(Spec):
         check_image(
             image, name="image", channels=3, multiple=self.size_multiple, where=self.network
         )
-        _check_pruning(self, inputs, image.shape[0], self.decided_windows(*image.shape[2:]))
+        _check_pruning(
+            self,
+            inputs,
+            image.shape[0],
+            decided=self.decided_windows(*image.shape[2:]),
+            processed=self.processed_windows(*image.shape[2:]),
+        )
 
     def training_noise(
         self, inputs: Mapping[str, np.ndarray], rng: np.random.Generator
@@ -234,11 +247,17 @@ class LMDViTSpec(Spec):
 
     def decided_windows(self, height: int, width: int) -> int:
         """How many windows all predictors decide about, for an image of a size."""
+        counts = zip(self.stages(), self._windows_of_stages(height, width), strict=True)
+        return sum(stage.predictors * windows for stage, windows in counts)
+
+    def processed_windows(self, height: int, width: int) -> int:
+        """How many windows all blocks have, for an image of a size."""
+        counts = zip(self.depths, self._windows_of_stages(height, width), strict=True)
+        return sum(depth * windows for depth, windows in counts)
+
+    def _windows_of_stages(self, height: int, width: int) -> list[int]:
         scales = (1, 2, 4, 8, 16, 8, 4, 2, 1)
-        return sum(
-            stage.predictors * _windows((height, width), self.window * scale)
-            for stage, scale in zip(self.stages(), scales, strict=True)
-        )
+        return [_windows((height, width), self.window * scale) for scale in scales]
 
 
 _PRUNING_IS_DYNAMIC = {
@@ -268,9 +287,16 @@ def _windows(sides: tuple[int, ...], window: int) -> int:
     return (sides[0] // window) * (sides[1] // window)
 
 
-def _check_pruning(spec: Spec, inputs: Mapping[str, np.ndarray], images: int, windows: int) -> None:
-    """Check the optional inputs of a network with predictors."""
-    for name, shape in (("decisions", (images, windows)), ("noise", (images, windows, 2))):
+def _check_pruning(
+    spec: Spec, inputs: Mapping[str, np.ndarray], images: int, *, decided: int, processed: int
+) -> None:
+    """Check the optional inputs: windows that predictors decide about, and those of all blocks."""
+    shapes = {
+        "decisions": (images, decided),
+        "noise": (images, decided, 2),
+        "paths": (images, processed, 2),
+    }
+    for name, shape in shapes.items():
         if name in inputs:
             spec._require_shape(name, inputs[name], shape)
 
