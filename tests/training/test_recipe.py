@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from restoration.errors import InputError
+from restoration.models.registry import MODELS
 from restoration.training import cli, recipe
 from restoration.training.recipe import RecipeError
 
@@ -38,6 +39,13 @@ def test_every_recipe_of_the_suite_is_whole_and_reads_back(name: str) -> None:
     assert recipe.from_plain(recipe.to_plain(found), name) == found
     assert recipe.from_plain(yaml.safe_load(json.dumps(recipe.to_plain(found))), name) == found
     assert found.about
+
+
+def test_every_model_has_a_published_recipe_and_a_demo() -> None:
+    trained = {name.partition(":")[0] for name in RECIPES}
+    missing = [model for model in MODELS if model not in trained]
+    assert not missing
+    assert all(f"{model}:demo" in RECIPES for model in trained)
 
 
 def test_what_show_prints_is_the_recipe_with_help_for_every_key(tmp_path: Path) -> None:
