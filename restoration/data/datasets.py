@@ -101,6 +101,41 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Clips:
+    """Consecutive frames of videos: "target" (t, 3, h, w) of the files of each clip."""
+
+    split: str
+    clips: Sequence[tuple[int, Sequence[Path]]]
+    short: Sequence[Fault] = ()
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def read(self, index: int) -> Arrays:
+        frames = [read_colors(path) for path in self.clips[index][1]]
+        sizes = {frame.shape for frame in frames}
+        if len(sizes) > 1:
+            raise InputError(
+                "video",
+                expected="frames of one size",
+                got=", ".join(f"{shape[1]}x{shape[2]}" for shape in sorted(sizes)),
+                where=str(self.clips[index][1][0].parent),
+                next_step="put frames of another size into a folder of their own",
+            )
+        return {"target": np.stack(frames)}
+
+    def name(self, index: int) -> str:
+        paths = self.clips[index][1]
+        return f"{paths[0].parent.name}_{paths[len(paths) // 2].stem}"
+
+    def files(self, index: int) -> tuple[str, ...]:
+        return tuple(str(path) for path in self.clips[index][1])
+
+    def missing(self) -> list[Fault]:
+        return list(self.short)
+
+
+@dataclass(frozen=True)
 class NpySamples:
     """ReLoBlur's samples: dictionaries with the blurred and the true picture and a mask."""
 
@@ -199,6 +234,37 @@ def open_split(kind: str, name: str, settings: SplitSettings, *, is_cached: bool
     if not len(pictures) and not pictures.missing():
         raise _absent(name, "target", "pictures", f"none in {settings.target or settings.list}")
     return pictures
+
+
+def open_videos(
+    split: str, settings: SplitSettings, *, frames: int, frames_per_video: int | None
+) -> Clips:
+    """Every clip of consecutive frames of the videos of a split, one folder each.
+
+    Raises:
+        InputError: no folder, or no videos in it.
+    """
+    root = require_folder(split, "target", settings.target)
+    folders = sorted(path for path in root.iterdir() if path.is_dir())
+    if settings.list:
+        folders = [root / name for name in _names(split, settings.list)]
+    clips: list[tuple[int, Sequence[Path]]] = []
+    faults = []
+    for number, folder in enumerate(folders[: settings.limit]):
+        paths = listed(folder)[:frames_per_video] if folder.is_dir() else []
+        if len(paths) < frames:
+            faults.append(Fault(split, str(folder), f"{len(paths)} frames, fewer than {frames}"))
+        clips += [
+            (number, paths[first : first + frames]) for first in range(len(paths) - frames + 1)
+        ]
+    if not clips and not faults:
+        raise _absent(split, "target", "a folder of frames for each video", f"none in {root}")
+    return Clips(split, clips, faults)
+
+
+def video_of(pictures: Pictures, index: int) -> int:
+    """The number of the video that a clip is of; of what is no clip, its own."""
+    return pictures.clips[index][0] if isinstance(pictures, Clips) else index
 
 
 def read_colors(path: Path) -> np.ndarray:

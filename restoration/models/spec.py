@@ -48,6 +48,11 @@ class Spec:
         return self.outputs
 
     @property
+    def scored(self) -> Spec:
+        """The spec that the same weights restore pictures with, where training needs another."""
+        return self
+
+    @property
     def size_multiple(self) -> int:
         """What the height and width of an input image must be multiples of."""
         return 1
