@@ -164,18 +164,18 @@ def test_scores_are_those_of_the_protocol_and_the_best_is_kept(tmp_path: Path) -
     assert len(list((tmp_path / "pictures").rglob("*.png"))) == 6
 
 
-def _full(*_: object, **__: object) -> None:
-    raise OSError(28, "No space left on device")
-
-
 def test_a_full_disk_ends_the_run_with_one_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write: Callable[..., None] = checkpoints.save_file
     run, trainer = _run(tmp_path, {})
-    monkeypatch.setattr(
-        checkpoints, "save_file", lambda *a, **k: (_full if trainer.steps > 4 else write)(*a, **k)
-    )
+
+    def save_file(*given: object, **options: object) -> None:
+        if trainer.steps > 4:
+            raise OSError(28, "No space left on device")
+        write(*given, **options)
+
+    monkeypatch.setattr(checkpoints, "save_file", save_file)
     with pytest.raises(CheckpointError, match="No space left"):
         run.train()
     assert checkpoints.find(tmp_path) == tmp_path / "checkpoints" / "step_00000003"
