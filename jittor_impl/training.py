@@ -29,7 +29,7 @@ class JittorTrainer:
         self._network = network
         self._settings = settings
         self._loss = build_loss(losses, network.spec, settings.loss)
-        own = {name: value for name, value in network.module.named_parameters()}
+        own = dict(network.module.named_parameters())
         parameters = {name: value for name, value in own.items() if not value.is_stop_grad()} | {
             rules.LOSS + name: value
             for name, value in self._loss.named_parameters()
@@ -87,7 +87,7 @@ class JittorTrainer:
     def _gradients(
         self, batches: Sequence[Mapping[str, np.ndarray]]
     ) -> tuple[dict[str, float], dict[str, Var], dict[str, float]]:
-        """The loss and its terms, the gradients, and their norms; means over parts and processes."""
+        """The loss and its terms, gradients, and their norms; means over parts and processes."""
         values, gradients = self._backward(batches[0], self._scale / len(batches))
         for batch in batches[1:]:
             jt.sync([*values.values(), *gradients.values()])  # frees what the part has computed

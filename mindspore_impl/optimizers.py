@@ -1,4 +1,4 @@
-"""How gradients become steps, by names of parameters: PyTorch's rules, by MindSpore's fused kernels.
+"""How gradients become steps, by names of parameters: PyTorch's rules by MindSpore's kernels.
 
 MindSpore's Adam adds eps before the bias correction; it is given an eps that makes up for it.
 """

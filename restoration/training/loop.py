@@ -172,7 +172,9 @@ class Run:
         settings = self.recipe.validation
         state = self._trainer.state()
         weights = state.averages if settings.averaged and state.averages else state.weights
-        network = self._engine.build(getattr(self._network.spec, "scored", self._network.spec), self._network.execution)
+        network = self._engine.build(
+            getattr(self._network.spec, "scored", self._network.spec), self._network.execution
+        )
         names = self._engine.state(network)
         self._engine.load(network, {name: weights[name] for name in names})
         scores: dict[str, float] = {}
