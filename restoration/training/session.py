@@ -120,6 +120,7 @@ def begin(
             does not fit.
     """
     distributed = importlib.import_module(f"{package}.distributed")
+    distributed.start(device)
     rank, world = distributed.rank(), distributed.world()
     engine = importlib.import_module(f"{package}.engine").ENGINE(device=device)
     network, trainer = make_trainer(engine, recipe, init)
