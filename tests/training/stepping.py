@@ -10,6 +10,7 @@ import numpy as np
 from parity.measure.weights import seeded_weights
 from restoration.arrays import Arrays
 from restoration.engine.contract import StepResult, TrainingState
+from restoration.engine.execution import PLAIN, Execution
 from restoration.models.spec import Spec
 from restoration.training.optimizers import groups
 from restoration.training.settings import OptimizerSettings, TrainerSettings
@@ -21,12 +22,11 @@ def run_steps(
     settings: TrainerSettings,
     batches: list[list[Arrays]],
     state: TrainingState | None = None,
-    dtype: str = "float32",
+    execution: Execution = PLAIN,
 ) -> tuple[list[StepResult], list[TrainingState]]:
     """Results of steps, each of parts, and the state before the first and after each."""
-    is_torch = work.engine_name() == "torch"
-    engine = work._module("engine").ENGINE(**({"dtype": dtype} if is_torch else {}))
-    network = engine.build(spec)
+    engine = work._module("engine").ENGINE()
+    network = engine.build(spec, execution)
     engine.load(network, seeded_weights(engine.state(network), (0, 0)))
     trainer = engine.trainer(network, settings)
     if state is not None:

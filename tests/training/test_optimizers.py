@@ -13,6 +13,7 @@ import pytest
 from safetensors import safe_open
 
 from restoration.engine.contract import TrainingState
+from restoration.engine.execution import Execution
 from restoration.errors import InputError
 from restoration.models.mimo_unet import MIMOUNetSpec
 from restoration.training.optimizers import clip_factor, groups, next_scale
@@ -240,6 +241,20 @@ def test_a_dynamic_loss_scale_changes_no_step(backend: Backend) -> None:
     assert [one.loss for one in scaled_results] == pytest.approx([one.loss for one in results])
     for name, array in states[3].weights.items():
         np.testing.assert_allclose(scaled[3].weights[name], array, rtol=0, atol=3e-5)
+
+
+@pytest.mark.parametrize("framework", ["torch", "mindspore"])
+def test_half_precision_trains_as_single(
+    backends: Callable[[str], Backend], framework: str
+) -> None:
+    half, scaled = Execution(precision="float16"), replace(PLAIN, loss_scale="dynamic")
+    repeated = [BATCHES[0]] * 6
+    exact, _ = run(backends(framework), PLAIN, repeated)
+    found, _ = run(backends(framework), scaled, repeated, None, half)
+    assert all(result.updated for result in found)
+    assert found[-1].loss < found[0].loss
+    assert [one.loss for one in found] == pytest.approx([one.loss for one in exact], rel=5e-3)
+    assert found[0].gradient_norm == pytest.approx(exact[0].gradient_norm, rel=2e-2)
 
 
 def test_a_dynamic_scale_falls_at_overflow_and_grows_now_and_then() -> None:
