@@ -1,8 +1,8 @@
 """How gradients become steps, by names of parameters: PyTorch's rules, by MindSpore's kernels.
 
 MindSpore's Adam adds eps before the bias correction; it is given an eps that makes up for it. And
-it takes 1 - 0.999 in float32, which is off by 1.3e-5: all its means of squares are too small by
-that share. They are kept so, and the rate and eps make up for it.
+it takes 1 - 0.999 in float32, which is off by 1.3e-5: means of squares are kept here, and it is
+told to keep them as they are.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from restoration.training.settings import OptimizerSettings
 
 _ADAM = ops.Adam()
 _ASSIGN = ops.Assign()
+_KEEP_SQUARES = 1.0  # the share of the means of squares that stays in a step
 
 
 class Optimizer:
@@ -43,8 +44,6 @@ class Optimizer:
             for name, value in parameters.items()
             for key in (f"{name}.{moment}" for moment in moment_names(settings))
         }
-        second = settings.betas[1]
-        self._share = float(1 - np.float32(second)) / (1 - second)  # of the means of squares
         self._numbers: dict[tuple[float, ...], tuple[Tensor, ...]] = {}
         self.counts: Counter[str] = Counter()
 
@@ -60,7 +59,7 @@ class Optimizer:
     def moments(self) -> Arrays:
         """Copies, as "NAME.first" and "NAME.second", of all that have taken a step."""
         return {
-            key: to_numpy(self._moments[key]) / np.float32(self._shares(key))
+            key: to_numpy(self._moments[key])
             for name in self.counts
             for key in (f"{name}.{moment}" for moment in moment_names(self._settings))
         }
@@ -69,12 +68,8 @@ class Optimizer:
         """Go on from moments and counts, which fit."""
         self.counts = Counter(counts)
         for key, value in self._moments.items():
-            array = moments.get(key, np.zeros(value.shape, np.float32))
-            value.set_data(Tensor(array.astype(np.float32) * np.float32(self._shares(key))))
-
-    def _shares(self, key: str) -> float:
-        """How large a moment is here, as a share of PyTorch's."""
-        return self._share if key.endswith(".second") else 1.0
+            array = moments.get(key, np.zeros(value.shape))
+            value.set_data(Tensor(np.array(array, np.float32)))
 
     def _adam(self, name: str, gradient: Tensor, rate: float, decay: float) -> None:
         settings, count = self._settings, self.counts[name]
@@ -84,11 +79,12 @@ class Optimizer:
         elif decay:
             gradient = gradient + decay * value
         power1, power2 = (keep**count for keep in settings.betas)
-        eps = settings.eps * (self._share * (1 - power2)) ** 0.5
-        numbers = (power1, power2, rate * self._share**0.5, *settings.betas, eps)
+        eps = settings.eps * (1 - power2) ** 0.5
+        numbers = (power1, power2, rate, settings.betas[0], _KEEP_SQUARES, eps)
         if numbers not in self._numbers:  # those of a step are mostly the same for all parameters
             self._numbers[numbers] = tuple(Tensor(number, ms.float32) for number in numbers)
         first, second = self._moments[f"{name}.first"], self._moments[f"{name}.second"]
+        _ASSIGN(second, second * settings.betas[1] + gradient * gradient * (1 - settings.betas[1]))
         _ADAM(value, first, second, *self._numbers[numbers], gradient)
 
     def _sgd(self, name: str, gradient: Tensor, rate: float, decay: float) -> None:
