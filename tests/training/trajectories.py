@@ -1,7 +1,7 @@
 """Training goldens: three steps of the authors' own training, as steps of ours.
 
-Each file holds the start, three batches, and losses, gradients and parameters in float64. Parameters
-have the authors' names there; what our losses call terms has another name there at times.
+Each file holds the start, three batches, and losses, gradients and parameters in float64. There
+parameters have the authors' names; what our losses call terms has another name at times.
 """
 
 from __future__ import annotations
