@@ -130,6 +130,7 @@ class LMDViTSpec(Spec):
     module: ClassVar[str] = "lmd_vit"
     network: ClassVar[str] = "LMDViT"
     loss: ClassVar[str] = "LocalMotionLoss"
+    may_sit_out: ClassVar[tuple[str, ...]] = ("stages.*.blocks.*",)  # if all windows are dropped
     checkpointed_block: ClassVar[str] = "Block"
     float32_block: ClassVar[str] = "Predictor"
     trained_outputs: ClassVar[tuple[str, ...]] = ("restored",)
