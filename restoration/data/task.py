@@ -25,8 +25,8 @@ class HeldOut:
     """A picture that is not trained on.
 
     inputs: the network's, by name. truth: (1, 3, h, w) in [0, 1], what `Task.picture` is scored
-    against. degraded: what the network has to work on, for a look beside the result, or None. scale:
-    how much larger the truth is than the picture that was given.
+    against. degraded: what the network has to work on, for a look beside the result, or None.
+    scale: how much larger the truth is than the picture that was given.
     """
 
     name: str
@@ -50,6 +50,13 @@ class Task(Protocol):
         """One sample, each array with a first axis of 1: the network's inputs, its random masks
         and noise, and what its loss compares with, as "target".
         """
+
+    def join(self, samples: Sequence[Arrays]) -> Arrays:
+        """Samples as one part of a batch; some arrays number what is in all of them."""
+
+    @property
+    def drop_last(self) -> bool:
+        """Whether an epoch's last batch is left out if it is smaller than the others."""
 
     def files(self, index: int) -> tuple[str, ...]:
         """The files that a sample is made of, for messages."""

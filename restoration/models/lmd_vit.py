@@ -236,6 +236,16 @@ class LMDViTSpec(Spec):
             processed=self.processed_windows(*image.shape[2:]),
         )
 
+    def training_noise(
+        self, inputs: Mapping[str, np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Gumbel noise for every window that is decided about."""
+        images, _, height, width = inputs["image"].shape
+        windows = self.decided_windows(height, width)
+        if not windows:
+            return {}
+        return {"noise": rng.gumbel(size=(images, windows, 2)).astype(np.float32)}
+
     def decided_windows(self, height: int, width: int) -> int:
         """How many windows all predictors decide about, for an image of a size."""
         counts = zip(self.stages(), self._windows_of_stages(height, width), strict=True)

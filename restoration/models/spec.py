@@ -51,6 +51,11 @@ class Spec:
         return self.outputs
 
     @property
+    def scored(self) -> Spec:
+        """The spec that the same weights restore pictures with, where training needs another."""
+        return self
+
+    @property
     def size_multiple(self) -> int:
         """What the height and width of an input image must be multiples of."""
         return 1
@@ -77,6 +82,15 @@ class Spec:
 
     def enforced(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Inputs that make a network take the decisions that another run came to."""
+        return {}
+
+    def training_noise(
+        self, inputs: Mapping[str, np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """What is random in training beside the other inputs, which say how many images there are.
+
+        Drop masks, drop paths, noise: empty for networks that have none.
+        """
         return {}
 
     def to_dict(self) -> dict[str, Any]:

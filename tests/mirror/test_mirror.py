@@ -24,7 +24,7 @@ SERVING_LAYERS = {
 }  # what layers need in one framework only
 NOT_MODELS = {
     *("__init__", "runtime", "engine", "arrays", "training", "distributed", "optimizers"),
-    *("train", "evaluate", "export"),
+    *("train", "evaluate", "restore", "export"),
     *SHIMS,
 }
 
