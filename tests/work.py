@@ -439,6 +439,46 @@ def loss(
     return [_to_numpy(result) for result in _results(_loss(name, options), arrays)]
 
 
+def loss_terms(
+    name: str, spec: Spec | None, settings: dict[str, Any], outputs: Arrays, batch: Arrays
+) -> Arrays:
+    """What a loss gives for outputs of a network and a batch, by name."""
+    made = getattr(_module("losses"), name)(spec, **settings)
+    given = [{key: _tensor(array) for key, array in part.items()} for part in (outputs, batch)]
+    if _CHOSEN[-1] == "torch":
+        made.to(next(iter(given[0].values())).dtype)
+    return {key: _to_numpy(value) for key, value in made(*given).items()}
+
+
+def pruning_entropy(scores: list[np.ndarray], mask: np.ndarray) -> list[np.ndarray]:
+    found = _module("losses").pruning_entropy([_tensor(score) for score in scores], _tensor(mask))
+    return [_to_numpy(found)]
+
+
+def stage_gradients(spec: Spec, inputs: Arrays, cotangents: Arrays) -> Gradients:
+    """Gradients of a network with seeded weights."""
+    engine = _engine()
+    network = engine.build(spec)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    return engine.gradients(network, inputs, cotangents)
+
+
+def stage_outputs(spec: Spec, inputs: Arrays) -> Arrays:
+    """Outputs of a network with seeded weights."""
+    engine = _engine()
+    network = engine.build(spec)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    return engine.run(network, inputs)
+
+
+def vgg_maps(
+    stages: list[list[tuple[np.ndarray, np.ndarray]]], image: np.ndarray, is_activated: bool
+) -> list[np.ndarray]:
+    """The maps of VGG's stages."""
+    network = _module("vgg").VGG(stages, is_activated=is_activated)
+    return [_to_numpy(found) for found in network(_tensor(image))]
+
+
 def loss_gradients(name: str, arrays: list[np.ndarray], factor: float) -> list[np.ndarray]:
     """Gradients of factor * loss by each argument."""
     return _gradients(_loss(name), arrays, [np.full(1, factor, np.float32)])

@@ -8,7 +8,7 @@ be much smaller than the noise, so a floor goes with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ Steps = tuple[list[Any], list[Arrays], list[Arrays]]
 @pytest.fixture(scope="module")
 def run(
     backends: Callable[[str], Backend], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str, Trajectory], Steps]]:
+) -> Callable[[str, Trajectory], Steps]:
     """Steps of a framework; those of PyTorch are kept for the ports."""
     kept: dict[tuple[str, str, str], Steps] = {}
     folder = tmp_path_factory.mktemp("vgg")
@@ -56,7 +56,7 @@ def run(
             )
         return kept[key]
 
-    yield steps
+    return steps
 
 
 @pytest.mark.frameworks("torch")
