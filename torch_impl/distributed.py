@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
+
+from restoration.errors import UnavailableError
 
 
 def start(device: str = "cpu") -> None:
@@ -16,6 +19,7 @@ def start(device: str = "cpu") -> None:
         if device == "cuda":
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         dist.init_process_group("nccl" if device == "cuda" else "gloo")
+        atexit.register(finish)
 
 
 def finish() -> None:
@@ -35,11 +39,26 @@ def world() -> int:
 
 
 def reduce(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Means over all processes, of tensors that have the same shapes in each."""
+    """Means over all processes, of tensors that have the same shapes in each.
+
+    Raises:
+        UnavailableError: another process was lost.
+    """
     if world() == 1:
         return list(tensors)
     joined = torch.cat([tensor.reshape(-1) for tensor in tensors])
-    dist.all_reduce(joined)
+    try:
+        dist.all_reduce(joined)
+    except RuntimeError as problem:
+        reason = str(problem).splitlines()[0]
+        raise UnavailableError(
+            f"process {rank()} of {world()} has lost another one ({reason}); see what that one "
+            "said; the last checkpoint is whole: go on with --resume auto"
+        ) from problem
     joined /= world()
     parts = joined.split([tensor.numel() for tensor in tensors])
-    return [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
+    # In the order in memory that they came in, which PyTorch's fused optimizers take for granted.
+    return [
+        torch.empty_like(tensor).copy_(part.view(tensor.shape))
+        for part, tensor in zip(parts, tensors, strict=True)
+    ]

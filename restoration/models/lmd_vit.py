@@ -11,6 +11,7 @@ import numpy as np
 from restoration.arrays import Arrays
 from restoration.errors import InputError
 from restoration.images import tiling
+from restoration.models.laws import Rule, Rules
 from restoration.models.model import Model, PublishedWeights
 from restoration.models.spec import Spec, check_image
 
@@ -131,6 +132,14 @@ class LMDViTSpec(Spec):
     network: ClassVar[str] = "LMDViT"
     loss: ClassVar[str] = "LocalMotionLoss"
     may_sit_out: ClassVar[tuple[str, ...]] = ("stages.*.blocks.*",)  # if all windows are dropped
+    initialization: ClassVar[Mapping[str, Rules]] = {
+        "": (
+            Rule("*.modulator.weight", "normal"),
+            Rule("*_modulator.weight", "normal"),
+            Rule("*.weight", "truncated_normal", axes=2),
+            Rule("*.bias", "zeros", axes=2),
+        )
+    }
     checkpointed_block: ClassVar[str] = "Block"
     float32_block: ClassVar[str] = "Predictor"
     trained_outputs: ClassVar[tuple[str, ...]] = ("restored",)

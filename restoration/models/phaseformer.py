@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from restoration.models.laws import Rule, Rules
 from restoration.models.model import Model, PublishedWeights
 from restoration.models.spec import Spec, check_image, has_counts
 
@@ -21,6 +22,9 @@ class PhaseformerSpec(Spec):
     """
 
     module: ClassVar[str] = "phaseformer"
+    initialization: ClassVar[Mapping[str, Rules]] = {
+        "xavier": (Rule("*.weight", "xavier", axes=4), Rule("*.bias", "zeros", axes=4))
+    }
     network: ClassVar[str] = "Phaseformer"
     inputs: ClassVar[tuple[str, ...]] = ("image",)
     outputs: ClassVar[tuple[str, ...]] = ("low", "high")

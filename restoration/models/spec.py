@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from restoration.errors import InputError
+from restoration.models.laws import Rules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,11 @@ class Spec:
     def scored(self) -> Spec:
         """The spec that the same weights restore pictures with, where training needs another."""
         return self
+
+    @property
+    def initialization(self) -> Mapping[str, Rules]:
+        """Laws of first weights: "" the usual, then named variants. See `laws.py`."""
+        return {}
 
     @property
     def size_multiple(self) -> int:
