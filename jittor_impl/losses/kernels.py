@@ -18,10 +18,10 @@ SMALLEST = 1e-10
 class KernelFieldLoss(nn.Module):
     """The loss of kernel prediction: the blur it explains, and the kernels themselves.
 
-    The batch has the blurred image as "target" (n, 3, h, w), intensities raised to 2.2 minus 0.5;
-    "sharp" (n, 3, h + k - 1, w + k - 1) likewise; and what blurred it, "kernels" (n, P, k, k) and
-    "masks" (n, P, h, w). Pixels count by one over the area of their mask, those between masks do
-    not.
+    The batch has the network's input "image" (n, 3, h, w), intensities raised to 2.2 minus 0.5;
+    "target" (n, 3, h + k - 1, w + k - 1), the sharp image likewise; and what blurred it, "kernels"
+    (n, P, k, k) and "masks" (n, P, h, w). Pixels count by one over the area of their mask, those
+    between masks do not.
 
     distance: of kernels, "l2", "l1", "huber" or "kl". Its training was not published; this is that
     of the predecessor: Carbajal et al., arXiv 2102.01026; see kernel_prediction.py.
@@ -42,12 +42,12 @@ class KernelFieldLoss(nn.Module):
         self.kernel_weight = kernel_weight
 
     def execute(self, outputs: dict[str, Var], batch: dict[str, Var]) -> dict[str, Var]:
-        for name in ("sharp", "kernels", "masks"):
+        for name in ("kernels", "masks"):
             require_entry(name, batch, loss="KernelFieldLoss")
         kernels, masks, true_masks = outputs["kernels"], outputs["masks"], batch["masks"]
         weights = pixel_weights(true_masks)
-        blurred = saturate(reblur(batch["sharp"], kernels, masks), SATURATION)
-        difference = blurred - batch["target"]
+        blurred = saturate(reblur(batch["target"], kernels, masks), SATURATION)
+        difference = blurred - batch["image"]
         reblurred = weighted_sum(difference * difference, weights)
         kernel = kernel_difference(
             kernels, masks, batch["kernels"], true_masks, weights, distance=self.distance

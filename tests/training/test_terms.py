@@ -72,8 +72,8 @@ def test_the_loss_of_kernel_prediction_adds_both_up(
     masks = np.zeros_like(reblur["gt_masks"])
     masks[:, 0, :, :7], masks[:, 1, :, 9:] = 1, 0.97  # columns 7 and 8 lie between masks
     batch = {
-        "target": reblur["blurred"],
-        "sharp": reblur["sharp"],
+        "image": reblur["blurred"],
+        "target": reblur["sharp"],
         "kernels": reblur["gt_kernels"],
         "masks": masks,
     }
@@ -276,7 +276,7 @@ def test_weights_of_vgg_have_torchvisions_names(tmp_path: Path) -> None:
     path = tmp_path / "vgg.safetensors"
     save_file(state, path)
     assert [len(stage) for stage in read_vgg(str(path), VGG19)] == list(VGG19)
-    with pytest.raises(InputError, match="no features.17.weight, features.17.bias"):
+    with pytest.raises(InputError, match=r"no features\.17\.weight, features\.17\.bias"):
         read_vgg(str(path), VGG16)
     save_file(state | {"features.2.bias": np.ones(3, np.float32)}, path)
     with pytest.raises(InputError, match=r"features\.2: shapes \(4, 4, 3, 3\) and \(3,\)"):
