@@ -16,6 +16,7 @@ from parity.cases import goldens, sources
 from parity.cases.case import Case
 from parity.commands import doctor
 from parity.commands.run import run
+from parity.commands.train import recipe_of, train
 from parity.report.progress import Progress
 from parity.report.result import Run
 from parity.report.table import print_result
@@ -49,6 +50,33 @@ def _run(options: argparse.Namespace) -> int:
             chosen,
             reference,
             ports,
+            runs_folder=options.runs,
+            progress=progress,
+            keep_arrays=options.keep,
+            parallel=options.parallel,
+        )
+    _print(result, as_json=options.json)
+    return result.exit_code
+
+
+def _train(options: argparse.Namespace) -> int:
+    models = options.models or list(registry.MODELS)
+    plans = {model: recipe_of(model, options.recipe, options.set) for model in models}
+    if options.recipe and len(plans) != 1:
+        raise InputError(
+            "--recipe",
+            expected="one model",
+            got=f"{len(plans)}",
+            where="command line",
+            next_step="name the model that the recipe trains",
+        )
+    reference, *ports = _workers(options)
+    with Progress(quiet=options.quiet) as progress:
+        result = train(
+            plans,
+            reference,
+            ports,
+            steps=options.steps,
             runs_folder=options.runs,
             progress=progress,
             keep_arrays=options.keep,
@@ -245,6 +273,27 @@ def _parser() -> argparse.ArgumentParser:
         help="run on weights, inputs and float64 results that the authors' code wrote",
     )
     command.add_argument("--keep", action="store_true", help="keep the arrays of agreeing cases")
+    _add_worker_options(command)
+
+    command = commands.add_parser(
+        "train",
+        help="compare steps of training in all frameworks",
+        description="Train the same steps of one recipe in every framework, from the same weights "
+        "on the same batches. Losses, parameters, averaged weights and the optimizer's moments "
+        "after each step are judged by the drift of the reference between float32 and float64.",
+    )
+    command.set_defaults(command=_train)
+    command.add_argument("models", nargs="*", metavar="MODEL", help="default: all")
+    command.add_argument(
+        "--recipe", metavar="RECIPE", help="default: the model's demo with its tiny spec"
+    )
+    command.add_argument(
+        "--steps", type=arguments.count(least=1), default=20, metavar="N", help="default: 20"
+    )
+    command.add_argument(
+        "--set", action="append", default=[], metavar="key.sub=VALUE", help="of the recipe"
+    )
+    command.add_argument("--keep", action="store_true", help="keep the arrays of what agrees")
     _add_worker_options(command)
 
     command = commands.add_parser(

@@ -44,9 +44,11 @@ class Gradients:
 class StepResult:
     """What a step found: all of it measured before the update.
 
-    loss: the mean over the parts of the batch. terms: the loss's parts by name, and learned weights
-    of them. gradient_norm: of all gradients of the network together, before clipping. updated:
-    False where loss or gradients were not finite, and nothing was changed.
+    All are means over the parts of a batch and over the processes that share it. loss: what is
+    minimized. terms: the loss's parts by name, and learned weights of them. gradient_norm: of all
+    gradients of the network together, before clipping. updated: False where loss or gradients were
+    not finite, and no parameter, moment or average was changed; with a dynamic loss scale at
+    float16 that happens now and then, the loss being finite, and halves the scale.
     """
 
     loss: float
@@ -61,7 +63,8 @@ class TrainingState:
 
     weights: parameters and buffers of the network; learned parameters of the loss under "loss.".
     averages: averaged weights, empty if none are kept. moments: the optimizer's, "NAME.first" and
-    "NAME.second" for each parameter that has taken a step. counts: how many steps each has taken.
+    "NAME.second" for each parameter that has taken a step (sgd has no second, and without momentum
+    no first). counts: how many steps each has taken, those that have taken none left out.
     step: how many steps were tried. loss_scale: the present one, 1 without.
     """
 
@@ -82,8 +85,9 @@ class Trainer(Protocol):
         batches: each {names of the network's inputs..., and what its loss compares with, as
         "target"}; one unless gradients are accumulated. factor: of every group's learning rate.
 
-        A parameter whose gradient is zero everywhere stands still, with its moments and its count,
-        as PyTorch lets one without gradient: it took no part.
+        A parameter that took no part stands still, with its moments and its count, as PyTorch lets
+        one without gradient: one of those that may (`Spec.may_sit_out`), if its gradient is zero
+        everywhere. Others move by momentum then, as behind units that are dead for a while.
         """
 
     def state(self) -> TrainingState:
@@ -153,10 +157,11 @@ class Engine(Protocol):
         """Gradients of the sum, over outputs named in `cotangents`, of mean(output * cotangent)."""
 
     def trainer(self, network: Network, settings: TrainerSettings) -> Trainer:
-        """Puts the network in training mode.
+        """Trains the network, which is in evaluation mode between steps: `run` may be used then.
 
         Raises:
-            InputError: there is no such loss, or a pattern that matches no parameter.
+            InputError: there is no such loss or argument of it, or a pattern that matches no
+                parameter.
         """
 
     def describe(self) -> dict[str, str]:

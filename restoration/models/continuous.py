@@ -31,6 +31,7 @@ from restoration.errors import InputError
 from restoration.images import tiling
 from restoration.models.edsr import EDSRSpec
 from restoration.models.encoder import EncoderSpec
+from restoration.models.laws import Rules
 from restoration.models.model import Model, PublishedWeights
 from restoration.models.rdn import RDNSpec
 from restoration.models.spec import Spec
@@ -190,6 +191,10 @@ class ContinuousSpec(Spec):
 
     encoder: EncoderSpec = field(default_factory=EDSRSpec)
     chunk: int = 16384
+
+    @property
+    def initialization(self) -> Mapping[str, Rules]:
+        return self.encoder.initialization
 
     @property
     def magnification(self) -> None:

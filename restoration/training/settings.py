@@ -14,6 +14,20 @@ from typing import Any, ClassVar, Literal
 STRICT = {"extra": "forbid", "use_attribute_docstrings": True}
 
 
+def require(settings: object, **rules: tuple[bool, str]) -> None:
+    """Raise ValueError with a line for each value that cannot be: "key: expected ..., got ...".
+
+    rules: by key, whether its value can be, and what is expected.
+    """
+    faults = [
+        f"{key}: expected {expected}, got {getattr(settings, key)!r}"
+        for key, (holds, expected) in rules.items()
+        if not holds
+    ]
+    if faults:
+        raise ValueError("\n".join(faults))
+
+
 @dataclass(frozen=True, kw_only=True)
 class LossSettings:
     """The loss: a class of `losses.py`, the same in each framework, and its arguments."""
@@ -41,10 +55,13 @@ class GroupSettings:
     weight_decay: float | None = None
     """Instead of the optimizer's, if given."""
 
+    def __post_init__(self) -> None:
+        require(self, learning_rate=(self.learning_rate >= 0, "a number of at least 0"))
+
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSettings:
-    """How gradients become steps."""
+    """The optimizer."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
@@ -67,10 +84,22 @@ class OptimizerSettings:
     freeze: tuple[str, ...] = ()
     """Patterns of names of parameters that stay as they are."""
 
+    def __post_init__(self) -> None:
+        above = "a number above 0"
+        require(
+            self,
+            learning_rate=(self.learning_rate > 0, above),
+            betas=(all(0 <= beta < 1 for beta in self.betas), "two numbers in [0, 1)"),
+            eps=(self.eps > 0, above),
+            momentum=(0 <= self.momentum < 1, "a number in [0, 1)"),
+            weight_decay=(self.weight_decay >= 0, "a number of at least 0"),
+            clip_norm=(self.clip_norm is None or self.clip_norm > 0, f"{above}, or none"),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class AverageSettings:
-    """Averaged weights (EMA)."""
+    """Averages of weights over steps (EMA)."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
@@ -78,6 +107,9 @@ class AverageSettings:
     """How much of the average is kept in a step."""
     warmup: bool = True
     """The first steps keep less: min(decay, (1 + step) / (10 + step))."""
+
+    def __post_init__(self) -> None:
+        require(self, decay=(0 <= self.decay < 1, "a number in [0, 1)"))
 
 
 @dataclass(frozen=True, kw_only=True)

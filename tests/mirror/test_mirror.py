@@ -23,8 +23,8 @@ SERVING_LAYERS = {
     "layers/sums",
 }  # what layers need in one framework only
 NOT_MODELS = {
-    *("__init__", "runtime", "engine", "arrays", "training", "losses"),
-    *("train", "evaluate", "export"),
+    *("__init__", "runtime", "engine", "arrays", "training", "distributed", "optimizers"),
+    *("train", "evaluate", "restore", "export"),
     *SHIMS,
 }
 
@@ -62,7 +62,8 @@ NATIVE = re.compile(
 MODELS = sorted(
     path.stem for path in (ROOT / "torch_impl").glob("*.py") if path.stem not in NOT_MODELS
 )
-MIRRORED = [*MODELS, "losses"]
+LOSSES = sorted(f"losses/{path.stem}" for path in (ROOT / "torch_impl/losses").glob("[!_]*.py"))
+MIRRORED = [*MODELS, *LOSSES]
 
 
 def _renamed(package: str, model: str) -> str:

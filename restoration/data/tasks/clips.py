@@ -67,7 +67,7 @@ class ClipTask(PictureTask):
         for _ in range(_TRIES):
             if self.data.kind == "synthetic":
                 crop = moving_window(
-                    whole, self.frames, (side, side), rng, fastest_px=self.fastest_px
+                    whole, self.frames, side, side, rng=rng, fastest_px=self.fastest_px
                 )
             else:
                 height, width = whole.shape[-2:]
@@ -91,7 +91,7 @@ class ClipTask(PictureTask):
         height, width = (
             min(side - margin, longest or side) // scale * scale for side in whole.shape[1:]
         )
-        return moving_window(whole, self.frames, (height, width), rng, fastest_px=self.fastest_px)
+        return moving_window(whole, self.frames, height, width, rng=rng, fastest_px=self.fastest_px)
 
 
 class BlurredClipTask(ClipTask):
@@ -202,15 +202,15 @@ def warped(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
 def moving_window(
     picture: np.ndarray,
     count: int,
-    size: tuple[int, int],
-    rng: np.random.Generator,
+    height: int,
+    width: int,
     *,
+    rng: np.random.Generator,
     fastest_px: float,
 ) -> np.ndarray:
     """A window that moves over a picture (3, h, w) uint8, not by whole pixels, (count, 3, h, w)."""
     with picture_packages():
         import cv2
-    height, width = size
     margin = _margin(count, fastest_px)
     speed = rng.uniform(-fastest_px, fastest_px, size=2)
     starts = [

@@ -1,4 +1,4 @@
-"""Pictures in which each object is blurred by a kernel of its own (NIMBUSR, kernel prediction).
+"""Objects that move by themselves, each with a kernel of its own (NIMBUSR, kernel prediction).
 
 Source: Laroche, Almansa, Tassano: Deep Model-Based Super-Resolution with Non-uniform Blur; and
 GuillermoCarbajal/NonUniformBlurKernelEstimation, whose network J-MKPD trains on.
@@ -179,11 +179,11 @@ class BlurredItem(HeldOut):
 
 
 class KernelPredictionTask(ObjectTask):
-    """Kernel prediction: "image", light less one half, "kernels", "masks" and "sharp".
+    """Kernel prediction: "image", light less one half, "kernels", "masks" and "target".
 
-    kernels (1, P, k, k), of the network's size, and masks (1, P, h, w) are true: sharp (1, 3,
-    h + k - 1, w + k - 1), light less one half, correlated with them gives the image, which is
-    "target" too. P is the number of objects and one for what is behind, masks not used are zeros.
+    kernels (1, P, k, k), of the network's size, and masks (1, P, h, w) are true: the target (1, 3,
+    h + k - 1, w + k - 1), sharp light less one half, correlated with them gives the image. P
+    is the number of objects and one for what is behind, masks not used are zeros.
     """
 
     keys: ClassVar[frozenset[str]] = ObjectTask.keys | {"illumination"}
@@ -199,7 +199,7 @@ class KernelPredictionTask(ObjectTask):
 
     @property
     def margin_px(self) -> int:
-        # Half a kernel is cut off twice: what wraps around, and what "sharp" has more.
+        # Half a kernel is cut off twice: what wraps around, and what the target has more.
         return 2 * (self.spec.kernel_size // 2)
 
     @property
@@ -213,14 +213,14 @@ class KernelPredictionTask(ObjectTask):
     def hold_out(self, index: int) -> BlurredItem:
         scene = self.held_out_scene(index)
         arrays = self._blurred(scene, streams.stream(HELD_OUT_SEED, "held out", 0, index))
-        shown, sharp = (displayed(arrays[name] + np.float32(0.5)) for name in ("image", "sharp"))
+        shown, sharp = (displayed(arrays[name] + np.float32(0.5)) for name in ("image", "target"))
         half = self.spec.kernel_size // 2
         return BlurredItem(
             self.valid.name(index),
             {"image": arrays["image"]},
             shown,
             sharp[..., half:-half, half:-half],
-            sharp=arrays["sharp"] + np.float32(0.5),
+            sharp=arrays["target"] + np.float32(0.5),
         )
 
     def picture(self, item: HeldOut, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -245,10 +245,9 @@ class KernelPredictionTask(ObjectTask):
         image = (self.inner(blurred).clip(0, 1) - 0.5).astype(np.float32)[None]
         return {
             "image": image,
-            "target": image,
             "kernels": np.ascontiguousarray(drawn[:, ::-1, ::-1]).astype(np.float32)[None],
             "masks": np.ascontiguousarray(self.inner(soft)).astype(np.float32)[None],
-            "sharp": (light[:, half:-half, half:-half] - 0.5).astype(np.float32)[None],
+            "target": (light[:, half:-half, half:-half] - 0.5).astype(np.float32)[None],
         }
 
 
