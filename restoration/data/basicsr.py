@@ -1,6 +1,6 @@
 """BasicSR's words for data, read as ours: dataroot_gt is `target`, and so on.
 
-Source of the words: the option files of XPixelGroup/BasicSR; docs/training.md has the table.
+Source of the words: the option files of XPixelGroup/BasicSR; docs/data.md has the table.
 """
 
 from __future__ import annotations
