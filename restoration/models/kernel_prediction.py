@@ -28,6 +28,7 @@ class KernelPredictionSpec(Spec):
     inputs: ClassVar[tuple[str, ...]] = ("image",)
     outputs: ClassVar[tuple[str, ...]] = ("kernels", "masks")
     smallest_side_px: ClassVar[int] = 32
+    may_sit_out: ClassVar[tuple[str, ...]] = ("stem_rgb.*", "stem_gray.*")  # one of the two
 
     kernels: int = 25
     kernel_size: int = 33

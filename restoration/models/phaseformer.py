@@ -29,6 +29,7 @@ class PhaseformerSpec(Spec):
     inputs: ClassVar[tuple[str, ...]] = ("image",)
     outputs: ClassVar[tuple[str, ...]] = ("low", "high")
     size_multiple: ClassVar[int] = 8
+    may_sit_out: ClassVar[tuple[str, ...]] = ("gate4.*", "up4.*")  # nothing depends on them
     widths: ClassVar[tuple[int, ...]] = (16, 32, 64, 128)
 
     blocks: tuple[int, ...] = (2, 3, 3, 4)
