@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from restoration import images
 from restoration.data.loader import Batch, Loader
 from restoration.data.task import HeldOut, Task
 from restoration.engine.contract import Engine, Network, StepResult, Trainer
-from restoration.errors import RestorationError
+from restoration.errors import RestorationError, UnavailableError
 from restoration.evaluation.protocols import score
 from restoration.training import checkpoints
 from restoration.training.checkpoints import Progress
@@ -51,7 +51,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run is put together from."""
+    """What a run is put together from.
+
+    any_of: whether any of several devices says so, which all are told alike.
+    """
 
     recipe: Recipe
     engine: Engine
@@ -59,6 +62,7 @@ class Parts:
     trainer: Trainer
     task: Task
     loader: Loader
+    any_of: Callable[[bool], bool] = bool
 
 
 class Run:
@@ -79,6 +83,7 @@ class Run:
         self.is_first = is_first
         self._engine, self._network, self._trainer = parts.engine, parts.network, parts.trainer
         self._task, self._loader = parts.task, parts.loader
+        self._any_of = parts.any_of
         self._progress, self._quiet = progress, quiet
         self._saved: Path | None = None
 
@@ -104,13 +109,16 @@ class Run:
         batches = self._loader.batches(self._progress.step)
         try:
             with _stop_requests() as requests:
-                while self._progress.step < self.steps and not requests:
+                while self._progress.step < self.steps and not self._any_of(bool(requests)):
                     started = time.perf_counter()
                     batch = next(batches)
                     result = self._step(batch, logs)
                     self._advance(batch, result, time.perf_counter() - started, logs)
                 if self._saved is None or self._saved != self._target():
                     self._save(logs)
+        except UnavailableError:  # another process was lost, before a step changed anything
+            self._save(logs)
+            raise
         finally:
             self._loader.close()
             if logs:

@@ -66,7 +66,9 @@ class ClipTask(PictureTask):
         side = self.given_px
         for _ in range(_TRIES):
             if self.data.kind == "synthetic":
-                crop = moving_window(whole, self.frames, side, side, rng, self.fastest_px)
+                crop = moving_window(
+                    whole, self.frames, side, side, rng=rng, fastest_px=self.fastest_px
+                )
             else:
                 height, width = whole.shape[-2:]
                 top, left = (int(rng.integers(max(length - side, 0) + 1))
@@ -89,7 +91,7 @@ class ClipTask(PictureTask):
         height, width = (
             min(side - margin, longest or side) // scale * scale for side in whole.shape[1:]
         )
-        return moving_window(whole, self.frames, height, width, rng, self.fastest_px)
+        return moving_window(whole, self.frames, height, width, rng=rng, fastest_px=self.fastest_px)
 
 
 class BlurredClipTask(ClipTask):
@@ -202,6 +204,7 @@ def moving_window(
     count: int,
     height: int,
     width: int,
+    *,
     rng: np.random.Generator,
     fastest_px: float,
 ) -> np.ndarray:

@@ -182,7 +182,8 @@ class KernelPredictionTask(ObjectTask):
     """Kernel prediction: "image", light less one half, "kernels", "masks" and "target".
 
     kernels (1, P, k, k), of the network's size, and masks (1, P, h, w) are true: the target (1, 3,
-    h + k - 1, w + k - 1), sharp light less one half, correlated with them gives the image. P is the number of objects and one for what is behind, masks not used are zeros.
+    h + k - 1, w + k - 1), sharp light less one half, correlated with them gives the image. P
+    is the number of objects and one for what is behind, masks not used are zeros.
     """
 
     keys: ClassVar[frozenset[str]] = ObjectTask.keys | {"illumination"}
