@@ -21,7 +21,7 @@ class Spec:
     """Base of all specs.
 
     Class variables: `module` is the file in each `*_impl` package and `network` the class in it;
-    `loss` is the class in `losses.py` that trains it, empty if there is none; `inputs` names the
+    `loss` is the class in `losses` that trains it, empty if there is none; `inputs` names the
     network's arguments in order, of which those after the first `required_inputs` may be left out.
     `tiling_caveat` says why a tile is not restored as the whole image is, empty if it is.
     `may_sit_out` has patterns of names of parameters that may take no part in a step of training,
@@ -117,7 +117,7 @@ class Spec:
         if not self.loss:
             raise InputError(
                 f"training {self.network}",
-                expected="a model with a loss in losses.py",
+                expected="a model with a loss in losses",
                 got="none: its training was not published",
                 where=f"restoration/models/{self.module}.py, {type(self).__name__}",
                 next_step="train it with a loss of your own on the engine's network",
