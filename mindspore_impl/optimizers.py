@@ -1,9 +1,8 @@
 """How gradients become steps, by names of parameters: PyTorch's rules, by MindSpore's kernels.
 
 MindSpore's Adam adds eps before the bias correction; it is given an eps that makes up for it. And
-it takes 1 - 0.999 in float32, which is off by 1.3e-5: all its means of squares are too small by
-that share, and the rate and eps make up for it. States hold them as they are: a run that goes on
-does so in every bit, and another framework's next steps are off by 6e-6 of themselves.
+it takes 1 - 0.999 in float32, which is off by 1.3e-5: means of squares are kept here, and it is
+told to keep them as they are.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from restoration.training.settings import OptimizerSettings
 
 _ADAM = ops.Adam()
 _ASSIGN = ops.Assign()
+_KEEP_SQUARES = 1.0  # the share of the means of squares that stays in a step
 
 
 class Optimizer:
@@ -44,8 +44,6 @@ class Optimizer:
             for name, value in parameters.items()
             for key in (f"{name}.{moment}" for moment in moment_names(settings))
         }
-        second = settings.betas[1]
-        self._share = float(1 - np.float32(second)) / (1 - second)  # of the means of squares
         self._numbers: dict[tuple[float, ...], tuple[Tensor, ...]] = {}
         self.counts: Counter[str] = Counter()
 
@@ -81,11 +79,12 @@ class Optimizer:
         elif decay:
             gradient = gradient + decay * value
         power1, power2 = (keep**count for keep in settings.betas)
-        eps = settings.eps * (self._share * (1 - power2)) ** 0.5
-        numbers = (power1, power2, rate * self._share**0.5, *settings.betas, eps)
+        eps = settings.eps * (1 - power2) ** 0.5
+        numbers = (power1, power2, rate, settings.betas[0], _KEEP_SQUARES, eps)
         if numbers not in self._numbers:  # those of a step are mostly the same for all parameters
             self._numbers[numbers] = tuple(Tensor(number, ms.float32) for number in numbers)
         first, second = self._moments[f"{name}.first"], self._moments[f"{name}.second"]
+        _ASSIGN(second, second * settings.betas[1] + gradient * gradient * (1 - settings.betas[1]))
         _ADAM(value, first, second, *self._numbers[numbers], gradient)
 
     def _sgd(self, name: str, gradient: Tensor, rate: float, decay: float) -> None:
