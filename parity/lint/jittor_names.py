@@ -75,7 +75,7 @@ def item(source: Source) -> Iterator[ast.AST]:
 def numpy_of_data(source: Source) -> Iterator[ast.AST]:
     if source.framework != "jittor":
         return
-    for call in source._calls[1].get("numpy", ()):
+    for call in source.all_methods("numpy"):
         steps = call.receiver
         while isinstance(steps, ast.Call) and isinstance(steps.func, ast.Attribute):
             steps = steps.func.value
@@ -293,9 +293,9 @@ def bias_of_conv1d(source: Source) -> Iterator[ast.AST]:
         ast.dump(_loaded(target)) for target in _targets(source, source.calls("jittor.nn.Conv1d"))
     }
     for node in source.of_type(ast.Attribute):
-        if node.attr == "bias" and isinstance(node.ctx, ast.Store):
-            if ast.dump(node.value) in layers:
-                yield node
+        is_set = node.attr == "bias" and isinstance(node.ctx, ast.Store)
+        if is_set and ast.dump(node.value) in layers:
+            yield node
 
 
 def _targets(source: Source, found: Iterator[Call]) -> Iterator[ast.expr]:

@@ -12,7 +12,7 @@ from parity.lint.source import Source
 TOPIC = Topic()
 
 _CLOCKS = ("time.time", "time.perf_counter", "time.monotonic", "time.process_time")
-_WAITS = ("numpy", "item", "sync", "fetch_sync", "tolist")
+_WAITS = ("sync_all", "data", "numpy", "item", "sync", "fetch_sync", "tolist")
 
 
 @TOPIC.rule(
@@ -153,9 +153,17 @@ def clock(source: Source) -> Iterator[ast.AST]:
     for around, found in readings.items():
         if len(found) < 2:
             continue
-        attributes = {one.attr for one in ast.walk(around) if isinstance(one, ast.Attribute)}
-        if not attributes & {"sync_all", "data", *_WAITS}:
+        inside = list(ast.walk(around))
+        attributes = {one.attr for one in inside if isinstance(one, ast.Attribute)}
+        calls = [one for one in inside if isinstance(one, ast.Call)]
+        if not attributes & set(_WAITS) and any(_is_work(source, one) for one in calls):
             yield found[-1]
+
+
+def _is_work(source: Source, node: ast.Call) -> bool:
+    """Whether a call computes with tensors, or runs what is called a network."""
+    is_network = isinstance(node.func, ast.Name) and node.func.id in ("model", "net", "network")
+    return is_network or source.kinds.of(node) is Kind.TENSOR
 
 
 @TOPIC.rule(
@@ -189,14 +197,16 @@ def hook(source: Source) -> Iterator[ast.AST]:
     bad="""
 optimizer = jt.optim.SGD([jt.ones(1)], 0.1)
 scheduler = jt.lr_scheduler.MultiStepLR(optimizer, milestones=[1], gamma=0.1)
-scheduler.step()
+for _ in range(1):
+    scheduler.step()
 result = optimizer.lr
 """,
     good="""
 optimizer = jt.optim.SGD([jt.ones(1)], 0.1)
 scheduler = jt.lr_scheduler.MultiStepLR(optimizer, milestones=[1], gamma=0.1)
 scheduler.step()
-scheduler.step()
+for _ in range(1):
+    scheduler.step()
 result = optimizer.lr
 """,
 )
@@ -205,9 +215,12 @@ def schedule(source: Source) -> Iterator[ast.AST]:
     names = ("MultiStepLR", "CosineAnnealingLR", "ExponentialLR")
     for call in source.calls(*(f"jittor.lr_scheduler.{name}" for name in names)):
         statement = source.parent(call.node)
-        block = list(ast.iter_child_nodes(source.parent(statement))) if statement else []  # type: ignore[arg-type]
+        around = source.parent(statement) if statement else None
+        block = list(ast.iter_child_nodes(around)) if around else []
         after = block[block.index(statement) + 1 :][:1] if statement in block else []
-        is_stepped = any(ast.unparse(one).endswith(".step()") for one in after)
+        is_stepped = any(
+            isinstance(one, ast.Expr) and ast.unparse(one).endswith(".step()") for one in after
+        )
         if not is_stepped:
             yield call.node
 

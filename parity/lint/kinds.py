@@ -6,6 +6,7 @@ One value at a time and without running anything, so much is unknown, which is a
 from __future__ import annotations
 
 import ast
+import functools
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -61,19 +62,7 @@ _TO_PYTHON = (
     "strip",
     "lower",
 )
-_TENSORS = (
-    "rand",
-    "randn",
-    "zeros",
-    "ones",
-    "array",
-    "Tensor",
-    "tensor",
-    "concat",
-    "cat",
-    "stack",
-    "Var",
-)
+_OPTIMIZERS = ("Adam", "AdamW", "AdamWeightDecay", "SGD", "Momentum", "RMSprop", "RMSProp")
 _COMPLEX = (
     "fft",
     "fft2",
@@ -89,6 +78,16 @@ _COMPLEX = (
     "view_as_complex",
     "polar",
 )
+_NO_TENSORS = (
+    *("grad", "value_and_grad", "sync_all", "load", "save", "no_grad", "device", "jit"),
+    *(
+        "load_checkpoint",
+        "load_param_into_net",
+        "save_checkpoint",
+        "set_context",
+        "set_global_seed",
+    ),
+)
 _VERBS = ("execute", "construct", "forward")
 _LITERALS = (
     ast.Constant,
@@ -102,6 +101,7 @@ _LITERALS = (
     ast.SetComp,
     ast.Compare,
 )
+_BUILTINS = ("len", "int", "float", "str", "bool", "list", "dict", "range", "open", "tuple")
 _DEPTH = 12
 
 
@@ -111,6 +111,7 @@ class Kinds:
     def __init__(self, source: Source):
         self._source = source
         self._known: dict[ast.AST, Kind] = {}
+        self._tables: dict[ast.AST, dict[str, list[ast.expr]]] = {}
 
     def of(self, node: ast.AST | None, depth: int = 0) -> Kind:
         """What an expression gives."""
@@ -124,29 +125,21 @@ class Kinds:
     def _find(self, node: ast.AST, depth: int) -> Kind:
         match node:
             case ast.Name():
-                return self._of_name(node, depth)
+                found = self._of_name(node, depth)
             case ast.Call():
-                return self._of_call(node, depth)
-            case ast.Attribute(attr="shape" | "ndim" | "dtype" | "size" | "device" | "name"):
-                return Kind.PYTHON
-            case ast.Attribute(attr="data", value=value):
-                found = self.of(value, depth)
-                is_jittor = self._source.framework == "jittor"
-                return Kind.NUMPY if is_jittor and found is Kind.TENSOR else found
-            case ast.Attribute(attr="T" | "grad" | "mT", value=value):
-                return self.of(value, depth)
+                found = self._of_call(node, depth)
             case ast.Attribute():
-                return self._of_attribute(node, depth)
+                found = self._of_attribute(node, depth)
             case ast.Subscript(value=value) | ast.UnaryOp(operand=value):
                 found = self.of(value, depth)
-                return Kind.UNKNOWN if found in (Kind.PYTHON, Kind.MODULE) else found
+                found = Kind.UNKNOWN if found in (Kind.PYTHON, Kind.MODULE) else found
             case ast.BinOp(left=left, right=right):
-                return _joined(self.of(left, depth), self.of(right, depth))
+                found = _joined(self.of(left, depth), self.of(right, depth))
             case ast.IfExp(body=left, orelse=right):
-                kinds = {self.of(left, depth), self.of(right, depth)}
-                return kinds.pop() if len(kinds) == 1 else Kind.UNKNOWN
+                found = _only({self.of(left, depth), self.of(right, depth)})
             case _:
-                return Kind.PYTHON if isinstance(node, _LITERALS) else Kind.UNKNOWN
+                found = Kind.PYTHON if isinstance(node, _LITERALS) else Kind.UNKNOWN
+        return found
 
     def _of_name(self, node: ast.Name, depth: int) -> Kind:
         dotted = self._source.names.resolve(node)
@@ -163,7 +156,7 @@ class Kinds:
                 kinds.add(Kind.UNKNOWN if is_lost else found)
             elif isinstance(binding, Definition):
                 kinds.add(Kind.UNKNOWN)
-        return kinds.pop() if len(kinds) == 1 else Kind.UNKNOWN
+        return _only(kinds)
 
     def _of_parameter(self, parameter: Parameter) -> Kind:
         source, function = self._source, parameter.function
@@ -185,73 +178,56 @@ class Kinds:
         name = self._source.names.resolve(node.func)
         if name:
             return self._of_named_call(name)
-        match node.func:
-            case ast.Name(
-                id="len"
-                | "int"
-                | "float"
-                | "str"
-                | "bool"
-                | "list"
-                | "dict"
-                | "range"
-                | "open"
-                | "tuple"
-            ):
-                return Kind.PYTHON
-            case ast.Attribute(attr=attr) if attr in _TO_NUMPY:
-                return Kind.NUMPY
-            case ast.Attribute(attr=attr) if attr in _TO_PYTHON:
-                return Kind.PYTHON
-            case ast.Attribute(attr="parameters" | "state_dict" | "children" | "modules"):
-                return Kind.UNKNOWN
-            case ast.Attribute(value=value, attr=attr) if not _is_self(value):
-                found = self.of(value, depth)
-                if found in (Kind.MODULE, Kind.OPTIMIZER):
-                    return found if attr in ("train", "eval", "set_train") else Kind.UNKNOWN
-                return found
+        if isinstance(node.func, ast.Attribute) and not is_own(node.func.value):
+            return self._of_method(node.func, depth)
+        if isinstance(node.func, ast.Name) and node.func.id in _BUILTINS:
+            return Kind.PYTHON
         if self.of(node.func, depth) is Kind.MODULE:
             return Kind.TENSOR
         return Kind.MODULE if self._is_class_of_network(node.func) else Kind.UNKNOWN
 
+    def _of_method(self, method: ast.Attribute, depth: int) -> Kind:
+        """Of a call of a method of something else than `self`."""
+        if method.attr in _TO_NUMPY:
+            return Kind.NUMPY
+        if method.attr in _TO_PYTHON:
+            return Kind.PYTHON
+        found = self.of(method.value, depth)
+        if found in (Kind.MODULE, Kind.OPTIMIZER):
+            return found if method.attr in ("train", "eval", "set_train") else Kind.UNKNOWN
+        return found
+
     @staticmethod
     def _of_named_call(name: str) -> Kind:
         first, _, rest = name.partition(".")
-        last = name.rpartition(".")[2]
-        if first in _OF_NUMPY:
-            return Kind.NUMPY
-        if first in _OF_PYTHON:
-            return Kind.PYTHON
+        if first in (*_OF_NUMPY, *_OF_PYTHON):
+            return Kind.NUMPY if first in _OF_NUMPY else Kind.PYTHON
+        place, _, last = rest.rpartition(".")
         if first not in ("jittor", "mindspore", "torch"):
             return Kind.UNKNOWN
-        if "optim" in rest or last in (
-            "Adam",
-            "AdamWeightDecay",
-            "SGD",
-            "Momentum",
-            "RMSprop",
-            "AdamW",
-        ):
+        if "optim" in place or last in _OPTIMIZERS:
             return Kind.OPTIMIZER
         if last in _COMPLEX:
             return Kind.COMPLEX
-        if (
-            last in _TENSORS
-            or rest.startswith(("ops.", "nn.", "mint.", "numpy."))
-            and last[:1].islower()
-        ):
+        is_place = not place or place.startswith(("ops", "nn", "mint", "numpy"))
+        is_function = is_place and last[:1].islower() and last not in _NO_TENSORS
+        if is_function or last in ("Tensor", "Var", "Parameter"):
             return Kind.TENSOR
-        if rest.startswith("nn.") and last[:1].isupper():
-            return Kind.MODULE
-        return Kind.UNKNOWN
+        return Kind.MODULE if place.startswith("nn") else Kind.UNKNOWN
 
     def _of_attribute(self, node: ast.Attribute, depth: int) -> Kind:
-        """Of `self.NAME`: what the methods of its class give it."""
-        if not _is_self(node.value):
+        """Of what every tensor has, and of `self.NAME`: what the methods of its class give it."""
+        if node.attr in ("shape", "ndim", "dtype", "size", "device", "name"):
+            return Kind.PYTHON
+        if node.attr in ("data", "T", "grad"):
+            found = self.of(node.value, depth)
+            is_array = node.attr == "data" and self._source.framework == "jittor"
+            return Kind.NUMPY if is_array and found is Kind.TENSOR else found
+        if not is_own(node.value):
             return Kind.UNKNOWN
         values = self._given(node)
         kinds = {self.of(value, depth) for value in values}
-        return kinds.pop() if len(kinds) == 1 else Kind.UNKNOWN
+        return _only(kinds)
 
     def _given(self, node: ast.Attribute) -> list[ast.expr]:
         around = self._source.parent(node)
@@ -266,30 +242,25 @@ class Kinds:
             for one in ast.walk(node):
                 if isinstance(one, ast.Assign):
                     for target in one.targets:
-                        if isinstance(target, ast.Attribute) and _is_self(target.value):
+                        if isinstance(target, ast.Attribute) and is_own(target.value):
                             table.setdefault(target.attr, []).append(one.value)
         return table
-
-    @property
-    def _tables(self) -> dict[ast.AST, dict[str, list[ast.expr]]]:
-        tables: dict[ast.AST, dict[str, list[ast.expr]]] = self.__dict__.setdefault("_cache", {})
-        return tables
 
     def _is_class_of_network(self, node: ast.expr) -> bool:
         if not isinstance(node, ast.Name):
             return False
         bindings, _ = self._source.names.scope_of[node].lookup(node.id)
-        networks = self._networks()
-        return any(isinstance(one, Definition) and one.node in networks for one in bindings)
+        return any(isinstance(one, Definition) and one.node in self._networks for one in bindings)
 
+    @functools.cached_property
     def _networks(self) -> set[ast.AST]:
-        networks: set[ast.AST] | None = self.__dict__.get("_classes")
-        if networks is None:
-            networks = self.__dict__["_classes"] = set(self._source.classes(*MODULES))
-        return networks
+        return set(self._source.classes(*MODULES))
 
 
-def _is_self(node: ast.AST) -> bool:
+def is_own(node: ast.AST | None) -> bool:
+    """Whether an expression is `self`, or `super()`, whose methods are the class's."""
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "super"
     return isinstance(node, ast.Name) and node.id == "self"
 
 
@@ -299,3 +270,8 @@ def _joined(left: Kind, right: Kind) -> Kind:
         if kind in (left, right):
             return kind
     return left if left is right else Kind.UNKNOWN
+
+
+def _only(kinds: set[Kind]) -> Kind:
+    """The kind that all have."""
+    return kinds.pop() if len(kinds) == 1 else Kind.UNKNOWN

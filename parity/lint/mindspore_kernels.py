@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from parity.lint.calls import constant
-from parity.lint.kinds import Kind
+from parity.lint.kinds import FOREIGN, Kind
 from parity.lint.rule import Topic
 from parity.lint.source import Source
 
@@ -38,8 +38,8 @@ _ABSENT = (
 @TOPIC.rule(
     "MS302",
     happens="MindSpore has no CPU kernel for this",
-    write="matmul for einsum, nn.LayerNorm for layer_norm, means for InstanceNorm2d, ops.unfold for "
-    "nn.Unfold",
+    write="matmul for einsum, nn.LayerNorm for layer_norm, means for InstanceNorm, ops.unfold for "
+    "nn.Unfold, tile for repeat",
     bad="ops.einsum('nchw,nchw->nchw', x, x)",
     good="x * x",
 )
@@ -79,9 +79,12 @@ def mint(source: Source) -> Iterator[ast.AST]:
 )
 def strided_slice(source: Source) -> Iterator[ast.AST]:
     for node in source.of_type(ast.Subscript):
-        if source.framework != "mindspore" or source.kinds.of(node.value) is not Kind.TENSOR:
+        kind = source.kinds.of(node.value)
+        if source.framework != "mindspore" or kind in FOREIGN:
             continue
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if kind is not Kind.TENSOR and len(parts) < 3:  # of a list, say
+            continue
         steps = [one.step for one in parts if isinstance(one, ast.Slice) and one.step is not None]
         if any(constant(step) != 1 for step in steps) and isinstance(node.ctx, ast.Load):
             yield node
@@ -103,9 +106,9 @@ result = ms.grad(square)(x)
 def complex_product(source: Source) -> Iterator[ast.AST]:
     for node in source.of_type(ast.BinOp):
         kinds = {source.kinds.of(node.left), source.kinds.of(node.right)}
-        if isinstance(node.op, ast.Mult | ast.Div) and Kind.COMPLEX in kinds:
-            if source.framework == "mindspore":
-                yield node
+        is_product = isinstance(node.op, ast.Mult | ast.Div) and source.framework == "mindspore"
+        if is_product and Kind.COMPLEX in kinds:
+            yield node
     for call in source.operations("mindspore", "abs", places=("ops",)):
         if source.kinds.of(call.receiver) is Kind.COMPLEX:
             yield call.node
@@ -305,7 +308,7 @@ def maximum(source: Source) -> Iterator[ast.AST]:
         parent = source.parent(call.node)
         is_part = isinstance(parent, ast.Subscript) and constant(parent.slice) in (0, 1)
         is_pair = isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Tuple)
-        if (is_part or is_pair) and call.get("axis", 0) is not None:
-            yield call.node
-        elif call.arguments and not call.keywords and source.kinds.of(call.receiver) is Kind.TENSOR:
+        is_tensor = source.kinds.of(call.receiver) is Kind.TENSOR
+        is_by_place = is_tensor and bool(call.arguments) and not call.keywords
+        if is_by_place or ((is_part or is_pair) and call.get("axis", 0) is not None):
             yield call.node

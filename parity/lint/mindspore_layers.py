@@ -240,7 +240,7 @@ def deviation(source: Source) -> Iterator[ast.AST]:
 
 @TOPIC.rule(
     "MS113",
-    happens="MindSpore's meshgrid has indexing 'xy' by default, PyTorch's 'ij': the axes are swapped",
+    happens="MindSpore's meshgrid has indexing 'xy' by default, PyTorch's 'ij': axes are swapped",
     write="indexing='ij'",
     bad="ops.meshgrid(x[0, 0, 0], x[0, 0, 0])[0]",
     good="ops.meshgrid(x[0, 0, 0], x[0, 0, 0], indexing='ij')[0]",
@@ -272,7 +272,7 @@ def pixel_centers(source: Source) -> Iterator[ast.AST]:
 
 @TOPIC.rule(
     "MS115",
-    happens="cells in a plain list are not registered: their weights are neither loaded nor trained",
+    happens="cells in a plain list are not registered: weights are neither loaded nor trained",
     write="nn.CellList([...])",
     bad="""
 class Network(nn.Cell):

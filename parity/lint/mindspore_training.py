@@ -62,9 +62,9 @@ def bare_gradient(source: Source) -> Iterator[ast.AST]:
         outer = source.parent(call.node)
         around = source.parent(outer) if outer else None
         is_part = isinstance(around, ast.Subscript) and constant(around.slice) == 0
-        if isinstance(outer, ast.Call) and outer.func is call.node and is_one and is_part:
-            if call.lacks("weights", 2):
-                yield call.node
+        is_called = isinstance(outer, ast.Call) and outer.func is call.node
+        if is_called and is_one and is_part and call.lacks("weights", 2):
+            yield call.node
 
 
 @TOPIC.rule(

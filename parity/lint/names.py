@@ -1,6 +1,6 @@
 """What the names of a file mean: imports and their aliases, through scopes and assignments.
 
-`nn.relu` means "jittor.nn.relu" after `from jittor import nn`, and so does `act(x)` after `act = nn.relu`.
+`nn.relu` means "jittor.nn.relu" after `from jittor import nn`; so does `act` after `act = nn.relu`.
 A name that may mean several things means none.
 """
 
@@ -117,6 +117,10 @@ class Names:
         self._follow = follow
         self._visit(tree)
 
+    def of_binding(self, binding: Binding) -> str | None:
+        """What a binding gives a name."""
+        return self._of_binding(binding, 0)
+
     def resolve(self, node: ast.AST | None, depth: int = 0) -> str | None:
         """The dotted name of an expression, as "jittor.nn.relu"; none for what is no name."""
         parts: list[str] = []
@@ -172,21 +176,8 @@ class Names:
 
     def _bind(self, node: ast.AST, scope: Scope) -> None:
         match node:
-            case ast.Import(names=names):
-                for alias in names:
-                    dotted = alias.name if alias.asname else alias.name.partition(".")[0]
-                    scope.bind(alias.asname or dotted, Import(dotted, node))
-                    self.imports.append(Import(alias.name, node))
-            case ast.ImportFrom(module=module, names=names, level=level):
-                start = "." * level + (module or "")
-                for alias in names:
-                    dotted = start + ("" if start.endswith(".") else ".") + alias.name
-                    if alias.name == "*":
-                        scope.stars.append(start)
-                        self.imports.append(Import(start, node))
-                        continue
-                    scope.bind(alias.asname or alias.name, Import(dotted, node))
-                    self.imports.append(Import(dotted, node))
+            case ast.Import() | ast.ImportFrom():
+                self._bind_imports(node, scope)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 scope.bind(node.name, Definition(node))
             case ast.Assign(targets=targets, value=value):
@@ -204,6 +195,22 @@ class Names:
                 self._bind_target(target, value, scope, is_part=True)
             case ast.ExceptHandler(name=str(name)):
                 scope.bind(name, Definition(node))
+
+    def _bind_imports(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
+        for alias in node.names:
+            if isinstance(node, ast.Import):
+                dotted = alias.name if alias.asname else alias.name.partition(".")[0]
+                scope.bind(alias.asname or dotted, Import(dotted, node))
+                self.imports.append(Import(alias.name, node))
+                continue
+            start = "." * node.level + (node.module or "")
+            dotted = start + ("" if start.endswith(".") else ".") + alias.name
+            if alias.name == "*":
+                scope.stars.append(start)
+                self.imports.append(Import(start, node))
+            else:
+                scope.bind(alias.asname or alias.name, Import(dotted, node))
+                self.imports.append(Import(dotted, node))
 
     def _bind_target(
         self, target: ast.expr, value: ast.expr, scope: Scope, *, is_part: bool = False

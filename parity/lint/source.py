@@ -80,7 +80,7 @@ class Source:
         return found
 
     @functools.cached_property
-    def _calls(self) -> tuple[dict[str, list[Call]], dict[str, list[Call]]]:
+    def _by_name(self) -> tuple[dict[str, list[Call]], dict[str, list[Call]]]:
         """Calls of known names, and of methods of anything else, by name."""
         functions: dict[str, list[Call]] = {}
         methods: dict[str, list[Call]] = {}
@@ -100,17 +100,21 @@ class Source:
     @property
     def called(self) -> list[str]:
         """The dotted names of all that is called."""
-        return list(self._calls[0])
+        return list(self._by_name[0])
 
     @property
     def called_methods(self) -> list[str]:
         """The names of all methods that are called."""
-        return list(self._calls[1])
+        return list(self._by_name[1])
 
     def calls(self, *names: str) -> Iterator[Call]:
         """Calls of these, by their dotted names."""
         for name in names:
-            yield from self._calls[0].get(name, ())
+            yield from self._by_name[0].get(name, ())
+
+    def all_methods(self, name: str) -> list[Call]:
+        """Calls of methods of this name, whatever they are called on."""
+        return self._by_name[1].get(name, [])
 
     def methods(self, framework: str, *names: str, kind: Kind | None = None) -> Iterator[Call]:
         """Calls of these methods on what may be the framework's, or surely is of a kind.
@@ -118,7 +122,7 @@ class Source:
         Where a file imports one framework, all whose kind is unknown may be.
         """
         for name in names:
-            for call in self._calls[1].get(name, ()):
+            for call in self._by_name[1].get(name, ()):
                 found = self.kinds.of(call.receiver)
                 if kind:
                     if found == kind and self.framework == framework:
@@ -134,7 +138,9 @@ class Source:
             for place in places:
                 dotted = ".".join(part for part in (framework, place, name) if part)
                 yield from (call.after_first() for call in self.calls(dotted))
-        yield from self.methods(framework, *names)
+        for call in self.methods(framework, *names):
+            if not kinds.is_own(call.receiver):
+                yield call
 
     @functools.cached_property
     def _dotted(self) -> dict[str, list[ast.AST]]:
@@ -164,9 +170,9 @@ class Source:
             if isinstance(base, ast.Name) and depth < 10:
                 found, _ = self.names.scope_of[node].lookup(base.id)
                 for one in found:
-                    if isinstance(one, Definition) and isinstance(one.node, ast.ClassDef):
-                        if self._has_base(one.node, bases, depth + 1):
-                            return True
+                    near = one.node if isinstance(one, Definition) else None
+                    if isinstance(near, ast.ClassDef) and self._has_base(near, bases, depth + 1):
+                        return True
         return False
 
     def parent(self, node: ast.AST) -> ast.AST | None:
@@ -246,7 +252,7 @@ class Project:
             bindings = near.names.module.bindings.get(name, []) if near else []
             if not near or not bindings:
                 return None
-            meanings = {near.names._of_binding(one, 0) for one in bindings}
+            meanings = {near.names.of_binding(one) for one in bindings}
             return meanings.pop() if len(meanings) == 1 else None
         finally:
             self._asked.discard((path, dotted))
