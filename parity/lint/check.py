@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -75,13 +76,17 @@ def lint(paths: Iterable[Path], rules: Sequence[Rule]) -> Report:
     findings: list[Finding] = []
     problems: list[InputError] = []
     files = list(dict.fromkeys(file for path in paths for file in _files(path)))
-    for file in files:
-        try:
-            source = project.source(file)
-        except InputError as problem:
-            problems.append(problem)
-            continue
-        findings += check(source, rules)
+    is_collecting = gc.isenabled()
+    gc.disable()  # trees are large and stay, which it would look for again and again
+    try:
+        for file in files:
+            try:
+                findings += check(project.source(file), rules)
+            except InputError as problem:
+                problems.append(problem)
+    finally:
+        if is_collecting:
+            gc.enable()
     return Report(sorted(findings), len(files) - len(problems), problems)
 
 

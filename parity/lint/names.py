@@ -13,6 +13,13 @@ from dataclasses import dataclass, field
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_SCOPES = {*FUNCTIONS, ast.ClassDef, *_COMPREHENSIONS}
+_BINDING = {
+    *(ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
+    *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.For, ast.AsyncFor),
+    *(ast.comprehension, ast.withitem, ast.ExceptHandler),
+}
+_EMPTY = {ast.Load, ast.Store, ast.Del}
 _DEPTH = 20  # of aliases of aliases; more is a circle
 
 # The places where frameworks keep a thing, and the one under which people know it.
@@ -154,15 +161,19 @@ class Names:
         while todo:
             node, scope = todo.pop()
             self.scope_of[node] = scope
-            self._bind(node, scope)
-            inner = scope
-            if isinstance(node, (*FUNCTIONS, ast.ClassDef, *_COMPREHENSIONS)):
-                inner = Scope(node, scope)
-                if isinstance(node, FUNCTIONS):
-                    self._bind_parameters(node, inner)
-            children = list(ast.iter_child_nodes(node))
-            for child in reversed(children):
-                self.parent_of[child] = node
+            kind = type(node)
+            if kind in _BINDING:
+                self._bind(node, scope)
+            children = [one for one in ast.iter_child_nodes(node) if type(one) not in _EMPTY]
+            children.reverse()
+            self.parent_of.update(dict.fromkeys(children, node))
+            if kind not in _SCOPES:
+                todo += [(child, scope) for child in children]
+                continue
+            inner = Scope(node, scope)
+            if isinstance(node, FUNCTIONS):
+                self._bind_parameters(node, inner)
+            for child in children:
                 todo.append((child, scope if self._is_outside(node, child) else inner))
 
     @staticmethod
@@ -189,7 +200,11 @@ class Names:
                 self._bind_target(target, value, scope, is_part=True)
             case ast.NamedExpr(target=target, value=value):
                 self._bind_target(target, value, scope)
-            case ast.For(target=target, iter=value) | ast.comprehension(target=target, iter=value):
+            case (
+                ast.For(target=target, iter=value)
+                | ast.AsyncFor(target=target, iter=value)
+                | ast.comprehension(target=target, iter=value)
+            ):
                 self._bind_target(target, value, scope, is_part=True)
             case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
                 self._bind_target(target, value, scope, is_part=True)

@@ -205,6 +205,7 @@ class Project:
     def __init__(self) -> None:
         self._sources: dict[Path, Source | InputError] = {}
         self._asked: set[tuple[Path, str]] = set()
+        self._near: dict[tuple[Path, str], Path | None] = {}
 
     def source(self, path: Path) -> Source:
         """A file.
@@ -225,20 +226,27 @@ class Project:
 
     def module(self, path: Path, dotted: str) -> Source | None:
         """The file nearby that an import in a file names, or that has the name it gives."""
+        key = (path.parent, dotted)
+        if key not in self._near:
+            self._near[key] = self._find(path.parent, dotted)
+        file = self._near[key]
+        try:
+            return self.source(file) if file and file != path else None
+        except InputError:
+            return None
+
+    @staticmethod
+    def _find(folder: Path, dotted: str) -> Path | None:
         stripped = dotted.lstrip(".")
         level = len(dotted) - len(stripped)
-        folder = path.parent
         for _ in range(level - 1):
             folder = folder.parent
         parts = stripped.split(".") if stripped else []
         for count in (len(parts), len(parts) - 1):
             place = folder.joinpath(*parts[: max(count, 0)])
             for file in (place.with_suffix(".py"), place / "__init__.py"):
-                if count > 0 and file != path and file.is_file():
-                    try:
-                        return self.source(file)
-                    except InputError:
-                        return None
+                if count > 0 and file.is_file():
+                    return file
         return None
 
     def meaning(self, path: Path, dotted: str) -> str | None:
