@@ -248,7 +248,7 @@ _TORCH = (
     write="torch.fft, torch.linalg, torch.amp, F.interpolate, torch.tanh and sigmoid, "
     "parametrizations.weight_norm, the names of init that end in _",
     bad="torch.rfft(x, 2)",
-    good="torch.fft.rfft2(x)",
+    good="torch.abs(torch.fft.rfft2(x))",
 )
 def torch(source: Source) -> Iterator[ast.AST]:
     yield from source.mentions(*_TORCH)

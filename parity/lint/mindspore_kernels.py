@@ -300,8 +300,8 @@ def size(source: Source) -> Iterator[ast.AST]:
     happens="MindSpore's max along an axis is a pair for max(1), and the values alone for "
     "max(axis=1) and in graph mode",
     write="ops.max(x, axis)[0], ops.argmax(x, axis)",
-    bad="x.max(axis=1)[0]",
-    good="ops.max(x, 1)[0]",
+    bad="x[0].max(axis=0)[0]",
+    good="ops.max(x[0], 0)[0]",
 )
 def maximum(source: Source) -> Iterator[ast.AST]:
     for call in source.methods("mindspore", "max", "min"):

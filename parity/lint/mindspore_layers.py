@@ -303,3 +303,16 @@ def list_of_cells(source: Source) -> Iterator[ast.AST]:
             for name in names
         ):
             yield node
+
+
+@TOPIC.rule(
+    "MS116",
+    happens="MindSpore's ops.full makes int64 unless told otherwise: 0.5 becomes 0",
+    write="dtype=ms.float32",
+    bad="ops.full((2,), 0.5)",
+    good="ops.full((2,), 0.5, dtype=ms.float32)",
+)
+def full(source: Source) -> Iterator[ast.AST]:
+    for call in source.calls("mindspore.ops.full", "mindspore.mint.full"):
+        if call.lacks("dtype") and not isinstance(constant(call.get("fill_value", 1)), int):
+            yield call.node

@@ -51,8 +51,8 @@ def silent_loading(source: Source) -> Iterator[ast.AST]:
     "MS402",
     happens="ms.grad by one position gives a bare tensor, by two a tuple: [0] is its first row",
     write="the result as it is",
-    bad="ms.grad(lambda x: (x * x).sum())(x)[0]",
-    good="ms.grad(lambda x: (x * x).sum())(x)",
+    bad="ms.grad(lambda x: (x * x).sum())(x[0])[0]",
+    good="ms.grad(lambda x: (x * x).sum())(x[0])",
 )
 def bare_gradient(source: Source) -> Iterator[ast.AST]:
     for call in source.calls("mindspore.grad", "mindspore.ops.grad"):

@@ -33,9 +33,9 @@ def tanh(source: Source) -> Iterator[ast.AST]:
     happens="MindSpore's softplus is log(1 + exp(x)) as written: 2 % off at x = -13",
     write="ops.relu(x) + ops.log1p(ops.exp(-ops.abs(x))) in float64 "
     "(mindspore_impl.layers.softplus)",
-    bad="ops.softplus(x * 8)",
+    bad="ops.softplus(x * 2 - 13)",
     good="""
-wide = (x * 8).astype(ms.float64)
+wide = (x * 2 - 13).astype(ms.float64)
 result = (ops.relu(wide) + ops.log1p(ops.exp(-ops.abs(wide)))).astype(ms.float32)
 """,
 )
@@ -55,7 +55,7 @@ def softplus(source: Source) -> Iterator[ast.AST]:
     write="a Cell with a bprop of its own (mindspore_impl.layers.PReLU)",
     bad="""
 zero = ms.Tensor([0.25], ms.float32)
-result = ms.grad(lambda slope: ops.prelu(ops.full((1, 1, 1000, 1000), -0.1), slope).sum())(zero)
+result = ms.grad(lambda slope: ops.prelu(-0.1 * ops.ones((1, 1, 1000, 1000)), slope).sum())(zero)
 """,
     good="""
 class Slope(nn.Cell):
@@ -67,7 +67,7 @@ class Slope(nn.Cell):
         return ops.where(x > 0, gradient, gradient * slope), by_slope
 
 zero, layer = ms.Tensor([0.25], ms.float32), Slope()
-result = ms.grad(lambda slope: layer(ops.full((1, 1, 1000, 1000), -0.1), slope).sum())(zero)
+result = ms.grad(lambda slope: layer(-0.1 * ops.ones((1, 1, 1000, 1000)), slope).sum())(zero)
 """,
 )
 def prelu(source: Source) -> Iterator[ast.AST]:
@@ -87,8 +87,8 @@ def _has_own_gradient(node: ast.ClassDef) -> bool:
     happens="MindSpore's sum over an axis adds one number after another in float32; mean, and sum "
     "over all, do not",
     write="x.mean(axis) * n",
-    bad="ops.full((1_000_000, 8), 0.1).sum(axis=0)",
-    good="ops.full((1_000_000, 8), 0.1).mean(axis=0) * 1_000_000",
+    bad="(0.1 * ops.ones((1_000_000, 8))).sum(axis=0)",
+    good="(0.1 * ops.ones((1_000_000, 8))).mean(axis=0) * 1_000_000",
 )
 def sum_over_an_axis(source: Source) -> Iterator[ast.AST]:
     """Of maps: over axes of pixels. Over channels there is too little to add up."""
