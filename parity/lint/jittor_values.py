@@ -117,8 +117,12 @@ def interpolate_by_a_factor(source: Source) -> Iterator[ast.AST]:
     happens="Jittor's area mode is not the mean over the area",
     write="nn.avg_pool2d where the size divides, or a product with matrices of means "
     "(jittor_impl.layers.adaptive_avg_pool)",
-    bad="nn.interpolate(x, size=(2, 2), mode='area')",
-    good="nn.avg_pool2d(x, 2, 2)",
+    bad="nn.interpolate(x.reshape(1, 1, 6, 8), size=(4, 4), mode='area')",
+    good="""
+rows, columns = ((0, 2), (1, 3), (3, 5), (4, 6)), ((0, 2), (2, 4), (4, 6), (6, 8))
+y = jt.stack([x.reshape(1, 1, 6, 8)[:, :, a:b].mean(dim=2) for a, b in rows], dim=2)
+result = jt.stack([y[:, :, :, a:b].mean(dim=3) for a, b in columns], dim=3)
+""",
 )
 def area(source: Source) -> Iterator[ast.AST]:
     for call in _resizes(source):
@@ -132,11 +136,11 @@ def area(source: Source) -> Iterator[ast.AST]:
     "unless the size divides the map's, and none for smaller maps",
     write="nn.avg_pool2d where it divides, or a product with matrices of means "
     "(jittor_impl.layers.adaptive_avg_pool)",
-    bad="nn.AdaptiveAvgPool2d(3)(x)",
+    bad="nn.AdaptiveAvgPool2d(4)(x.reshape(1, 1, 6, 8))",
     good="""
-pieces = ((0, 2), (1, 3), (2, 4))
-rows = jt.stack([x[:, :, a:b].mean(dim=2) for a, b in pieces], dim=2)
-result = jt.stack([rows[:, :, :, a:b].mean(dim=3) for a, b in pieces], dim=3)
+rows, columns = ((0, 2), (1, 3), (3, 5), (4, 6)), ((0, 2), (2, 4), (4, 6), (6, 8))
+y = jt.stack([x.reshape(1, 1, 6, 8)[:, :, a:b].mean(dim=2) for a, b in rows], dim=2)
+result = jt.stack([y[:, :, :, a:b].mean(dim=3) for a, b in columns], dim=3)
 """,
 )
 def adaptive_pooling(source: Source) -> Iterator[ast.AST]:
@@ -147,17 +151,18 @@ def adaptive_pooling(source: Source) -> Iterator[ast.AST]:
 
 @TOPIC.rule(
     "JT108",
-    happens="Jittor's arctan2 takes pi to be 3.1406 for a negative x",
-    write="the angle from jt.arctan, quadrant by quadrant (jittor_impl.layers.angle)",
-    bad="jt.arctan2(x, -jt.abs(x) - 1)",
-    good="""
-other = -jt.abs(x) - 1
-half = jt.ternary(x < 0, jt.full_like(x, -3.1415927), jt.full_like(x, 3.1415927))
-result = jt.arctan(x / other) + half
-""",
+    happens="Jittor's grouped transposed convolution is silently wrong without oneDNN or in "
+    "float64 where a group has other numbers of maps in and out",
+    write="a transposed convolution per group, joined by jt.concat",
+    bad="nn.ConvTranspose(4, 8, 3, groups=2)(x[:, :1].repeat(1, 4, 1, 1)).shape[1]",
+    good="2 * nn.ConvTranspose(2, 4, 3)(x[:, :2]).shape[1]",
 )
-def arctan2(source: Source) -> Iterator[ast.AST]:
-    return (call.node for call in source.operations("jittor", "arctan2", "atan2"))
+def grouped_transposed(source: Source) -> Iterator[ast.AST]:
+    names = ("ConvTranspose", "ConvTranspose2d", "conv_transpose", "conv_transpose2d")
+    for call in source.calls(*(f"jittor.nn.{name}" for name in names)):
+        groups = call.get("groups", 6)
+        if groups is not None and number(groups) != 1:
+            yield call.node
 
 
 @TOPIC.rule(
@@ -373,19 +378,3 @@ def scalar(source: Source) -> Iterator[ast.AST]:
         right = constant(node.comparators[0])
         if (left.attr == "ndim" and right == 0) or (left.attr == "shape" and right == ()):
             yield node
-
-
-@TOPIC.rule(
-    "JT121",
-    happens="Jittor's grouped transposed convolution is silently wrong without oneDNN or in "
-    "float64 where a group has other numbers of maps in and out",
-    write="a transposed convolution per group, joined by jt.concat",
-    bad="nn.ConvTranspose(4, 8, 3, groups=2)(x[:, :1].repeat(1, 4, 1, 1)).shape[1]",
-    good="2 * nn.ConvTranspose(2, 4, 3)(x[:, :2]).shape[1]",
-)
-def grouped_transposed(source: Source) -> Iterator[ast.AST]:
-    names = ("ConvTranspose", "ConvTranspose2d", "conv_transpose", "conv_transpose2d")
-    for call in source.calls(*(f"jittor.nn.{name}" for name in names)):
-        groups = call.get("groups", 6)
-        if groups is not None and number(groups) != 1:
-            yield call.node
