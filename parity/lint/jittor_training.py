@@ -77,8 +77,16 @@ result = 1
 )
 def silent_loading(source: Source) -> Iterator[ast.AST]:
     for call in source.methods("jittor", "load_state_dict", "load_parameters", "load"):
-        if source.kinds.of(call.receiver) is not Kind.OPTIMIZER and call.arguments:
+        kind = source.kinds.of(call.receiver)
+        may_be = kind is Kind.MODULE or call.name != "load" or _is_called_network(call.receiver)
+        if may_be and kind is not Kind.OPTIMIZER and call.arguments:
             yield call.node
+
+
+def _is_called_network(node: ast.expr | None) -> bool:
+    """Whether a value has the name of a network."""
+    words = ast.unparse(node).lower() if node is not None else ""
+    return words.endswith(("net", "network", "model", "module", "generator", "discriminator"))
 
 
 @TOPIC.rule(
@@ -162,8 +170,7 @@ def clock(source: Source) -> Iterator[ast.AST]:
 
 def _is_work(source: Source, node: ast.Call) -> bool:
     """Whether a call computes with tensors, or runs what is called a network."""
-    is_network = isinstance(node.func, ast.Name) and node.func.id in ("model", "net", "network")
-    return is_network or source.kinds.of(node) is Kind.TENSOR
+    return _is_called_network(node.func) or source.kinds.of(node) is Kind.TENSOR
 
 
 @TOPIC.rule(

@@ -34,49 +34,15 @@ FOREIGN = (Kind.NUMPY, Kind.PYTHON)
 MODULES = ("jittor.nn.Module", "mindspore.nn.Cell", "torch.nn.Module")
 _OF_NUMPY = ("numpy", "cv2", "scipy", "skimage", "PIL", "imageio", "pandas", "tifffile")
 _OF_PYTHON = (
-    "os",
-    "sys",
-    "re",
-    "json",
-    "math",
-    "time",
-    "random",
-    "pathlib",
-    "argparse",
-    "logging",
-    "string",
-    "itertools",
-    "datetime",
-    "shutil",
+    *("os", "sys", "re", "json", "math", "time", "random"),
+    *("pathlib", "argparse", "logging", "string", "itertools", "datetime"),
 )
 _TO_NUMPY = ("numpy", "asnumpy", "fetch_sync")
-_TO_PYTHON = (
-    "item",
-    "tolist",
-    "numel",
-    "size",
-    "dim",
-    "split_lines",
-    "format",
-    "join",
-    "strip",
-    "lower",
-)
+_TO_PYTHON = ("item", "tolist", "numel", "size", "dim", "format", "join", "strip", "lower")
 _OPTIMIZERS = ("Adam", "AdamW", "AdamWeightDecay", "SGD", "Momentum", "RMSprop", "RMSProp")
 _COMPLEX = (
-    "fft",
-    "fft2",
-    "fftn",
-    "rfft",
-    "rfft2",
-    "rfftn",
-    "ifft",
-    "ifft2",
-    "ifftn",
-    "Complex",
-    "complex",
-    "view_as_complex",
-    "polar",
+    *("fft", "fft2", "fftn", "rfft", "rfft2", "rfftn", "ifft"),
+    *("ifft2", "ifftn", "Complex", "complex", "view_as_complex", "polar"),
 )
 _NO_TENSORS = (
     *("grad", "value_and_grad", "sync_all", "load", "save", "no_grad", "device", "jit"),

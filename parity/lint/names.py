@@ -124,10 +124,6 @@ class Names:
         self._follow = follow
         self._visit(tree)
 
-    def of_binding(self, binding: Binding) -> str | None:
-        """What a binding gives a name."""
-        return self._of_binding(binding, 0)
-
     def resolve(self, node: ast.AST | None, depth: int = 0) -> str | None:
         """The dotted name of an expression, as "jittor.nn.relu"; none for what is no name."""
         parts: list[str] = []
@@ -144,10 +140,11 @@ class Names:
         if not bindings:
             stars = list(self.scope_of[node].all_stars())
             return canonical(f"{stars[0]}.{node.id}") if len(stars) == 1 else None
-        meanings = {self._of_binding(binding, depth) for binding in bindings}
+        meanings = {self.of_binding(binding, depth) for binding in bindings}
         return meanings.pop() if len(meanings) == 1 else None
 
-    def _of_binding(self, binding: Binding, depth: int) -> str | None:
+    def of_binding(self, binding: Binding, depth: int = 0) -> str | None:
+        """What a binding gives a name."""
         if isinstance(binding, Import):
             return self._follow(binding.dotted) or canonical(binding.dotted)
         if isinstance(binding, Value) and not binding.is_part:

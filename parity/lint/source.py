@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 from parity.lint import calls, kinds
 from parity.lint.calls import Call
-from parity.lint.kinds import Kind
 from parity.lint.names import Definition, Names
 from restoration.errors import InputError
 
@@ -116,18 +115,14 @@ class Source:
         """Calls of methods of this name, whatever they are called on."""
         return self._by_name[1].get(name, [])
 
-    def methods(self, framework: str, *names: str, kind: Kind | None = None) -> Iterator[Call]:
-        """Calls of these methods on what may be the framework's, or surely is of a kind.
-
-        Where a file imports one framework, all whose kind is unknown may be.
-        """
+    def methods(self, framework: str, *names: str) -> Iterator[Call]:
+        """Calls of these methods on what may be the framework's: where a file is for one, that is
+        all but what is known to be something else."""
+        if self.framework != framework:
+            return
         for name in names:
-            for call in self._by_name[1].get(name, ()):
-                found = self.kinds.of(call.receiver)
-                if kind:
-                    if found == kind and self.framework == framework:
-                        yield call
-                elif self.framework == framework and found not in kinds.FOREIGN:
+            for call in self.all_methods(name):
+                if self.kinds.of(call.receiver) not in kinds.FOREIGN:
                     yield call
 
     def operations(
