@@ -16,6 +16,7 @@ class SpectroformerSpec(PhaseformerSpec):
     module: ClassVar[str] = "spectroformer"
     network: ClassVar[str] = "Spectroformer"
     outputs: ClassVar[tuple[str, ...]] = ("restored",)
+    tiling_caveat: ClassVar[str] = "its Fourier transforms are of the whole image"
 
 
 MODELS = (
