@@ -241,7 +241,7 @@ def _restore(
         if not restorer.gives_picture:
             from restoration.inference import explain
 
-            return explain.draw_kernels(restorer, job)
+            return explain.draw_field(restorer, job)
         return pictures.restore_picture(restorer, job, quality=options.quality, warn=_warn)
 
     with bar:
