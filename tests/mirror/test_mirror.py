@@ -24,7 +24,7 @@ SERVING_LAYERS = {
 }  # what layers need in one framework only
 NOT_MODELS = {
     *("__init__", "runtime", "engine", "arrays", "training", "losses"),
-    *("train", "evaluate", "export"),
+    *("train", "evaluate", "export", "foreign", "tape", "forced", "mutations", "search"),
     *SHIMS,
 }
 
