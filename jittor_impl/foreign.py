@@ -52,7 +52,8 @@ def to_numpy(var: Var) -> np.ndarray:
 
 def assign(entry: Var, array: np.ndarray) -> None:
     """Give a parameter or buffer other numbers."""
-    entry.assign(jt.array(np.ascontiguousarray(array).astype(str(entry.dtype))))
+    array = np.ascontiguousarray(array).reshape(entry.shape)
+    entry.assign(jt.array(array.astype(str(entry.dtype))))
     jt.sync_all(True)
 
 

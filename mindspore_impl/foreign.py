@@ -50,7 +50,8 @@ def to_numpy(tensor: Tensor) -> np.ndarray:
 
 def assign(entry: Tensor, array: np.ndarray) -> None:
     """Give a parameter or buffer other numbers."""
-    entry.set_data(Tensor(np.ascontiguousarray(array), dtype=entry.dtype))
+    array = np.ascontiguousarray(array).reshape(entry.shape)
+    entry.set_data(Tensor(array, dtype=entry.dtype))
 
 
 def fold(network: nn.Cell) -> list[str]:

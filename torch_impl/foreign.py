@@ -53,7 +53,7 @@ def to_numpy(tensor: Tensor) -> np.ndarray:
 def assign(entry: Tensor, array: np.ndarray) -> None:
     """Give a parameter or buffer other numbers."""
     with torch.no_grad():
-        entry.copy_(torch.from_numpy(np.ascontiguousarray(array)))
+        entry.copy_(torch.from_numpy(np.ascontiguousarray(array)).reshape(entry.shape))
 
 
 def fold(network: nn.Module) -> list[str]:

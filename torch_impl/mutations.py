@@ -25,12 +25,16 @@ Values = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Mutation:
-    """A call done otherwise, and what that is in words."""
+    """A call done otherwise, and what that is in words.
+
+    is_after: the change is of the result alone, so that the call may be done otherwise as well.
+    """
 
     call: int
     cause: str
     detail: str
     change: Change
+    is_after: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,12 +208,9 @@ def mutations(call: Call, value: Values) -> Iterator[Mutation]:
     """What may be otherwise about a call. value: gives the tensor of a place."""
     bound = _Bound(call.name, call.function, call.arguments, call.keywords)
 
-    def made(cause: str, detail: str, change: Change) -> Mutation:
-        return Mutation(call.number, cause, detail, change)
-
     for family in _FAMILIES:
         for cause, detail, change in family(call, bound, value):
-            yield made(cause, detail, change)
+            yield Mutation(call.number, cause, detail, change, family is _colors)
 
 
 Found = Iterator[tuple[str, str, Change]]
@@ -410,7 +411,8 @@ def _resizes(call: Call, bound: _Bound, value: Values) -> Found:
         yield "align_corners", f"{not corners} for {bool(corners)}", resized(
             align_corners=not corners
         )
-        if mode in ("bilinear", "bicubic"):
+        old, new = value(bound["input"]).shape[2:], value(Place(call.results[0])).shape[2:]
+        if mode in ("bilinear", "bicubic") and any(map(lambda a, b: b < a, old, new)):
             yield "interpolation antialias", "on", resized(antialias=True)
     for other in ("nearest", "nearest-exact", "bilinear", "bicubic", "area"):
         if other == mode:
@@ -562,6 +564,8 @@ def _activations(call: Call, bound: _Bound, value: Values) -> Found:
         )
         yield "GELU form", "sigmoid", lambda _f, args, _k: args[0] * torch.sigmoid(1.702 * args[0])
     for name, function in _ACTIVATIONS.items():
+        if name.startswith("leaky") and call.name.startswith("leaky"):
+            continue  # the slope is solved for
         cause = "activation missing" if name == "identity" else "activation"
         yield cause, f"{name} for {call.name}", (
             lambda _f, args, _k, function=function: function(args[0])
@@ -708,7 +712,13 @@ def _joins(call: Call, bound: _Bound, value: Values) -> Found:
         return
     parts = list(bound["tensors"])
     for order in itertools.islice(itertools.permutations(range(len(parts))), 1, 24):
-        yield "concatenation order", f"{order}", _with(
+        is_color = (
+            order == (2, 1, 0)
+            and call.name != "stack"
+            and value(Place(call.results[0])).shape[bound["dim"] or 0] == 3
+        )
+        words = ("channel order", "BGR for RGB") if is_color else ("concatenation order", f"{order}")
+        yield *words, _with(
             call, lambda b, order=order: b.otherwise(tensors=[b["tensors"][n] for n in order])
         )
     dim = bound["dim"] or 0
@@ -1069,7 +1079,7 @@ def _colors(call: Call, bound: _Bound, value: Values) -> Found:
     result = value(Place(call.results[0]))
     for axis in ({1, result.ndim - 1} if result.ndim in (3, 4) else ()):
         if result.shape[axis] == 3 and not isinstance(result, torch.nn.Parameter):
-            yield "channel order", "BGR for RGB", _after(lambda result, axis=axis: result.flip(axis))
+            yield "channel order", "BGR for RGB", lambda result, axis=axis: result.flip(axis)
 
 
 _FAMILIES = (

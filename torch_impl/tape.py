@@ -84,6 +84,7 @@ class Tape(TorchFunctionMode):
     tensors: list[Tensor] = field(default_factory=list)
     histories: dict[int, History] = field(default_factory=dict)
     taps: list[tuple[int, Tensor]] = field(default_factory=list)
+    made: list[int] = field(default_factory=list)  # how many calls there were before each tap
     running: list[str] = field(default_factory=lambda: [""])
     _slots: dict[int, int] = field(default_factory=dict)
 
@@ -150,6 +151,7 @@ class Tape(TorchFunctionMode):
         """A tensor is a tap from here on; the number of the tap."""
         with torch._C.DisableTorchFunction():
             self.taps.append((self.slot(tensor), tensor.detach().clone()))
+            self.made.append(len(self.calls))
         number = len(self.taps) - 1
         self.histories[self.slot(tensor)] = History(frozenset([number]))
         return number
@@ -166,6 +168,10 @@ class Tape(TorchFunctionMode):
                     anew = True
             target = value if anew else tensor
         return target, self.mark(target)
+
+    def is_alone(self, tensor: Tensor) -> bool:
+        """Whether no other tensor that is known lies in its memory."""
+        return self._sharing(tensor) == [self.slot(tensor)] and tensor._base is None
 
     def stretch(self, slot: int, history: History | None = None) -> Stretch:
         """What a slot came from."""

@@ -67,6 +67,7 @@ class Check:
 
     key: who is compared. tap: the number of the reference's tap that the port's numbers became,
     None at an output. computed: the reference's own. value: the port's, in the reference's layout.
+    is_repeated: nothing was computed since the tap before.
     """
 
     key: tuple[str, str, str, int]
@@ -82,6 +83,7 @@ class Check:
     port: str = ""
     ratio: float = 0.0
     units: Norms = Norms(0.0, 0.0)
+    is_repeated: bool = False
 
     @property
     def differs(self) -> bool:
@@ -146,6 +148,7 @@ class Forced:
         self._pairings = {pairing.reference: pairing for pairing in pairings}
         self._outputs = outputs
         self.dropped: set[tuple[str, str, str, int]] = set()
+        self.apart: set[tuple[str, str, str, int]] = set()  # inputs that nothing else shares
         self.checks: list[Check] = []
         self.tape: Any = None
         self.stands: dict[int, list[PortTap]] = {}
@@ -176,10 +179,11 @@ class Forced:
         for number in range(most_runs):
             report(f"comparing stretch by stretch: run {number + 1}")
             self.run()
-            wrong = self._meaningless()
-            if not wrong:
+            wrong, apart = self._meaningless()
+            if not wrong and apart <= self.apart:
                 return
             self.dropped |= wrong
+            self.apart |= apart
 
     def differing(self) -> list[Check]:
         return [check for check in self.checks if check.differs]
@@ -249,6 +253,14 @@ class Forced:
         history = self.tape.history(slot)
         if not history.sources and history.calls:
             return False  # a constant
+        before = {
+            tap.number
+            for source in history.sources
+            for tap in self.stands.get(self.tape.taps[source][0], [])
+        }
+        if all(tap.number in before for tap, _ in found):
+            self.stands.setdefault(slot, [tap for tap, _ in found])
+            return True  # the same numbers in another shape
         target, _ = self.tape.put(tensor, value, anew=False)
         if target is tensor:
             self.stands[slot] = [tap for tap, _ in found]
@@ -363,18 +375,22 @@ class Forced:
             check = self._new_check(
                 key, pairing.reference, tap, side, pairing.is_strong, tensor, value
             )
+            self.checks.append(check)
             if not check.history.calls and check.history.sources and _is_close(
                 value, numbers, norms_of(numbers)
             ):
-                continue  # compared already, under another name
-            self.checks.append(check)
+                check.is_repeated = True
+                continue
             close = _is_close(value, numbers, norms_of(numbers))
-            target, check.tap = self.tape.put(tensor, value, anew=not close)
+            # Whoever else has the tensor that enters a module has the port's numbers of it, too.
+            shared = side == "in" and key not in self.apart and self.tape.is_alone(tensor)
+            target, check.tap = self.tape.put(tensor, value, anew=not close and not shared)
             slot = self.tape.slot(target)
-            self.stands[slot] = [tap]
-            if not close:
+            self.stands[slot] = [
+                tap, *(other for other, _ in self._equal(value) if other is not tap)
+            ]
+            if target is not tensor:
                 others[id(tensor)] = target
-                self.stands[slot] += [other for other, _ in self._equal(value) if other is not tap]
         return others
 
     def _check_output(self, number: int, tensor: Any) -> None:
@@ -423,9 +439,10 @@ class Forced:
             check.units = self.units(self.stretch_of(check), check.computed)
             check.ratio = self.ratio(check.value, check.computed, check.units)
 
-    def _meaningless(self) -> set[tuple[str, str, str, int]]:
-        """Pairs that differ without consequence: the port's tap stands for something else."""
-        wrong = set()
+    def _meaningless(self) -> tuple[set[Any], set[Any]]:
+        """Pairs that differ without consequence: the port's tap stands for something else; and
+        inputs of modules that differ where other users of the same tensor have what they should."""
+        wrong, apart = set(), set()
         following: dict[int, list[Check]] = defaultdict(list)
         for check in self.checks:
             for source in check.history.sources:
@@ -441,9 +458,11 @@ class Forced:
                     against += 1
                 elif not other.differs and unforced:
                     for_it += 1
-            if against > for_it or (not for_it and not check.is_strong):
+            if against and for_it and check.side == "in" and check.key not in self.apart:
+                apart.add(check.key)
+            elif against > for_it or (not for_it and not check.is_strong):
                 wrong.add(check.key)
-        return wrong
+        return wrong, apart
 
     def _unforced(self, check: Check, other: Check) -> bool:
         """Whether a later comparison differs if the reference keeps its own numbers here."""

@@ -63,7 +63,7 @@ def locate(
             found.append(_finding(forced, check, explanation))
     return {
         "findings": found,
-        "compared": len(forced.checks),
+        "compared": sum(not check.is_repeated for check in forced.checks),
         "dropped": sorted("/".join(map(str, key)) for key in forced.dropped),
         "matched": sum(len(taps) for taps in forced.stands.values()),
     }
@@ -119,7 +119,7 @@ def _finding(forced: Forced, check: Check, explanation: Explanation | None) -> d
                 "detail": step.detail,
                 "ratio_before": explanation.ratio_before if explanation else 0.0,
                 "ratio_after": explanation.ratio_after if explanation else 0.0,
-                "reference": _place(calls, check.reference if is_module else None),
+                "reference": _place(calls, None if step.calls else check.reference),
             }
         )
     return found

@@ -41,6 +41,7 @@ class Step:
     calls: tuple[int, ...] = ()
     changes: tuple[Any, ...] = ()
     ending: Any = None
+    is_after: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,10 @@ class Search:
                 bases.append((residual, chosen))
                 if residual <= 1.5 * BOUND:
                     yield chosen
-        ordered = sorted(bases, key=lambda item: item[0])[:3]
-        starts: list[tuple[Step, ...]] = [()]
+        ordered = sorted(bases, key=lambda item: item[0])[:2]
+        starts: list[tuple[Step, ...]] = [chosen for _, chosen in bases[-1:]]
         starts += [chosen for residual, chosen in ordered if residual < self._check.ratio]
+        starts = [*dict.fromkeys(starts), ()]
         ranked: list[tuple[float, tuple[Step, ...]]] = []
         for start in starts:
             for step in steps:
@@ -164,7 +166,7 @@ class Search:
         self, start: tuple[Step, ...], unknowns: Sequence[_Unknown]
     ) -> Iterator[tuple[Step, ...]]:
         """A number solved for, alone, and any two together where that is cheap."""
-        taken = {call for step in start for call in step.calls}
+        taken = {call for step in start for call in step.calls if not step.is_after}
         free = [
             unknown
             for unknown in unknowns
@@ -222,7 +224,9 @@ class Search:
                 others = [
                     (number, value)
                     for number, (other, value) in enumerate(tape.taps)
-                    if other != slot and value.shape == shape
+                    if other != slot
+                    and value.shape == shape
+                    and tape.made[number] <= call.number
                 ]
                 for number, value in others[:: max(1, len(others) // _MOST_OPERANDS)]:
                     yield Step(
@@ -281,8 +285,11 @@ class Search:
     def _play(self, steps: Sequence[Step], **options: Any) -> np.ndarray | None:
         changes: dict[int, Any] = {}
         ending: Callable[[Any], Any] | None = None
-        for step in steps:
-            changes |= dict(zip(step.calls, step.changes, strict=True))
+        for step in sorted(steps, key=lambda step: step.is_after):
+            for call, change in zip(step.calls, step.changes, strict=True):
+                if step.is_after:
+                    change = _followed(changes.get(call), change)
+                changes[call] = change
             if step.ending is not None:
                 ending = _chained(ending, step.ending)
         try:
@@ -296,7 +303,20 @@ class Search:
         found = self._play(steps)
         if found is None:
             return math.inf
-        return self._forced.ratio(self._check.value, found, self._check.units)
+        units = self._check.units
+        if any(step.cause == "half precision" for step in steps):
+            units = self._half_units(steps, found)
+        return self._forced.ratio(self._check.value, found, units)
+
+    def _half_units(self, steps: Sequence[Step], found: np.ndarray) -> Any:
+        """What half precision may be off: products are summed in it, or are not. Only where the
+        port's numbers are all of that precision."""
+        name = next(step.detail for step in steps if step.cause == "half precision")
+        if not _is_half(self._check.value, name):
+            return type(self._check.units)(0.0, 0.0)
+        norms = norms_of(found)
+        coarse = (2.0**-9 if name == "float16" else 2.0**-6) / BOUND
+        return type(self._check.units)(coarse * norms.two, coarse * norms.max)
 
     def _verified(self, steps: Sequence[Step]) -> float:
         """The ratio with the noise of the changed stretch itself."""
@@ -318,10 +338,7 @@ class Search:
                 max(ulp * norms.max, *(error.max for error in errors)),
             )
         if any(step.cause == "half precision" for step in steps):
-            # The other way to round is a rounding too: products may be summed in half precision.
-            norms = norms_of(found)
-            coarse = 2.0**-10 if "float16" in steps[-1].detail else 2.0**-7
-            units = type(units)(coarse * norms.two / BOUND, coarse * norms.max / BOUND)
+            units = self._half_units(steps, found)
         return self._forced.ratio(self._check.value, found, units)
 
     def _wobble(self, seed: int) -> Any:
@@ -411,15 +428,32 @@ class Search:
                 break
             least = min(least, now)
         found = steps_at(theta)
+        old = np.concatenate([unknown.value for unknown in unknowns])
+        if (np.abs(theta) < 1e-9 * np.abs(old)).any():
+            return None  # something is left out, which other steps say better
         if self._residual((*start, *found)) > 1.5 * BOUND:
             return None
+        least = max(self._residual((*start, *found)), 1.0)
+        for digits in range(1, 6):  # what a person would have written
+            rounded = np.array([float(f"{number:.{digits}g}") for number in theta])
+            if self._residual((*start, *steps_at(rounded))) <= 2 * least:
+                theta, found = rounded, steps_at(rounded)
+                break
         for unknown, part in zip(unknowns, np.split(theta, cuts), strict=True):
             self._known_values[unknown.site] = tuple(map(float, part))
         return found
 
 
+def _is_half(values: np.ndarray, name: str) -> bool:
+    """Whether all numbers are ones that a type of 16 bits holds."""
+    single = values.astype(np.float32)
+    if name == "float16":
+        return bool((single.astype(np.float16).astype(np.float32) == single).all())
+    return not bool((single.view(np.uint32) & 0xFFFF).any())
+
+
 def _overlap(steps: Sequence[Step]) -> bool:
-    calls = [call for step in steps for call in step.calls]
+    calls = [(call, step.is_after) for step in steps for call in step.calls]
     endings = [step.cause for step in steps if step.ending is not None]
     return len(set(calls)) < len(calls) or len(set(endings)) < len(endings)
 
@@ -435,7 +469,18 @@ def _step(site: tuple[Any, ...], detail: str, members: Sequence[Any]) -> Step:
         site,
         tuple(member.call for member in members),
         tuple(member.change for member in members),
+        is_after=members[0].is_after,
     )
+
+
+def _followed(first: Any, second: Callable[[Any], Any]) -> Any:
+    """A change of a call whose result is changed, too."""
+
+    def changed(function: Any, args: Any, kwargs: Any) -> Any:
+        result = function(*args, **kwargs) if first is None else first(function, args, kwargs)
+        return second(result)
+
+    return changed
 
 
 def _chained(first: Callable[[Any], Any] | None, second: Callable[[Any], Any]) -> Any:
