@@ -187,10 +187,10 @@ class _Bound:
         return self.values.get(name)
 
     def otherwise(self, **changes: Any) -> Any:
-        return self.function(**{**self._named(), **changes})
-
-    def _named(self) -> dict[str, Any]:
-        return dict(self.values)
+        values = {**self.values, **changes}
+        first = next(iter(values))  # methods take it by position alone
+        rest = {name: value for name, value in values.items() if name != first}
+        return self.function(values[first], **rest)
 
 
 def _with(call: Call, function: Callable[[_Bound], Any]) -> Change:

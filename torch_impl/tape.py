@@ -293,6 +293,72 @@ def recording(
             hook.remove()
 
 
+class Detached(TorchFunctionMode):
+    """Cuts the gradient of one operand, at every call of a function on one line.
+
+    frames: gives the user's frames. site: (file, line, function's name). operand: which of the
+    call's tensors.
+    """
+
+    def __init__(
+        self,
+        frames: Callable[[], list[tuple[str, int, str]]],
+        site: tuple[str, int, str],
+        operand: int,
+    ):
+        super().__init__()
+        self._frames, self._site, self._operand = frames, site, operand
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(function, "__name__", "")
+        if name == self._site[2]:
+            frames = self._frames()
+            if frames and frames[0][:2] == self._site[:2]:
+                tensors = list(_tensors((args, kwargs)))
+                if self._operand < len(tensors):
+                    old = tensors[self._operand]
+                    args, kwargs = _mapped(
+                        (args, kwargs), lambda part: part.detach() if part is old else part
+                    )
+        return function(*args, **kwargs)
+
+
+def gradients(
+    network: nn.Module,
+    inputs: Sequence[np.ndarray],
+    cotangents: Mapping[int, np.ndarray],
+    *,
+    single: bool = False,
+    cut: TorchFunctionMode | None = None,
+) -> list[np.ndarray]:
+    """Of sum(output * cotangent), by every floating-point input and then every parameter.
+
+    single: in float32. cut: changes what is differentiated.
+    """
+    dtype = torch.float32 if single else torch.float64
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        values = [torch.from_numpy(np.array(array)) for array in inputs]
+        values = [one.to(dtype) if one.is_floating_point() else one for one in values]
+        sources = [one.requires_grad_() for one in values if one.is_floating_point()]
+        wanted = [*sources, *(one for one in network.parameters() if one.requires_grad)]
+        with cut or contextlib.nullcontext():
+            outputs = list(_tensors(network(*values)))
+        total = sum(
+            (outputs[number] * torch.from_numpy(np.array(factor)).to(dtype)).sum()
+            for number, factor in cotangents.items()
+        )
+        assert isinstance(total, Tensor)
+        found = torch.autograd.grad(total, wanted, allow_unused=True, materialize_grads=True)
+    finally:
+        torch.set_default_dtype(before)
+    return [gradient.numpy() for gradient in found]
+
+
 def call_network(network: nn.Module, values: Sequence[Tensor]) -> Any:
     return network(*values)
 

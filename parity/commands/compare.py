@@ -13,14 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from parity.adapters.mapping import WeightMap, call_order, map_weights
+from parity.adapters.mapping import WeightMap, call_order, map_weights, role_of
 from parity.adapters.networks import Recording, Running, fitted, read_weights
 from parity.adapters.sides import Side
 from parity.adapters.weight_findings import compare_weights, leftovers
+from parity.diagnose.layouts import like
 from parity.diagnose.pairing import container_pairings, match_outputs
 from parity.diagnose.places import port_place
+from parity.diagnose.statistics import Statistics, compare_statistics
 from parity.measure.weights import seeded_weights
 from parity.report.comparison import Comparison, Finding, Place
+from restoration.errors import RestorationError
 from restoration.process import arrays
 from restoration.process.launch import Process
 
@@ -129,7 +132,10 @@ def _compare(state: _State, pool: concurrent.futures.Executor) -> None:
     _compare_weights(state, own, theirs, raw, folded)
     used = _weights_of_port(state, own, theirs)
     _compare_outputs(state, first, of_port, own)
-    _locate(state, first, of_port, used)
+    answer = _locate(state, first, of_port, used)
+    if not answer["findings"] and not result.outputs_differ:
+        _compare_gradients(state, first, of_port, answer)
+    _compare_statistics(state)
 
 
 def _load_reference(state: _State) -> tuple[list[str], dict[str, np.ndarray]]:
@@ -232,7 +238,8 @@ def _compare_outputs(
 
 def _locate(
     state: _State, first: Recording, of_port: Recording, used: Mapping[str, np.ndarray]
-) -> None:
+) -> dict[str, Any]:
+    """Find stretches that differ, and why; what the reference's process said."""
     result = state.result
     pairings = container_pairings(state.mapped, state.reference.about, state.port.about)
     answer = _ask(
@@ -265,6 +272,176 @@ def _locate(
                     ratio_after=cause["ratio_after"] if cause else None,
                 )
             )
+    return dict(answer)
+
+
+def _compare_gradients(
+    state: _State, first: Recording, of_port: Recording, answer: Mapping[str, Any]
+) -> None:
+    """Outputs agree: so must the gradients of the sum of each output times white noise."""
+    result, options = state.result, state.options
+    ours, theirs = first.read("output"), of_port.read("output")
+    rng = np.random.default_rng(options.seed)
+    factors: dict[int, np.ndarray] = {}
+    of_theirs: dict[int, np.ndarray] = {}
+    for number, name in result.outputs.items():
+        output = ours[first.outputs[number]]
+        if not np.issubdtype(output.dtype, np.floating):
+            continue
+        factor = rng.standard_normal(output.shape).astype(np.float32)
+        moved = like(factor, output, theirs[name])
+        if moved is None:
+            continue
+        factors[number] = factor
+        of_theirs[of_port.outputs.index(name)] = moved
+    entries = [name for name, trained in state.reference.trained.items() if trained]
+    names = [
+        ["input", name]
+        for name, array in options.inputs.items()
+        if np.issubdtype(array.dtype, np.floating)
+    ] + [["parameter", name] for name in entries]
+    result.expected += len(names)
+    if not factors:
+        return
+    try:
+        found = state.port.gradients(options.inputs, of_theirs)
+    except RestorationError as problem:
+        result.assumptions.append(f"the port gave no gradients: {problem}")
+        return
+    shapes = {entry["name"]: entry["shape"] for entry in state.reference.about["entries"]}
+    given: dict[str, np.ndarray] = {
+        name: array for name, array in found.items() if name.startswith("input/")
+    }
+    for pair in state.mapped.pairs:
+        array = found.get(f"parameter/{pair.port}")
+        if array is not None and array.size == int(np.prod(shapes[pair.reference])):
+            given[f"parameter/{pair.reference}"] = pair.move.back(array, shapes[pair.reference])
+    folder = state.reference.folder
+    arrays.write(folder / "port-gradients.safetensors", given)
+    arrays.write(
+        folder / "factors.safetensors", {str(number): one for number, one in factors.items()}
+    )
+    judged = state.reference.process.call(
+        "parity.diagnose.backward:judge_gradients",
+        {
+            "inputs": str(state.reference.write_inputs(options.inputs, "backward")),
+            "weights": str(folder / "used.safetensors"),
+            "cotangents": str(folder / "factors.safetensors"),
+            "port": str(folder / "port-gradients.safetensors"),
+            "names": names,
+            "sites": [one["site"] for one in answer["sites"]],
+        },
+    )
+    result.compared += judged["compared"]
+    if not judged["differing"]:
+        return
+    name, ratio = judged["differing"][0]
+    cut = judged["cut"]
+    if cut is None:
+        entry = name.partition("/")[2]
+        owner = entry.rpartition(".")[0]
+        partner = state.mapped.modules.get(owner, "")
+        result.findings.append(
+            Finding(
+                "gradient",
+                Place(owner, entry=entry),
+                Place(partner),
+                ratio,
+                detail=f"{len(judged['differing'])} gradients differ",
+            )
+        )
+        return
+    site = next(one for one in answer["sites"] if one["site"][:3] == cut["site"])
+    partners = {**state.mapped.modules, "": ""}
+    result.findings.append(
+        Finding(
+            "gradient",
+            Place.of(site["reference"]),
+            port_place(of_port, site, partners),
+            ratio,
+            cause="detach",
+            detail=f"{len(judged['differing'])} gradients lose what flows back here",
+            ratio_before=ratio,
+            ratio_after=cut["ratio_after"],
+        )
+    )
+
+
+def _compare_statistics(state: _State) -> None:
+    """Moving statistics after one call in training mode."""
+    moving = {
+        pair.reference: pair.port
+        for pair in state.mapped.pairs
+        if role_of(pair.reference).startswith("running")
+    }
+    if not moving:
+        return
+    inputs = state.options.inputs
+    ours = state.reference.record(inputs, "training", training=True)
+    theirs = state.port.record(inputs, "training", training=True)
+    old = state.reference.state(), state.port.state()
+    for module in dict.fromkeys(name.rpartition(".")[0] for name in moving):
+        partner = state.mapped.modules[module]
+        found = [
+            _statistics(recording, before, names)
+            for recording, before, names in zip(
+                (ours, theirs),
+                old,
+                (
+                    {role_of(name): name for name in moving if _owns(module, name)},
+                    {role_of(name): name for name in moving.values() if _owns(partner, name)},
+                ),
+                strict=True,
+            )
+        ]
+        state.result.expected += 1
+        if found[0] is None or found[1] is None:
+            continue
+        state.result.compared += 1
+        difference = compare_statistics(found[0], found[1])
+        if difference is not None:
+            state.result.findings.append(
+                Finding(
+                    "module",
+                    Place(module),
+                    Place(partner),
+                    difference.ratio,
+                    cause=difference.cause,
+                    detail=difference.detail,
+                    ratio_before=difference.ratio,
+                    ratio_after=difference.ratio_after,
+                )
+            )
+
+
+def _owns(module: str, entry: str) -> bool:
+    return entry.rpartition(".")[0] == module
+
+
+def _statistics(
+    recording: Recording, before: Mapping[str, np.ndarray], names: Mapping[str, str]
+) -> Statistics | None:
+    """What a module was given, and its statistics before and after."""
+    if set(names) != {"running_mean", "running_var"}:
+        return None
+    mean, variance = names["running_mean"], names["running_var"]
+    module = mean.rpartition(".")[0]
+    entered = [
+        place
+        for place, event in enumerate(recording.events)
+        if event["module"] == module and event["side"] == "in"
+    ]
+    if len(entered) != 1:
+        return None
+    event = recording.events[entered[0]]
+    after = recording.read("state")
+    with arrays.reading(recording.file) as file:
+        array = file[f"tap/{entered[0]}/{event['leaves'][0]}"]
+    return Statistics(
+        array,
+        (before[mean], after.get(mean, before[mean])),
+        (before[variance], after.get(variance, before[variance])),
+    )
 
 
 def _ask(

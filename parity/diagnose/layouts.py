@@ -55,6 +55,19 @@ def nearest(array: np.ndarray, other: np.ndarray) -> np.ndarray | None:
     return best
 
 
+def like(array: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray | None:
+    """An array that lies as `one` does, laid out as `other` is, which holds the same numbers."""
+    places = np.arange(one.size, dtype=np.float64).reshape(one.shape)
+    best, least = None, np.inf
+    for moved, index in zip(
+        arranged(one, other.shape), arranged(places, other.shape), strict=True
+    ):
+        distance = float(np.abs(moved - other).max(initial=0.0))
+        if distance < least:
+            best, least = index, distance
+    return None if best is None else array.ravel()[best.astype(np.int64)].reshape(other.shape)
+
+
 def _squeezed(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(size for size in shape if size != 1)
 

@@ -62,11 +62,57 @@ def locate(
             explanation = search.explain(check) if causes else None
             found.append(_finding(forced, check, explanation))
     return {
+        "sites": _sites(forced, given) if not differing else [],
         "findings": found,
         "compared": sum(not check.is_repeated for check in forced.checks),
         "dropped": sorted("/".join(map(str, key)) for key in forced.dropped),
         "matched": sum(len(taps) for taps in forced.stands.values()),
     }
+
+
+def _sites(forced: Forced, given: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+    """Lines and calls where a gradient may be cut, and the port's taps around each, the last
+    first."""
+    ends = {
+        number: check.port_tap.event
+        for check in reversed(forced.checks)
+        for number in check.history.calls
+        if check.port_tap is not None
+    }
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for call in reversed(forced.tape.calls):
+        slots = [part.slot for part in _places((call.arguments, call.keywords))]
+        if not call.frames or not slots:
+            continue
+        site = (*call.frames[0][:2], call.name)
+        history = forced.tape.history(call.results[0]) if call.results else None
+        sources = sorted(
+            {
+                tap.event
+                for slot in slots
+                for tap in forced.stands.get(slot, [])
+            }
+        )
+        if history is not None and site not in found:
+            found[site] = {
+                "site": [*site, len(slots)],
+                "reference": _place([call], None),
+                "paired": None,
+                "target": ends.get(call.number),
+                "sources": sources,
+            }
+    return list(found.values())
+
+
+def _places(values: Any) -> Any:
+    if hasattr(values, "slot"):
+        yield values
+    elif isinstance(values, Mapping):
+        for value in values.values():
+            yield from _places(value)
+    elif isinstance(values, tuple | list):
+        for value in values:
+            yield from _places(value)
 
 
 def _taps(file: Any, events: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> Any:
