@@ -1,4 +1,4 @@
-"""The command `parity`: `parity run`, `parity doctor`."""
+"""The command `parity`: `parity run`, `parity compare`, `parity doctor`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from parity import arguments
 from parity.cases import goldens, sources
 from parity.cases.case import Case
-from parity.commands import doctor
+from parity.commands import compare_cli, doctor
 from parity.commands.run import run
 from parity.report.progress import Progress
 from parity.report.result import Run
@@ -246,6 +246,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--keep", action="store_true", help="keep the arrays of agreeing cases")
     _add_worker_options(command)
+
+    compare_cli.add_parser(commands)
 
     command = commands.add_parser(
         "doctor",

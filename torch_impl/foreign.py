@@ -124,9 +124,7 @@ def gradients(
     """
     values = [to_array(array) for array in inputs]
     sources = [value.requires_grad_() for value in values if value.is_floating_point()]
-    parameters = {
-        name: value for name, value in network.named_parameters() if value.requires_grad
-    }
+    parameters = {name: value for name, value in network.named_parameters() if value.requires_grad}
     outputs = call(*values)
     total = sum(
         (output * to_array(cotangent).to(output.dtype)).sum()

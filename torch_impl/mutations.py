@@ -88,10 +88,7 @@ _SIGNATURES: dict[str, tuple[str, ...]] = {
         *("input", "size", "scale_factor", "mode", "align_corners", "recompute_scale_factor"),
         "antialias",
     ),
-    **{
-        name: ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode")
-        for name in ("max_pool1d", "max_pool2d", "max_pool3d", "boolean_dispatch")
-    },
+    **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool3d", "boolean_dispatch"), ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode")),
     **{
         f"avg_pool{n}d": (
             *("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"),
@@ -132,13 +129,8 @@ _SIGNATURES: dict[str, tuple[str, ...]] = {
     "dropout": ("input", "p", "training", "inplace"),
     "chunk": ("input", "chunks", "dim"),
     "split": ("input", "split_size_or_sections", "dim"),
-    **{name: ("input", "n", "dim", "norm") for name in (
-        *("fft_fft", "fft_ifft", "fft_rfft", "fft_irfft", "fft_hfft", "fft_ihfft"),
-    )},
-    **{name: ("input", "s", "dim", "norm") for name in (
-        *("fft_fft2", "fft_ifft2", "fft_rfft2", "fft_irfft2", "fft_fftn", "fft_ifftn"),
-        *("fft_rfftn", "fft_irfftn"),
-    )},
+    **dict.fromkeys((*("fft_fft", "fft_ifft", "fft_rfft", "fft_irfft", "fft_hfft", "fft_ihfft"),), ("input", "n", "dim", "norm")),
+    **dict.fromkeys((*("fft_fft2", "fft_ifft2", "fft_rfft2", "fft_irfft2", "fft_fftn", "fft_ifftn"), *("fft_rfftn", "fft_irfftn")), ("input", "s", "dim", "norm")),
 }  # fmt: skip
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -227,30 +219,41 @@ def _convolutions(call: Call, bound: _Bound, value: Values) -> Found:
     padding = bound["padding"] or 0
     amounts: tuple[int, ...]
     if isinstance(padding, str):
-        amounts = tuple(d * (s - 1) // 2 if padding == "same" else 0 for d, s in zip(dilation, sizes))
+        amounts = tuple(
+            d * (s - 1) // 2 if padding == "same" else 0
+            for d, s in zip(dilation, sizes, strict=True)
+        )
     else:
         amounts = _many(padding, ndim)
     sides = [amount for amount in reversed(amounts) for _ in range(2)]
     if any(amounts):
         for word, mode in _BORDERS.items():
             if mode != "constant":
-                yield "padding mode", f"{word} instead of zeros", _with(
-                    call, lambda b, mode=mode: _padded(b, sides, mode)
+                yield (
+                    "padding mode",
+                    f"{word} instead of zeros",
+                    _with(call, lambda b, mode=mode: _padded(b, sides, mode)),
                 )
         yield "padding amount", "none", _with(call, lambda b: b.otherwise(padding=0))
         last = [0, 2 * amounts[0]] * ndim
-        yield "padding amount", "all of it at the end", _with(
-            call, lambda b: _padded(b, last, "constant")
+        yield (
+            "padding amount",
+            "all of it at the end",
+            _with(call, lambda b: _padded(b, last, "constant")),
         )
         if max(stride) > 1:
             less = [part for size in amounts[::-1] for part in (size - 1, size)]
-            yield "padding amount", "one less at the start (pad_mode='same')", _with(
-                call, lambda b: _padded(b, less, "constant")
+            yield (
+                "padding amount",
+                "one less at the start (pad_mode='same')",
+                _with(call, lambda b: _padded(b, less, "constant")),
             )
     same = tuple(d * (s - 1) // 2 for d, s in zip(dilation, sizes, strict=True))
     for other in ({1, 2, 3, max(sizes) // 2} - set(amounts)) if len(set(amounts)) == 1 else ():
-        yield "padding amount", f"{other} for {amounts[0]}", _with(
-            call, lambda b, other=other: b.otherwise(padding=(other,) * ndim)
+        yield (
+            "padding amount",
+            f"{other} for {amounts[0]}",
+            _with(call, lambda b, other=other: b.otherwise(padding=(other,) * ndim)),
         )
     for other in {1, 2, 3, 4} - {dilation[0]}:
         fitted = tuple(
@@ -258,12 +261,18 @@ def _convolutions(call: Call, bound: _Bound, value: Values) -> Found:
             for amount, kept, size in zip(amounts, same, sizes, strict=True)
         )
         for pad in {fitted, amounts}:
-            yield "dilation", f"{other} for {dilation[0]}", _with(
-                call, lambda b, other=other, pad=pad: b.otherwise(dilation=other, padding=pad)
+            yield (
+                "dilation",
+                f"{other} for {dilation[0]}",
+                _with(
+                    call, lambda b, other=other, pad=pad: b.otherwise(dilation=other, padding=pad)
+                ),
             )
     for other in {1, 2, 4} - {stride[0]}:
-        yield "stride", f"{other} for {stride[0]}", _with(
-            call, lambda b, other=other: b.otherwise(stride=other)
+        yield (
+            "stride",
+            f"{other} for {stride[0]}",
+            _with(call, lambda b, other=other: b.otherwise(stride=other)),
         )
     yield from _weights(call, weight)
     if isinstance(bound["bias"], Place):
@@ -280,25 +289,35 @@ def _weights(call: Call, weight: Tensor) -> Found:
     """Kernels in another layout, as converters leave them."""
     axes = tuple(range(2, weight.ndim))
     if any(weight.shape[axis] > 1 for axis in axes):
-        yield "kernel flipped", "a convolution for a correlation, or the other way", _with(
-            call, lambda b: b.otherwise(weight=b["weight"].flip(axes))
+        yield (
+            "kernel flipped",
+            "a convolution for a correlation, or the other way",
+            _with(call, lambda b: b.otherwise(weight=b["weight"].flip(axes))),
         )
         for axis in axes:
-            yield "kernel flipped", f"in axis {axis}", _with(
-                call, lambda b, axis=axis: b.otherwise(weight=b["weight"].flip(axis))
+            yield (
+                "kernel flipped",
+                f"in axis {axis}",
+                _with(call, lambda b, axis=axis: b.otherwise(weight=b["weight"].flip(axis))),
             )
     if weight.ndim >= 4 and weight.shape[-1] == weight.shape[-2] > 1:
-        yield "weight transposed", "rows for columns of the kernel", _with(
-            call, lambda b: b.otherwise(weight=b["weight"].transpose(-1, -2))
+        yield (
+            "weight transposed",
+            "rows for columns of the kernel",
+            _with(call, lambda b: b.otherwise(weight=b["weight"].transpose(-1, -2))),
         )
     if weight.shape[0] == weight.shape[1] > 1:
-        yield "weight transposed", "inputs for outputs", _with(
-            call, lambda b: b.otherwise(weight=b["weight"].transpose(0, 1))
+        yield (
+            "weight transposed",
+            "inputs for outputs",
+            _with(call, lambda b: b.otherwise(weight=b["weight"].transpose(0, 1))),
         )
     if weight.shape[1] == 3 or weight.shape[0] == 3:
         axis = 1 if weight.shape[1] == 3 else 0
-        yield "channel order", "BGR for RGB in the weight", _with(
-            call, lambda b: b.otherwise(weight=b["weight"].flip(axis))
+        yield (
+            "channel order",
+            "BGR for RGB in the weight",
+            _with(call, lambda b: b.otherwise(weight=b["weight"].flip(axis))),
         )
 
 
@@ -311,8 +330,10 @@ def _transposed_convolutions(call: Call, bound: _Bound, value: Values) -> Found:
     padding = _many(bound["padding"] or 0, ndim)
     extra = _many(bound["output_padding"] or 0, ndim)
     if any(extra):
-        yield "padding amount", "output padding at the start", _with(
-            call, lambda b: _shifted_transpose(b, padding, extra)
+        yield (
+            "padding amount",
+            "output padding at the start",
+            _with(call, lambda b: _shifted_transpose(b, padding, extra)),
         )
     if isinstance(bound["bias"], Place):
         yield "bias missing", "none is added", _with(call, lambda b: b.otherwise(bias=None))
@@ -331,8 +352,10 @@ def _shifted_transpose(bound: _Bound, padding: Sequence[int], extra: Sequence[in
 def _half(call: Call) -> Found:
     for dtype in (torch.float16, torch.bfloat16):
         name = str(dtype).removeprefix("torch.")
-        yield "half precision", name, lambda function, args, kwargs, dtype=dtype: _mapped_half(
-            function, args, kwargs, dtype
+        yield (
+            "half precision",
+            name,
+            lambda function, args, kwargs, dtype=dtype: _mapped_half(function, args, kwargs, dtype),
         )
 
 
@@ -351,8 +374,10 @@ def _linear(call: Call, bound: _Bound, value: Values) -> Found:
         return
     weight = value(bound["weight"])
     if weight.shape[0] == weight.shape[1]:
-        yield "weight transposed", "inputs for outputs", _with(
-            call, lambda b: b.otherwise(weight=b["weight"].T)
+        yield (
+            "weight transposed",
+            "inputs for outputs",
+            _with(call, lambda b: b.otherwise(weight=b["weight"].T)),
         )
     if isinstance(bound["bias"], Place):
         yield "bias missing", "none is added", _with(call, lambda b: b.otherwise(bias=None))
@@ -367,18 +392,24 @@ def _pads(call: Call, bound: _Bound, value: Values) -> Found:
     for word, other in _BORDERS.items():
         if other != mode:
             old = next(key for key, one in _BORDERS.items() if one == mode)
-            yield "padding mode", f"{word} instead of {old}", _with(
-                call, lambda b, other=other: b.otherwise(mode=other, value=None)
+            yield (
+                "padding mode",
+                f"{word} instead of {old}",
+                _with(call, lambda b, other=other: b.otherwise(mode=other, value=None)),
             )
     yield "padding mode", "symmetric", _with(call, lambda b: _symmetric(b["input"], sides))
     swapped = [sides[place ^ 1] for place in range(len(sides))]
     if swapped != sides:
-        yield "padding amount", "start and end swapped", _with(
-            call, lambda b: b.otherwise(pad=swapped)
+        yield (
+            "padding amount",
+            "start and end swapped",
+            _with(call, lambda b: b.otherwise(pad=swapped)),
         )
     if len(sides) == 4 and sides[:2] != sides[2:]:
-        yield "padding amount", "height and width swapped", _with(
-            call, lambda b: b.otherwise(pad=[*sides[2:], *sides[:2]])
+        yield (
+            "padding amount",
+            "height and width swapped",
+            _with(call, lambda b: b.otherwise(pad=[*sides[2:], *sides[:2]])),
         )
 
 
@@ -408,8 +439,10 @@ def _resizes(call: Call, bound: _Bound, value: Values) -> Found:
         )
 
     if mode in ("bilinear", "bicubic", "linear", "trilinear"):
-        yield "align_corners", f"{not corners} for {bool(corners)}", resized(
-            align_corners=not corners
+        yield (
+            "align_corners",
+            f"{not corners} for {bool(corners)}",
+            resized(align_corners=not corners),
         )
         old, new = value(bound["input"]).shape[2:], value(Place(call.results[0])).shape[2:]
         if mode in ("bilinear", "bicubic") and any(map(lambda a, b: b < a, old, new)):
@@ -427,15 +460,19 @@ def _resizes(call: Call, bound: _Bound, value: Values) -> Found:
                 if border == "renormalized" and not kernel.startswith("cubic"):
                     continue
                 cause = "resize kernel" if kernel.startswith("cubic") else "half-pixel"
-                if (kernel.startswith("cubic") and grid != "half-pixel"):
+                if kernel.startswith("cubic") and grid != "half-pixel":
                     cause = "half-pixel" if grid == "asymmetric" else "align_corners"
                 elif grid == "corners":
                     cause = "align_corners"
                 words = f"{kernel}, {grid} coordinates, border {border}"
-                yield cause, words, _with(
-                    call,
-                    lambda b, k=kernel, g=grid, e=border: resample(
-                        b["input"], b.otherwise().shape[2:], k, g, e
+                yield (
+                    cause,
+                    words,
+                    _with(
+                        call,
+                        lambda b, k=kernel, g=grid, e=border: resample(
+                            b["input"], b.otherwise().shape[2:], k, g, e
+                        ),
                     ),
                 )
     yield "resize scale", "the scale given instead of the size's", _with(
@@ -510,37 +547,61 @@ def _pools(call: Call, bound: _Bound, value: Values) -> Found:
     if name in ("max_pool2d", "boolean_dispatch", "max_pool1d", "max_pool3d"):
         if name == "boolean_dispatch" and "kernel_size" not in bound.values:
             return
-        yield "pooling ceil", "the other", _with(
-            call, lambda b: b.otherwise(ceil_mode=not b["ceil_mode"])
+        yield (
+            "pooling ceil",
+            "the other",
+            _with(call, lambda b: b.otherwise(ceil_mode=not b["ceil_mode"])),
         )
-        yield "pooling kind", "mean for maximum", _with(
-            call,
-            lambda b: F.avg_pool2d(b["input"], b["kernel_size"], b["stride"], b["padding"] or 0),
+        yield (
+            "pooling kind",
+            "mean for maximum",
+            _with(
+                call,
+                lambda b: F.avg_pool2d(
+                    b["input"], b["kernel_size"], b["stride"], b["padding"] or 0
+                ),
+            ),
         )
     elif name.startswith("avg_pool"):
         counted = bound["count_include_pad"]
         counted = True if counted is None else counted
-        yield "count_include_pad", f"{not counted} for {counted}", _with(
-            call, lambda b: b.otherwise(count_include_pad=not counted)
+        yield (
+            "count_include_pad",
+            f"{not counted} for {counted}",
+            _with(call, lambda b: b.otherwise(count_include_pad=not counted)),
         )
-        yield "pooling ceil", "the other", _with(
-            call, lambda b: b.otherwise(ceil_mode=not b["ceil_mode"])
+        yield (
+            "pooling ceil",
+            "the other",
+            _with(call, lambda b: b.otherwise(ceil_mode=not b["ceil_mode"])),
         )
-        yield "pooling kind", "maximum for mean", _with(
-            call,
-            lambda b: F.max_pool2d(b["input"], b["kernel_size"], b["stride"], b["padding"] or 0),
+        yield (
+            "pooling kind",
+            "maximum for mean",
+            _with(
+                call,
+                lambda b: F.max_pool2d(
+                    b["input"], b["kernel_size"], b["stride"], b["padding"] or 0
+                ),
+            ),
         )
-        yield "padding mode", "replicate instead of zeros", _with(
-            call,
-            lambda b: b.otherwise(
-                input=F.pad(b["input"], _many(b["padding"] or 0, 2) * 2, mode="replicate"),
-                padding=0,
+        yield (
+            "padding mode",
+            "replicate instead of zeros",
+            _with(
+                call,
+                lambda b: b.otherwise(
+                    input=F.pad(b["input"], _many(b["padding"] or 0, 2) * 2, mode="replicate"),
+                    padding=0,
+                ),
             ),
         )
     elif name == "adaptive_avg_pool2d":
         yield "pooling adaptive", "windows of one size", _with(call, _plain_pool)
-        yield "pooling kind", "maximum for mean", _with(
-            call, lambda b: F.adaptive_max_pool2d(b["input"], b["output_size"])
+        yield (
+            "pooling kind",
+            "maximum for mean",
+            _with(call, lambda b: F.adaptive_max_pool2d(b["input"], b["output_size"])),
         )
 
 
@@ -559,16 +620,20 @@ def _activations(call: Call, bound: _Bound, value: Values) -> Found:
         return
     if call.name == "gelu":
         exact = bound["approximate"] in (None, "none")
-        yield "GELU form", "tanh for exact" if exact else "exact for tanh", _with(
-            call, lambda b: b.otherwise(approximate="tanh" if exact else "none")
+        yield (
+            "GELU form",
+            "tanh for exact" if exact else "exact for tanh",
+            _with(call, lambda b: b.otherwise(approximate="tanh" if exact else "none")),
         )
         yield "GELU form", "sigmoid", lambda _f, args, _k: args[0] * torch.sigmoid(1.702 * args[0])
     for name, function in _ACTIVATIONS.items():
         if name.startswith("leaky") and call.name.startswith("leaky"):
             continue  # the slope is solved for
         cause = "activation missing" if name == "identity" else "activation"
-        yield cause, f"{name} for {call.name}", (
-            lambda _f, args, _k, function=function: function(args[0])
+        yield (
+            cause,
+            f"{name} for {call.name}",
+            (lambda _f, args, _k, function=function: function(args[0])),
         )
 
 
@@ -577,50 +642,66 @@ def _norms(call: Call, bound: _Bound, value: Values) -> Found:
     if name == "batch_norm":
         training = bool(bound["training"])
         words = "batch statistics for running ones" if not training else "running for batch ones"
-        yield "batch statistics", words, _with(
-            call,
-            lambda b: F.batch_norm(
-                b["input"],
-                None if not training else b["running_mean"],
-                None if not training else b["running_var"],
-                b["weight"],
-                b["bias"],
-                not training,
-                0.0,
-                b["eps"],
+        yield (
+            "batch statistics",
+            words,
+            _with(
+                call,
+                lambda b: F.batch_norm(
+                    b["input"],
+                    None if not training else b["running_mean"],
+                    None if not training else b["running_var"],
+                    b["weight"],
+                    b["bias"],
+                    not training,
+                    0.0,
+                    b["eps"],
+                ),
             ),
         )
         yield "eps place", "added to the deviation", _with(call, _batch_norm_outside)
     elif name in ("instance_norm", "layer_norm", "group_norm"):
         if name == "instance_norm" and bound["running_mean"] is not None:
             return
-        yield "unbiased variance", "divided by n - 1", _with(
-            call, lambda b: _normalized(name, b, unbiased=True)
+        yield (
+            "unbiased variance",
+            "divided by n - 1",
+            _with(call, lambda b: _normalized(name, b, unbiased=True)),
         )
-        yield "eps place", "added to the deviation", _with(
-            call, lambda b: _normalized(name, b, outside=True)
+        yield (
+            "eps place",
+            "added to the deviation",
+            _with(call, lambda b: _normalized(name, b, outside=True)),
         )
         if isinstance(bound["weight"], Place):
-            yield "affine missing", "no factor and offset", _with(
-                call, lambda b: b.otherwise(weight=None, bias=None)
+            yield (
+                "affine missing",
+                "no factor and offset",
+                _with(call, lambda b: b.otherwise(weight=None, bias=None)),
             )
         if name == "group_norm":
             channels = value(bound["input"]).shape[1]
             for other in {1, 2, 4, 8, 16, 32, channels} - {bound["num_groups"]}:
                 if channels % other == 0:
-                    yield "number of groups", f"{other} for {bound['num_groups']}", _with(
-                        call, lambda b, other=other: b.otherwise(num_groups=other)
+                    yield (
+                        "number of groups",
+                        f"{other} for {bound['num_groups']}",
+                        _with(call, lambda b, other=other: b.otherwise(num_groups=other)),
                     )
             yield "group order", "channels dealt out to groups", _with(call, _dealt)
         if name == "layer_norm":
             x = value(bound["input"])
             for axis in range(1, x.ndim - 1):
                 if x.shape[axis] == x.shape[-1]:
-                    yield "wrong axis", f"axis {axis} for the last", _with(
-                        call,
-                        lambda b, axis=axis: b.otherwise(
-                            input=b["input"].transpose(axis, -1)
-                        ).transpose(axis, -1),
+                    yield (
+                        "wrong axis",
+                        f"axis {axis} for the last",
+                        _with(
+                            call,
+                            lambda b, axis=axis: b.otherwise(
+                                input=b["input"].transpose(axis, -1)
+                            ).transpose(axis, -1),
+                        ),
                     )
     if name in ("batch_norm", "instance_norm", "layer_norm", "group_norm"):
         yield "norm missing", "none", _with(call, lambda b: b["input"])
@@ -663,7 +744,7 @@ def _affine(x: Tensor, bound: _Bound, shape: tuple[int, ...]) -> Tensor:
 
 def _dealt(bound: _Bound) -> Tensor:
     x, groups = bound["input"], bound["num_groups"]
-    n, c = x.shape[:2]
+    c = x.shape[1]
     order = torch.arange(c).reshape(-1, groups).T.reshape(-1)
     back = torch.argsort(order)
     plain = bound.otherwise(input=x[:, order], weight=None, bias=None)[:, back]
@@ -677,8 +758,10 @@ def _softmaxes(call: Call, bound: _Bound, value: Values) -> Found:
     dim = bound["dim"] % x.ndim
     for other in range(x.ndim):
         if other != dim:
-            yield "softmax axis", f"{other} for {dim}", _with(
-                call, lambda b, other=other: b.otherwise(dim=other)
+            yield (
+                "softmax axis",
+                f"{other} for {dim}",
+                _with(call, lambda b, other=other: b.otherwise(dim=other)),
             )
     yield "softmax missing", "none", lambda _f, args, _k: args[0]
 
@@ -690,20 +773,28 @@ def _rolls(call: Call, bound: _Bound, value: Values) -> Found:
     shifts = shifts if isinstance(shifts, tuple | list) else (shifts,)
     dims = dims if isinstance(dims, tuple | list) else (dims,)
     opposite = tuple(-shift for shift in shifts)
-    yield "window shift sign", f"{opposite} for {tuple(shifts)}", _with(
-        call, lambda b: b.otherwise(shifts=opposite)
+    yield (
+        "window shift sign",
+        f"{opposite} for {tuple(shifts)}",
+        _with(call, lambda b: b.otherwise(shifts=opposite)),
     )
     yield "window shift", "none", lambda _f, args, _k: args[0]
     for other in {1, 2, 3, 4, abs(shifts[0]) // 2, abs(shifts[0]) * 2} - {abs(shifts[0]), 0}:
         sized = tuple(int(math.copysign(other, shift)) for shift in shifts)
-        yield "window shift", f"{sized} for {tuple(shifts)}", _with(
-            call, lambda b, sized=sized: b.otherwise(shifts=sized)
+        yield (
+            "window shift",
+            f"{sized} for {tuple(shifts)}",
+            _with(call, lambda b, sized=sized: b.otherwise(shifts=sized)),
         )
     if len(shifts) == 2:
         for keep in range(2):
-            yield "window shift", f"in axis {dims[keep]} alone", _with(
-                call,
-                lambda b, keep=keep: b.otherwise(shifts=(shifts[keep],), dims=(dims[keep],)),
+            yield (
+                "window shift",
+                f"in axis {dims[keep]} alone",
+                _with(
+                    call,
+                    lambda b, keep=keep: b.otherwise(shifts=(shifts[keep],), dims=(dims[keep],)),
+                ),
             )
 
 
@@ -717,16 +808,23 @@ def _joins(call: Call, bound: _Bound, value: Values) -> Found:
             and call.name != "stack"
             and value(Place(call.results[0])).shape[bound["dim"] or 0] == 3
         )
-        words = ("channel order", "BGR for RGB") if is_color else ("concatenation order", f"{order}")
-        yield *words, _with(
-            call, lambda b, order=order: b.otherwise(tensors=[b["tensors"][n] for n in order])
+        words = (
+            ("channel order", "BGR for RGB") if is_color else ("concatenation order", f"{order}")
+        )
+        yield (
+            *words,
+            _with(
+                call, lambda b, order=order: b.otherwise(tensors=[b["tensors"][n] for n in order])
+            ),
         )
     dim = bound["dim"] or 0
     if call.name == "stack" or len({tuple(value(part).shape) for part in parts}) == 1:
         interleaved = len(parts)
         if call.name != "stack":
-            yield "concatenation order", "interleaved", _after(
-                lambda result: _interleaved(result, dim, interleaved)
+            yield (
+                "concatenation order",
+                "interleaved",
+                _after(lambda result: _interleaved(result, dim, interleaved)),
             )
 
 
@@ -735,39 +833,63 @@ def _interleaved(x: Tensor, dim: int, parts: int) -> Tensor:
 
 
 def _splits(call: Call, bound: _Bound, value: Values) -> Found:
-    if call.name not in ("chunk", "split", "unbind", "__iter__", "tensor_split", "split_with_sizes"):
+    if call.name not in (
+        "chunk",
+        "split",
+        "unbind",
+        "__iter__",
+        "tensor_split",
+        "split_with_sizes",
+    ):
         return
     count = len(call.results)
     if not 2 <= count <= 4:
         return
     for order in itertools.islice(itertools.permutations(range(count)), 1, None):
-        yield "order of parts", f"{order}", _after(
-            lambda result, order=order: [list(result)[n] for n in order]
+        yield (
+            "order of parts",
+            f"{order}",
+            _after(lambda result, order=order: [list(result)[n] for n in order]),
         )
     if call.name in ("chunk", "split"):
         dim = bound["dim"] or 0
-        yield "order of parts", "interleaved", _with(
-            call,
-            lambda b: b.otherwise(
-                input=b["input"].unflatten(dim, (-1, count)).transpose(dim, dim + 1).flatten(dim, dim + 1)
+        yield (
+            "order of parts",
+            "interleaved",
+            _with(
+                call,
+                lambda b: b.otherwise(
+                    input=b["input"]
+                    .unflatten(dim, (-1, count))
+                    .transpose(dim, dim + 1)
+                    .flatten(dim, dim + 1)
+                ),
             ),
         )
 
 
 def _shuffles(call: Call, bound: _Bound, value: Values) -> Found:
     if call.name == "pixel_shuffle":
-        yield "pixel shuffle order", "channels (r, r, c) instead of (c, r, r)", _with(
-            call, lambda b: _shuffled(b, (-1,), (0, 3, 4, 1, 5, 2))
+        yield (
+            "pixel shuffle order",
+            "channels (r, r, c) instead of (c, r, r)",
+            _with(call, lambda b: _shuffled(b, (-1,), (0, 3, 4, 1, 5, 2))),
         )
-        yield "pixel shuffle order", "rows and columns swapped", _with(
-            call, lambda b: _shuffled(b, (), (0, 1, 4, 3, 5, 2))
+        yield (
+            "pixel shuffle order",
+            "rows and columns swapped",
+            _with(call, lambda b: _shuffled(b, (), (0, 1, 4, 3, 5, 2))),
         )
-        yield "pixel shuffle order", "channels (r, r, c), rows and columns swapped", _with(
-            call, lambda b: _shuffled(b, (-1,), (0, 3, 4, 2, 5, 1))
+        yield (
+            "pixel shuffle order",
+            "channels (r, r, c), rows and columns swapped",
+            _with(call, lambda b: _shuffled(b, (-1,), (0, 3, 4, 2, 5, 1))),
         )
     elif call.name == "pixel_unshuffle":
-        yield "pixel shuffle order", "channels (r, r, c) instead of (c, r, r)", _with(
-            call, _unshuffled
+        yield (
+            "pixel shuffle order",
+            "channels (r, r, c) instead of (c, r, r)",
+            _with(call, _unshuffled),
         )
 
 
@@ -800,16 +922,20 @@ def _shapes(call: Call, bound: _Bound, value: Values) -> Found:
                 pass
             mixed = [factors[n] for n in order]
             back = [order.index(n) for n in range(count)]
-            yield "split order", f"{tuple(mixed)} for {tuple(factors)}", (
-                lambda _f, args, _k, axis=axis, mixed=mixed, back=back, start=start, after=after: (
-                    args[0]
-                    .reshape(*after[:start], *mixed, *after[start + len(mixed) :])
-                    .permute(
-                        *range(start),
-                        *(start + n for n in back),
-                        *range(start + len(mixed), len(after)),
+            yield (
+                "split order",
+                f"{tuple(mixed)} for {tuple(factors)}",
+                (
+                    lambda _f, args, _k, axis=axis, mixed=mixed, back=back, start=start, after=after: (
+                        args[0]
+                        .reshape(*after[:start], *mixed, *after[start + len(mixed) :])
+                        .permute(
+                            *range(start),
+                            *(start + n for n in back),
+                            *range(start + len(mixed), len(after)),
+                        )
                     )
-                )
+                ),
             )
 
 
@@ -835,14 +961,18 @@ def _transposes(call: Call, bound: _Bound, value: Values) -> Found:
     for place in range(2):
         operand = value(call.arguments[place])
         if operand.ndim >= 2 and operand.shape[-1] == operand.shape[-2]:
-            yield "operand transposed", f"the {('first', 'second')[place]} of the product", (
-                lambda function, args, kwargs, place=place: function(
-                    *(
-                        part.transpose(-1, -2) if n == place else part
-                        for n, part in enumerate(args)
-                    ),
-                    **kwargs,
-                )
+            yield (
+                "operand transposed",
+                f"the {('first', 'second')[place]} of the product",
+                (
+                    lambda function, args, kwargs, place=place: function(
+                        *(
+                            part.transpose(-1, -2) if n == place else part
+                            for n, part in enumerate(args)
+                        ),
+                        **kwargs,
+                    )
+                ),
             )
 
 
@@ -850,7 +980,9 @@ def _indexing(call: Call, bound: _Bound, value: Values) -> Found:
     if call.name not in ("__getitem__", "index_select", "embedding", "gather"):
         return
     places = [
-        part for part in call.arguments[1:] for part in (part if isinstance(part, tuple) else (part,))
+        part
+        for part in call.arguments[1:]
+        for part in (part if isinstance(part, tuple) else (part,))
     ]
     for part in places:
         if not isinstance(part, Place):
@@ -860,24 +992,36 @@ def _indexing(call: Call, bound: _Bound, value: Values) -> Found:
             continue
         words = "the index of positions is transposed"
         if index.ndim >= 2 and index.shape[-1] == index.shape[-2]:
-            yield "position index transposed", words, (
-                lambda function, args, kwargs, index=index: function(
-                    args[0], index.transpose(-1, -2), *args[2:], **kwargs
-                )
+            yield (
+                "position index transposed",
+                words,
+                (
+                    lambda function, args, kwargs, index=index: function(
+                        args[0], index.transpose(-1, -2), *args[2:], **kwargs
+                    )
+                ),
             )
         table = value(call.arguments[0])
         side = math.isqrt(table.shape[0])
         if side * side == table.shape[0] and side > 1:
-            yield "relative position index transposed", "rows and columns of the offsets swapped", (
-                lambda function, args, kwargs, index=index, side=side: function(
-                    args[0], index % side * side + index // side, *args[2:], **kwargs
-                )
+            yield (
+                "relative position index transposed",
+                "rows and columns of the offsets swapped",
+                (
+                    lambda function, args, kwargs, index=index, side=side: function(
+                        args[0], index % side * side + index // side, *args[2:], **kwargs
+                    )
+                ),
             )
             last = side * side - 1
-            yield "relative position index transposed", "the sign of the offsets", (
-                lambda function, args, kwargs, index=index, last=last: function(
-                    args[0], last - index, *args[2:], **kwargs
-                )
+            yield (
+                "relative position index transposed",
+                "the sign of the offsets",
+                (
+                    lambda function, args, kwargs, index=index, last=last: function(
+                        args[0], last - index, *args[2:], **kwargs
+                    )
+                ),
             )
 
 
@@ -890,8 +1034,10 @@ def _fourier(call: Call, bound: _Bound, value: Values) -> Found:
     norm = bound["norm"] or "backward"
     for other in _NORMS:
         if other != norm:
-            yield "FFT norm", f"{other} for {norm}", _with(
-                call, lambda b, other=other: b.otherwise(norm=other)
+            yield (
+                "FFT norm",
+                f"{other} for {norm}",
+                _with(call, lambda b, other=other: b.otherwise(norm=other)),
             )
     sizes = bound["s"]
     if sizes is not None and call.name.startswith("fft_irfft"):
@@ -901,39 +1047,63 @@ def _fourier(call: Call, bound: _Bound, value: Values) -> Found:
 def _even(bound: _Bound) -> Tensor:
     expected = bound.otherwise()
     even = bound.otherwise(s=None)
-    return even if even.shape == expected.shape else F.pad(even, (0, expected.shape[-1] - even.shape[-1]))
+    return (
+        even
+        if even.shape == expected.shape
+        else F.pad(even, (0, expected.shape[-1] - even.shape[-1]))
+    )
 
 
 def _complexes(call: Call, bound: _Bound, value: Values) -> Found:
     if call.name in ("angle", "phase"):
-        yield "phase arguments swapped", "arctan2(re, im) for arctan2(im, re)", (
-            lambda _f, args, _k: torch.atan2(args[0].real, args[0].imag)
+        yield (
+            "phase arguments swapped",
+            "arctan2(re, im) for arctan2(im, re)",
+            (lambda _f, args, _k: torch.atan2(args[0].real, args[0].imag)),
         )
-        yield "arctan for arctan2", "arctan(im / re)", (
-            lambda _f, args, _k: torch.atan(args[0].imag / args[0].real)
+        yield (
+            "arctan for arctan2",
+            "arctan(im / re)",
+            (lambda _f, args, _k: torch.atan(args[0].imag / args[0].real)),
         )
     elif call.name in ("atan2", "arctan2"):
-        yield "phase arguments swapped", "arctan2(x, y) for arctan2(y, x)", (
-            lambda function, args, kwargs: function(args[1], args[0], *args[2:], **kwargs)
+        yield (
+            "phase arguments swapped",
+            "arctan2(x, y) for arctan2(y, x)",
+            (lambda function, args, kwargs: function(args[1], args[0], *args[2:], **kwargs)),
         )
-        yield "arctan for arctan2", "arctan(y / x)", (
-            lambda _f, args, _k: torch.atan(args[0] / args[1])
+        yield (
+            "arctan for arctan2",
+            "arctan(y / x)",
+            (lambda _f, args, _k: torch.atan(args[0] / args[1])),
         )
     elif call.name in ("complex", "polar"):
-        yield "real and imaginary swapped", "in the complex number", (
-            lambda function, args, kwargs: function(args[1], args[0], **kwargs)
+        yield (
+            "real and imaginary swapped",
+            "in the complex number",
+            (lambda function, args, kwargs: function(args[1], args[0], **kwargs)),
         )
-        yield "complex conjugate", "the imaginary part has the other sign", _after(
-            lambda result: result.conj().resolve_conj()
+        yield (
+            "complex conjugate",
+            "the imaginary part has the other sign",
+            _after(lambda result: result.conj().resolve_conj()),
         )
     elif call.name == "real":
-        yield "real and imaginary swapped", "the imaginary part", (
-            lambda _f, args, _k: args[0].imag.clone()
+        yield (
+            "real and imaginary swapped",
+            "the imaginary part",
+            (lambda _f, args, _k: args[0].imag.clone()),
         )
     elif call.name == "imag":
-        yield "real and imaginary swapped", "the real part", lambda _f, args, _k: args[0].real.clone()
-        yield "complex conjugate", "the imaginary part has the other sign", _after(
-            lambda result: -result
+        yield (
+            "real and imaginary swapped",
+            "the real part",
+            lambda _f, args, _k: args[0].real.clone(),
+        )
+        yield (
+            "complex conjugate",
+            "the imaginary part has the other sign",
+            _after(lambda result: -result),
         )
 
 
@@ -953,19 +1123,30 @@ def _arithmetic(call: Call, bound: _Bound, value: Values) -> Found:
     if not all(isinstance(part, Tensor) for part in operands):
         return
     result = value(Place(call.results[0]))
-    words = {"add": "skip missing", "sub": "skip missing", "mul": "factor missing", "div": "factor missing"}
+    words = {
+        "add": "skip missing",
+        "sub": "skip missing",
+        "mul": "factor missing",
+        "div": "factor missing",
+    }
     for place in range(2):
         if operands[place].shape == result.shape:
             cause = words[kind]
             other = operands[1 - place]
             if kind == "add" and other.shape != result.shape:
                 cause = "attention mask missing" if other.ndim >= 3 else "bias missing"
-            yield cause, f"the {('second', 'first')[place]} operand is left out", (
-                lambda _f, args, _k, place=place: args[place].clone()
+            yield (
+                cause,
+                f"the {('second', 'first')[place]} operand is left out",
+                (lambda _f, args, _k, place=place: args[place].clone()),
             )
     if kind == "add":
         yield "sign", "minus for plus", lambda _f, args, _k: args[0] - args[1]
-        yield "product for sum", "the operands are multiplied", lambda _f, args, _k: args[0] * args[1]
+        yield (
+            "product for sum",
+            "the operands are multiplied",
+            lambda _f, args, _k: args[0] * args[1],
+        )
     elif kind == "sub":
         yield "sign", "plus for minus", lambda _f, args, _k: args[0] + args[1]
         yield "sign", "the other way round", _after(lambda result: -result)
@@ -985,27 +1166,35 @@ def _reductions(call: Call, bound: _Bound, value: Values) -> Found:
                 yield "wrong axis", f"{other} for {dim % x.ndim}", _along(other)
     if call.name in ("var", "std"):
         for correction in (0, 1):
-            yield ("unbiased variance" if correction else "biased variance"), (
-                f"divided by n - {correction}" if correction else "divided by n"
-            ), (
-                lambda function, args, kwargs, correction=correction: function(
-                    args[0],
-                    dim=kwargs.get("dim", args[1] if len(args) > 1 else None),
-                    correction=correction,
-                    keepdim=kwargs.get("keepdim", args[3] if len(args) > 3 else False),
-                )
+            yield (
+                ("unbiased variance" if correction else "biased variance"),
+                (f"divided by n - {correction}" if correction else "divided by n"),
+                (
+                    lambda function, args, kwargs, correction=correction: function(
+                        args[0],
+                        dim=kwargs.get("dim", args[1] if len(args) > 1 else None),
+                        correction=correction,
+                        keepdim=kwargs.get("keepdim", args[3] if len(args) > 3 else False),
+                    )
+                ),
             )
     if call.name == "mean":
-        yield "pooling kind", "maximum for mean", (
-            lambda _f, args, kwargs: args[0].amax(
-                kwargs.get("dim", args[1] if len(args) > 1 else None),
-                kwargs.get("keepdim", args[2] if len(args) > 2 else False),
-            )
+        yield (
+            "pooling kind",
+            "maximum for mean",
+            (
+                lambda _f, args, kwargs: args[0].amax(
+                    kwargs.get("dim", args[1] if len(args) > 1 else None),
+                    kwargs.get("keepdim", args[2] if len(args) > 2 else False),
+                )
+            ),
         )
     if call.name in ("mean", "sum"):
         other = "sum" if call.name == "mean" else "mean"
-        yield "sum for mean", f"{other} for {call.name}", (
-            lambda _f, args, kwargs, other=other: getattr(args[0], other)(*args[1:], **kwargs)
+        yield (
+            "sum for mean",
+            f"{other} for {call.name}",
+            (lambda _f, args, kwargs, other=other: getattr(args[0], other)(*args[1:], **kwargs)),
         )
 
 
@@ -1021,40 +1210,62 @@ def _along(axis: int) -> Change:
 def _samplers(call: Call, bound: _Bound, value: Values) -> Found:
     if call.name == "grid_sample":
         corners = bool(bound["align_corners"])
-        yield "align_corners", f"{not corners} for {corners}", _with(
-            call, lambda b: b.otherwise(align_corners=not corners)
+        yield (
+            "align_corners",
+            f"{not corners} for {corners}",
+            _with(call, lambda b: b.otherwise(align_corners=not corners)),
         )
         for mode in {"bilinear", "nearest", "bicubic"} - {bound["mode"] or "bilinear"}:
-            yield "resize mode", f"{mode} for {bound['mode'] or 'bilinear'}", _with(
-                call, lambda b, mode=mode: b.otherwise(mode=mode)
+            yield (
+                "resize mode",
+                f"{mode} for {bound['mode'] or 'bilinear'}",
+                _with(call, lambda b, mode=mode: b.otherwise(mode=mode)),
             )
         for mode in {"zeros", "border", "reflection"} - {bound["padding_mode"] or "zeros"}:
-            yield "padding mode", f"{mode} for {bound['padding_mode'] or 'zeros'}", _with(
-                call, lambda b, mode=mode: b.otherwise(padding_mode=mode)
+            yield (
+                "padding mode",
+                f"{mode} for {bound['padding_mode'] or 'zeros'}",
+                _with(call, lambda b, mode=mode: b.otherwise(padding_mode=mode)),
             )
-        yield "grid coordinates", "x and y swapped", _with(
-            call, lambda b: b.otherwise(grid=b["grid"].flip(-1))
+        yield (
+            "grid coordinates",
+            "x and y swapped",
+            _with(call, lambda b: b.otherwise(grid=b["grid"].flip(-1))),
         )
-        yield "grid coordinates", "in [0, 1] instead of [-1, 1]", _with(
-            call, lambda b: b.otherwise(grid=b["grid"] / 2 + 0.5)
+        yield (
+            "grid coordinates",
+            "in [0, 1] instead of [-1, 1]",
+            _with(call, lambda b: b.otherwise(grid=b["grid"] / 2 + 0.5)),
         )
     elif call.name == "affine_grid":
-        yield "align_corners", "the other", _with(
-            call, lambda b: b.otherwise(align_corners=not b["align_corners"])
+        yield (
+            "align_corners",
+            "the other",
+            _with(call, lambda b: b.otherwise(align_corners=not b["align_corners"])),
         )
     elif call.name == "meshgrid":
-        yield "grid coordinates", "rows and columns swapped", (
-            lambda function, args, kwargs: function(
-                *args, **{**kwargs, "indexing": "xy" if kwargs.get("indexing", "ij") == "ij" else "ij"}
-            )
+        yield (
+            "grid coordinates",
+            "rows and columns swapped",
+            (
+                lambda function, args, kwargs: function(
+                    *args,
+                    **{
+                        **kwargs,
+                        "indexing": "xy" if kwargs.get("indexing", "ij") == "ij" else "ij",
+                    },
+                )
+            ),
         )
 
 
 def _attention(call: Call, bound: _Bound, value: Values) -> Found:
     if call.name != "scaled_dot_product_attention":
         return
-    yield "order of queries, keys and values", "queries and keys swapped", _with(
-        call, lambda b: b.otherwise(query=b["key"], key=b["query"])
+    yield (
+        "order of queries, keys and values",
+        "queries and keys swapped",
+        _with(call, lambda b: b.otherwise(query=b["key"], key=b["query"])),
     )
     if bound["attn_mask"] is not None:
         yield "attention mask missing", "none", _with(call, lambda b: b.otherwise(attn_mask=None))
@@ -1077,7 +1288,7 @@ def _colors(call: Call, bound: _Bound, value: Values) -> Found:
     if len(call.results) != 1:
         return
     result = value(Place(call.results[0]))
-    for axis in ({1, result.ndim - 1} if result.ndim in (3, 4) else ()):
+    for axis in {1, result.ndim - 1} if result.ndim in (3, 4) else ():
         if result.shape[axis] == 3 and not isinstance(result, torch.nn.Parameter):
             yield "channel order", "BGR for RGB", lambda result, axis=axis: result.flip(axis)
 
@@ -1135,8 +1346,10 @@ def endings(low: float, high: float) -> Iterator[tuple[str, str, Callable[[Tenso
     """
     for lower, upper in ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-0.5, 0.5)):
         if low >= lower and high <= upper:
-            yield "output clamp", f"to [{lower:g}, {upper:g}]", (
-                lambda x, a=lower, b=upper: torch.clamp(x, a, b)
+            yield (
+                "output clamp",
+                f"to [{lower:g}, {upper:g}]",
+                (lambda x, a=lower, b=upper: torch.clamp(x, a, b)),
             )
     for name, function in _ACTIVATIONS.items():
         if name != "identity":
@@ -1144,8 +1357,10 @@ def endings(low: float, high: float) -> Iterator[tuple[str, str, Callable[[Tenso
     yield "channel order", "BGR for RGB", lambda x: x.flip(1) if x.ndim > 1 else x
     for axis in (-1, -2):
         yield "flipped", f"in axis {axis}", lambda x, axis=axis: x.flip(axis)
-    yield "rows and columns swapped", "in the result", (
-        lambda x: x.transpose(-1, -2) if x.ndim > 1 and x.shape[-1] == x.shape[-2] else x
+    yield (
+        "rows and columns swapped",
+        "in the result",
+        (lambda x: x.transpose(-1, -2) if x.ndim > 1 and x.shape[-1] == x.shape[-2] else x),
     )
     yield "sign", "of the result", lambda x: -x
     yield "half precision", "float16", lambda x: x.half().to(x.dtype)
@@ -1153,4 +1368,8 @@ def endings(low: float, high: float) -> Iterator[tuple[str, str, Callable[[Tenso
 
 
 def _many(value: Any, count: int) -> tuple[int, ...]:
-    return tuple(value) * (count if len(value) == 1 else 1) if isinstance(value, tuple | list) else (value,) * count
+    return (
+        tuple(value) * (count if len(value) == 1 else 1)
+        if isinstance(value, tuple | list)
+        else (value,) * count
+    )

@@ -434,7 +434,9 @@ def _mapped(values: Any, function: Callable[[Any], Any]) -> Any:
         kind = tuple if isinstance(values, torch.Size) else type(values)
         return kind(_mapped(value, function) for value in values)
     if isinstance(values, slice):
-        return slice(*(_mapped(part, function) for part in (values.start, values.stop, values.step)))
+        return slice(
+            *(_mapped(part, function) for part in (values.start, values.stop, values.step))
+        )
     return function(values)
 
 
@@ -457,6 +459,10 @@ def _writes(name: str, keywords: Mapping[str, Any]) -> bool:
     return (
         (name.endswith("_") and not name.endswith("__"))
         or name == "__setitem__"
-        or (name.startswith("__i") and name.endswith("__") and name not in ("__iter__", "__invert__", "__index__", "__int__"))
+        or (
+            name.startswith("__i")
+            and name.endswith("__")
+            and name not in ("__iter__", "__invert__", "__index__", "__int__")
+        )
         or bool(keywords.get("inplace"))
     )

@@ -304,9 +304,7 @@ def move_between(reference: np.ndarray, port: np.ndarray, *, by_values: bool) ->
 def _moves(ndim: int) -> list[Move]:
     axes = list(range(ndim))
     orders = [()] + [order for order in itertools.permutations(axes) if list(order) != axes]
-    flips = [()] + [
-        chosen for count in (1, 2) for chosen in itertools.combinations(axes, count)
-    ]
+    flips = [()] + [chosen for count in (1, 2) for chosen in itertools.combinations(axes, count)]
     if ndim > 4:
         orders, flips = [()], [()]
     return [Move(order, flip) for flip in flips for order in orders]

@@ -151,9 +151,7 @@ def tapped(
     if training:
         bridge.set_training(held.network, True)
     _seed(bridge)
-    before = {
-        name: bridge.to_numpy(value) for name, value in bridge.entries(held.network).items()
-    }
+    before = {name: bridge.to_numpy(value) for name, value in bridge.entries(held.network).items()}
     try:
         with (
             bridge.hooked(held.network, recorder.enter, recorder.leave),

@@ -1,4 +1,4 @@
-"""One side of a comparison as the command line names it: `torch:path/file.py:factory` and others."""
+"""One side of a comparison as the command line names it: `torch:path/file.py:factory`."""
 
 from __future__ import annotations
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 
-def leaves(value: Any, is_array: Callable[[Any], bool], name: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(
+    value: Any, is_array: Callable[[Any], bool], name: str = ""
+) -> Iterator[tuple[str, Any]]:
     """The arrays in a nested value, each with where it is: "0", "image", "features.1"."""
     if is_array(value):
         yield name, value

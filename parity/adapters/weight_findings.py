@@ -88,8 +88,10 @@ def _cause(
         return "weights rounded", "to half precision"
     with np.errstate(all="ignore"):
         factors = other.astype(np.float64) / moved
-    if moved.size > 4 and np.isfinite(factors).all() and np.ptp(factors) < 1e-5 * abs(
-        factors.flat[0]
+    if (
+        moved.size > 4
+        and np.isfinite(factors).all()
+        and np.ptp(factors) < 1e-5 * abs(factors.flat[0])
     ):
         return "weights scaled", f"by {factors.flat[0]:.6g}"
     if np.array_equal(np.sort(moved, axis=None), np.sort(other, axis=None)):

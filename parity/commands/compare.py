@@ -1,5 +1,6 @@
-"""`parity compare REFERENCE PORT`: whether a stranger's port computes what the reference does, where
-it does not, and why.
+"""`parity compare REFERENCE PORT`: whether a stranger's port computes what the reference does.
+
+Where it does not, and why, is found by `parity/diagnose`.
 """
 
 from __future__ import annotations
@@ -7,12 +8,13 @@ from __future__ import annotations
 import concurrent.futures
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from parity.adapters import inputs as given
 from parity.adapters.mapping import WeightMap, call_order, map_weights, role_of
 from parity.adapters.networks import Recording, Running, fitted, read_weights
 from parity.adapters.sides import Side
@@ -21,9 +23,10 @@ from parity.diagnose.layouts import like
 from parity.diagnose.pairing import container_pairings, match_outputs
 from parity.diagnose.places import port_place
 from parity.diagnose.statistics import Statistics, compare_statistics
+from parity.judge.verdicts import BOUND
 from parity.measure.weights import seeded_weights
 from parity.report.comparison import Comparison, Finding, Place
-from restoration.errors import RestorationError
+from restoration.errors import InputError, RestorationError
 from restoration.process import arrays
 from restoration.process.launch import Process
 
@@ -32,9 +35,14 @@ _LOCATE = "parity.diagnose.locating:locate"
 
 @dataclass(frozen=True)
 class Options:
-    """What a comparison is made of. weights, port_weights: files, or None for drawn ones."""
+    """What a comparison is made of.
+
+    inputs: by the reference's names, in order; empty where `inputs_file` holds them, or where they
+    are found by trying. weights, port_weights: files, or None for drawn ones, and the reference's.
+    """
 
     inputs: Mapping[str, np.ndarray]
+    inputs_file: Path | None = None
     weights: Path | None = None
     port_weights: Path | None = None
     seed: int = 0
@@ -103,8 +111,9 @@ def compare(
 
 
 def _compare(state: _State, pool: concurrent.futures.Executor) -> None:
-    options, result = state.options, state.result
+    result = state.result
     folded, raw = _load_reference(state)
+    state.options = options = _with_inputs(state)
     inputs = options.inputs
     of_reference = pool.submit(state.reference.record, inputs, "first")
     if options.port_weights is not None:
@@ -136,6 +145,40 @@ def _compare(state: _State, pool: concurrent.futures.Executor) -> None:
     if not answer["findings"] and not result.outputs_differ:
         _compare_gradients(state, first, of_port, answer)
     _compare_statistics(state)
+    _compare_repeats(state, of_port)
+    if result.is_clean:
+        _compare_sizes(state, own)
+
+
+def _with_inputs(state: _State) -> Options:
+    """The options with inputs: read, drawn, or found by trying.
+
+    Raises:
+        InputError: the reference takes none of those that are tried.
+    """
+    options, reference = state.options, state.reference
+    names = reference.about["inputs"]
+    if options.inputs_file is not None:
+        return replace(options, inputs=given.read(options.inputs_file, names))
+    if options.inputs:
+        return options
+    problem = ""
+    for inputs in given.tried(names, options.seed):
+        try:
+            reference.run(inputs, "trial")
+        except RestorationError as found:
+            problem = str(found)
+            continue
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
+        state.result.assumptions.append(f"inputs were found by trying: {shapes}")
+        return replace(options, inputs=inputs)
+    raise InputError(
+        "inputs",
+        expected="some that the reference takes",
+        got=f"none by trying ({problem})",
+        where=reference.side.title,
+        next_step="give them with --inputs FILE or --input NAME=SHAPE",
+    )
 
 
 def _load_reference(state: _State) -> tuple[list[str], dict[str, np.ndarray]]:
@@ -414,6 +457,84 @@ def _compare_statistics(state: _State) -> None:
             )
 
 
+def _compare_repeats(state: _State, of_port: Recording) -> None:
+    """A second and a third call on the same inputs must give the same."""
+    first = of_port.read("output")
+    later = [state.port.run(state.options.inputs, f"again-{number}") for number in range(2)]
+    state.result.expected += 1
+    state.result.compared += 1
+
+    def differ(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> float:
+        return max(
+            (
+                _relative(one[name], other[name]) / (BOUND * 2.0**-23)
+                for name in one
+                if name in other and np.issubdtype(one[name].dtype, np.floating)
+            ),
+            default=0.0,
+        )
+
+    ratio = max(differ(first, later[0]), differ(later[0], later[1]))
+    if ratio <= 1:
+        return
+    # Without a state, whatever is drawn starts anew for each call: the harness seeds every one.
+    cause = "random" if differ(later[0], later[1]) > 1 else "state not reset"
+    state.result.findings.append(
+        Finding("code", Place(""), Place(""), ratio * BOUND, cause=cause, detail="of three calls")
+    )
+
+
+def _relative(one: np.ndarray, other: np.ndarray) -> float:
+    if one.shape != other.shape:
+        return float("inf")
+    scale = float(np.abs(one).max(initial=0.0)) or 1.0
+    return float(np.abs(one.astype(np.float64) - other).max(initial=0.0)) / scale
+
+
+def _compare_sizes(state: _State, own: Mapping[str, np.ndarray]) -> None:
+    """Another size and another batch, where the reference takes them."""
+    result = state.result
+    inputs = given.enlarged(state.options.inputs)
+    if inputs is None:
+        return
+    try:
+        first = state.reference.record(inputs, "larger")
+    except RestorationError:
+        result.assumptions.append("no other size was compared: the reference takes none")
+        return
+    result.expected += 1
+    problem = ""
+    try:
+        other = state.port.record(inputs, "larger")
+    except RestorationError as found:
+        problem = str(found)
+    else:
+        outputs = match_outputs(first.read("output"), other.read("output"), first, other)
+        larger = _State(
+            state.reference, state.port, replace(state.options, inputs=inputs), Comparison("", "")
+        )
+        larger.result.outputs = outputs
+        answer = _ask(larger, first, other, own, "own", pairings=[], events=[], causes=False)
+        if answer["findings"]:
+            ratio = max(one["ratio"] for one in answer["findings"])
+            problem = f"{ratio:.3g} times rounding"
+        elif len(outputs) < len(first.outputs):
+            problem = "other shapes of outputs"
+    result.compared += 1
+    if problem:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
+        result.findings.append(
+            Finding(
+                "code",
+                Place(""),
+                Place(""),
+                float("inf"),
+                cause="size baked in",
+                detail=f"at {shapes}: {problem}",
+            )
+        )
+
+
 def _owns(module: str, entry: str) -> bool:
     return entry.rpartition(".")[0] == module
 
@@ -465,5 +586,3 @@ def _ask(
             **options,
         },
     )
-
-

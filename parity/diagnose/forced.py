@@ -23,7 +23,7 @@ import numpy as np
 
 from parity.adapters.lines import users_frames
 from parity.diagnose.layouts import arranged, nearest
-from parity.judge.errors import Norms, norms_of
+from parity.judge.errors import NOTHING, Norms, norms_of
 from parity.judge.verdicts import BOUND
 
 ULP = 2.0**-23
@@ -82,7 +82,7 @@ class Check:
     tap: int | None
     port: str = ""
     ratio: float = 0.0
-    units: Norms = Norms(0.0, 0.0)
+    units: Norms = NOTHING
     is_repeated: bool = False
 
     @property
@@ -188,9 +188,7 @@ class Forced:
     def differing(self) -> list[Check]:
         return [check for check in self.checks if check.differs]
 
-    def units(
-        self, stretch: Any, truth: np.ndarray, **changes: Any
-    ) -> Norms:
+    def units(self, stretch: Any, truth: np.ndarray, **changes: Any) -> Norms:
         """The error, in each norm, that has the ratio 1 at the end of a stretch."""
         two = most = 0.0
         for seed in range(_NOISE_RUNS):
@@ -249,7 +247,7 @@ class Forced:
         if not found:
             return False
         slot = self.tape.slot(tensor)
-        first, value = found[0]
+        value = found[0][1]
         history = self.tape.history(slot)
         if not history.sources and history.calls:
             return False  # a constant
@@ -309,7 +307,9 @@ class Forced:
 
     def _enter(self, module: str, args: Any, kwargs: Any) -> Any:
         call = self._calls[module] = self._calls.get(module, -1) + 1
-        tensors = [one for one in self._tapes.tensors_of((args, kwargs)) if self._tapes.is_real(one)]
+        tensors = [
+            one for one in self._tapes.tensors_of((args, kwargs)) if self._tapes.is_real(one)
+        ]
         for tensor in tensors:
             if self.tape.slot(tensor) not in self.stands:
                 self._match(tensor)
@@ -376,8 +376,10 @@ class Forced:
                 key, pairing.reference, tap, side, pairing.is_strong, tensor, value
             )
             self.checks.append(check)
-            if not check.history.calls and check.history.sources and _is_close(
-                value, numbers, norms_of(numbers)
+            if (
+                not check.history.calls
+                and check.history.sources
+                and _is_close(value, numbers, norms_of(numbers))
             ):
                 check.is_repeated = True
                 continue
@@ -387,7 +389,8 @@ class Forced:
             target, check.tap = self.tape.put(tensor, value, anew=not close and not shared)
             slot = self.tape.slot(target)
             self.stands[slot] = [
-                tap, *(other for other, _ in self._equal(value) if other is not tap)
+                tap,
+                *(other for other, _ in self._equal(value) if other is not tap),
             ]
             if target is not tensor:
                 others[id(tensor)] = target

@@ -59,9 +59,7 @@ def like(array: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray | 
     """An array that lies as `one` does, laid out as `other` is, which holds the same numbers."""
     places = np.arange(one.size, dtype=np.float64).reshape(one.shape)
     best, least = None, np.inf
-    for moved, index in zip(
-        arranged(one, other.shape), arranged(places, other.shape), strict=True
-    ):
+    for moved, index in zip(arranged(one, other.shape), arranged(places, other.shape), strict=True):
         distance = float(np.abs(moved - other).max(initial=0.0))
         if distance < least:
             best, least = index, distance
@@ -74,5 +72,7 @@ def _squeezed(shape: Sequence[int]) -> tuple[int, ...]:
 
 def _is_merged(one: Sequence[int], other: Sequence[int]) -> bool:
     """Whether one shape becomes the other by merging, or by splitting, neighbours alone."""
-    cuts = [set(itertools.accumulate(_squeezed(shape), lambda a, b: a * b)) for shape in (one, other)]
+    cuts = [
+        set(itertools.accumulate(_squeezed(shape), lambda a, b: a * b)) for shape in (one, other)
+    ]
     return cuts[0] <= cuts[1] or cuts[1] <= cuts[0]

@@ -6,7 +6,6 @@ Only PyTorch records what it computes, so only a reference in PyTorch is asked t
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from parity.adapters import serving
 from parity.diagnose.forced import Check, Forced, Pairing, PortTap
+from parity.diagnose.places import common_start
 from parity.diagnose.search import Explanation, Search
 from restoration.process import arrays
 from restoration.process.serve import Session
@@ -86,13 +86,7 @@ def _sites(forced: Forced, given: Sequence[np.ndarray]) -> list[dict[str, Any]]:
             continue
         site = (*call.frames[0][:2], call.name)
         history = forced.tape.history(call.results[0]) if call.results else None
-        sources = sorted(
-            {
-                tap.event
-                for slot in slots
-                for tap in forced.stands.get(slot, [])
-            }
-        )
+        sources = sorted({tap.event for slot in slots for tap in forced.stands.get(slot, [])})
         if history is not None and site not in found:
             found[site] = {
                 "site": [*site, len(slots)],
@@ -137,16 +131,8 @@ def _taps(file: Any, events: Sequence[Mapping[str, Any]], kinds: Mapping[str, st
 def _finding(forced: Forced, check: Check, explanation: Explanation | None) -> dict[str, Any]:
     """A difference as plain values: places of the reference, and the port's taps around it."""
     stretch = forced.stretch_of(check)
-    sources = sorted(
-        {
-            tap.event
-            for slot in stretch.sources
-            for tap in forced.stands.get(slot, [])
-        }
-    )
-    inside = bool(stretch.calls) and all(
-        check.reference in call.modules for call in stretch.calls
-    )
+    sources = sorted({tap.event for slot in stretch.sources for tap in forced.stands.get(slot, [])})
+    inside = bool(stretch.calls) and all(check.reference in call.modules for call in stretch.calls)
     is_module = check.side == "out" and inside and bool(check.reference)
     found: dict[str, Any] = {
         "kind": "module" if is_module else "code",
@@ -177,7 +163,7 @@ def _place(calls: Sequence[Any], module: str | None) -> dict[str, Any]:
         return {"module": module or "", "file": None, "first_line": None, "last_line": None}
     stacks = [list(reversed(call.modules)) for call in calls]
     if module is None:
-        module = os.path.commonprefix(stacks)[-1]
+        module = common_start(stacks)[-1]
     last = next((call.frames[0] for call in reversed(calls) if call.frames), None)
     if last is None:
         return {"module": module, "file": None, "first_line": None, "last_line": None}

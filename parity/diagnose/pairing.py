@@ -24,9 +24,7 @@ def container_pairings(
         for name in ours
     }
     taken = set(partner.values())
-    theirs = {
-        name: frozenset(one for one in taken if _is_within(one, name)) for name in theirs
-    }
+    theirs = {name: frozenset(one for one in taken if _is_within(one, name)) for name in theirs}
     found: list[Pairing] = []
     own = {module for pair in mapped.pairs for module in [owner_of(pair.reference)]}
     leaves: dict[str, str] = {}
@@ -63,7 +61,7 @@ def _is_within(entry: str, module: str) -> bool:
 def match_outputs(
     reference: Mapping[str, np.ndarray], port: Mapping[str, np.ndarray], first: Any, other: Any
 ) -> dict[int, str]:
-    """The port's output for each of the reference's, by number: by name, else by shape and order."""
+    """The port's output for each of the reference's, by number: by names, else shape and order."""
     left = list(other.outputs)
     found: dict[int, str] = {}
     if set(first.outputs) == set(other.outputs):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parity.report.comparison import Place
@@ -34,13 +33,23 @@ def port_place(recording: Any, found: Mapping[str, Any], partners: Mapping[str, 
     if module is None:
         names = [recording.modules[number] if number >= 0 else "" for _, _, number in ran]
         stacks = [name.split(".") if name else [] for name in names]
-        module = ".".join(os.path.commonprefix(stacks)) if stacks else ""
+        module = ".".join(common_start(stacks)) if stacks else ""
     if not lines:
         return Place(module)
     runs = _runs(lines)
     file = lines[-1][0] if target is not None else lines[0][0]
     inside = [line for name, line in lines if name == file]
     return Place(module, file, min(inside), max(inside), tuple(runs))
+
+
+def common_start(stacks: Sequence[Sequence[str]]) -> list[str]:
+    """What all sequences begin with."""
+    start: list[str] = []
+    for parts in zip(*stacks, strict=False):
+        if len(set(parts)) > 1:
+            break
+        start.append(parts[0])
+    return start
 
 
 def _runs(lines: list[tuple[str, int]]) -> list[tuple[str, int, int]]:

@@ -1,4 +1,4 @@
-"""Why a stretch differs: known causes are tried on the reference until it computes what the port has.
+"""Why a stretch differs: known causes are tried on the reference until it computes the same.
 
 A cause is one call done otherwise, at each place that has the same line; or a number of a call,
 which is then solved for. Several causes in one stretch are found together. Only what brings the
@@ -78,7 +78,7 @@ class Search:
         self._known_values: dict[tuple[Any, ...], tuple[float, ...]] = {}
 
     def explain(self, check: Check) -> Explanation | None:
-        """What makes the reference compute the port's numbers at a check; None for nothing known."""
+        """What makes the reference compute the port's numbers at a check, if that is known."""
         self._check = check
         self._stretch = self._forced.stretch_of(check)
         self._deadline = time.monotonic() + _BUDGET_S
@@ -180,9 +180,7 @@ class Search:
                 if self._is_late():
                     return
                 calls = [number.call for unknown in pair for number in unknown.numbers]
-                if len(set(calls)) == len(calls) and (
-                    found := self._fit(start, pair)
-                ) is not None:
+                if len(set(calls)) == len(calls) and (found := self._fit(start, pair)) is not None:
                     yield (*start, *found)
 
     # Steps.
@@ -224,9 +222,7 @@ class Search:
                 others = [
                     (number, value)
                     for number, (other, value) in enumerate(tape.taps)
-                    if other != slot
-                    and value.shape == shape
-                    and tape.made[number] <= call.number
+                    if other != slot and value.shape == shape and tape.made[number] <= call.number
                 ]
                 for number, value in others[:: max(1, len(others) // _MOST_OPERANDS)]:
                     yield Step(
@@ -287,15 +283,12 @@ class Search:
         ending: Callable[[Any], Any] | None = None
         for step in sorted(steps, key=lambda step: step.is_after):
             for call, change in zip(step.calls, step.changes, strict=True):
-                if step.is_after:
-                    change = _followed(changes.get(call), change)
-                changes[call] = change
+                before = changes.get(call)
+                changes[call] = _followed(before, change) if step.is_after else change
             if step.ending is not None:
                 ending = _chained(ending, step.ending)
         try:
-            return self._forced.tape.play(
-                self._stretch, changes=changes, ending=ending, **options
-            )
+            return self._forced.tape.play(self._stretch, changes=changes, ending=ending, **options)
         except Exception:  # the change does not fit what the call got
             return None
 

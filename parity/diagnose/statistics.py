@@ -1,4 +1,4 @@
-"""Moving statistics after one call in training mode, judged by what each module itself was given."""
+"""Moving statistics after one call in training mode, judged by what each module was given."""
 
 from __future__ import annotations
 

@@ -40,6 +40,18 @@ class Place:
             "entry": self.entry or None,
         }
 
+    def source(self, most: int = 6) -> list[str]:
+        """The lines themselves, "FILE:12: x = x + y", where they can be read."""
+        if self.file is None or self.first_line is None or self.last_line is None:
+            return []
+        try:
+            text = Path(self.file).read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError):
+            return []
+        chosen = range(self.first_line, min(self.last_line, self.first_line + most - 1) + 1)
+        name = Path(self.file).name
+        return [f"{name}:{n}: {text[n - 1].strip()}" for n in chosen if 0 < n <= len(text)]
+
     @property
     def in_words(self) -> str:
         name = self.entry or self.module or "the network"
@@ -117,6 +129,11 @@ class Comparison:
     output_ratio: float = 0.0
     outputs_differ: bool = False
     verdict: str = ""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was found so far."""
+        return not self.findings and not self.outputs_differ
 
     def conclude(self) -> None:
         """Differences outweigh gaps, gaps outweigh agreement."""
