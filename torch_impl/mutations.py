@@ -73,6 +73,8 @@ class Number:
 
 
 _CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+_POOL = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode")
+_FFT = ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")
 _SIGNATURES: dict[str, tuple[str, ...]] = {
     **{f"conv{n}d": _CONV for n in (1, 2, 3)},
     **{
@@ -88,7 +90,7 @@ _SIGNATURES: dict[str, tuple[str, ...]] = {
         *("input", "size", "scale_factor", "mode", "align_corners", "recompute_scale_factor"),
         "antialias",
     ),
-    **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool3d", "boolean_dispatch"), ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode")),
+    **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool3d", "boolean_dispatch"), _POOL),
     **{
         f"avg_pool{n}d": (
             *("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"),
@@ -129,8 +131,8 @@ _SIGNATURES: dict[str, tuple[str, ...]] = {
     "dropout": ("input", "p", "training", "inplace"),
     "chunk": ("input", "chunks", "dim"),
     "split": ("input", "split_size_or_sections", "dim"),
-    **dict.fromkeys((*("fft_fft", "fft_ifft", "fft_rfft", "fft_irfft", "fft_hfft", "fft_ihfft"),), ("input", "n", "dim", "norm")),
-    **dict.fromkeys((*("fft_fft2", "fft_ifft2", "fft_rfft2", "fft_irfft2", "fft_fftn", "fft_ifftn"), *("fft_rfftn", "fft_irfftn")), ("input", "s", "dim", "norm")),
+    **{f"fft_{name}": ("input", "n", "dim", "norm") for name in _FFT},
+    **{f"fft_{name}{n}": ("input", "s", "dim", "norm") for name in _FFT for n in ("2", "n")},
 }  # fmt: skip
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -914,35 +916,33 @@ def _shapes(call: Call, bound: _Bound, value: Values) -> Found:
         return
     before = value(call.arguments[0]).shape
     after = value(Place(call.results[0])).shape
-    for start, stop, axis in _split_axes(before, after):
+    for start, stop in _split_axes(before, after):
         factors = after[start:stop]
         count = stop - start
         for order in itertools.islice(itertools.permutations(range(count)), 1, None):
-            if [factors[n] for n in order] == list(factors) and len(set(factors)) == 1:
-                pass
-            mixed = [factors[n] for n in order]
-            back = [order.index(n) for n in range(count)]
-            yield (
-                "split order",
-                f"{tuple(mixed)} for {tuple(factors)}",
-                (
-                    lambda _f, args, _k, axis=axis, mixed=mixed, back=back, start=start, after=after: (
-                        args[0]
-                        .reshape(*after[:start], *mixed, *after[start + len(mixed) :])
-                        .permute(
-                            *range(start),
-                            *(start + n for n in back),
-                            *range(start + len(mixed), len(after)),
-                        )
-                    )
-                ),
-            )
+            mixed = tuple(factors[n] for n in order)
+            if 1 not in factors:
+                words = f"{mixed} for {tuple(factors)}"
+                yield "split order", words, _split_otherwise(after, start, order)
 
 
-def _split_axes(before: Sequence[int], after: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-    """Runs of axes after a reshape that came from one axis before it: (start, stop, axis)."""
+def _split_otherwise(after: Sequence[int], start: int, order: Sequence[int]) -> Change:
+    """A reshape to `after` whose factors from `start` on are taken in another order."""
+    stop = start + len(order)
+    mixed = [after[start + n] for n in order]
+    back = [start + order.index(n) for n in range(len(order))]
+
+    def changed(_function: Any, args: Any, _kwargs: Any) -> Any:
+        split = args[0].reshape(*after[:start], *mixed, *after[stop:])
+        return split.permute(*range(start), *back, *range(stop, len(after)))
+
+    return changed
+
+
+def _split_axes(before: Sequence[int], after: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Runs of axes after a reshape that came from one axis before it: (start, stop)."""
     place = 0
-    for axis, size in enumerate(before):
+    for size in before:
         start, product = place, 1
         while place < len(after) and product < size:
             product *= after[place]
@@ -952,7 +952,7 @@ def _split_axes(before: Sequence[int], after: Sequence[int]) -> Iterator[tuple[i
         if size == 1 and place < len(after) and after[place] == 1:
             place += 1
         if 2 <= place - start <= 4:
-            yield start, place, axis
+            yield start, place
 
 
 def _transposes(call: Call, bound: _Bound, value: Values) -> Found:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
@@ -96,6 +96,47 @@ def call_order(events: Sequence[Mapping[str, object]]) -> dict[str, int]:
     return order
 
 
+@dataclass
+class _Side:
+    """A side's entries, and its modules that hold some, in the order of their calls."""
+
+    state: Arrays
+    owners: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, state: Arrays, order: Mapping[str, int]) -> _Side:
+        owners = _owners(_floats(state))
+        in_order = sorted(owners.items(), key=lambda item: order.get(item[0], 10**9))
+        return cls(state, dict(in_order))
+
+    def signature(self, module: str) -> tuple[object, ...]:
+        names = self.owners[module]
+        return tuple(sorted((role_of(name), squeezed(self.state[name].shape)) for name in names))
+
+    def roles(self, module: str) -> tuple[str, ...]:
+        return tuple(sorted(map(role_of, self.owners[module])))
+
+
+@dataclass
+class _Pairs:
+    """Modules that are paired so far: the port's, and why, by the reference's."""
+
+    ours: _Side
+    theirs: _Side
+    modules: dict[str, str] = field(default_factory=dict)
+    hows: dict[str, str] = field(default_factory=dict)
+
+    def add(self, one: str, other: str, how: str) -> None:
+        self.modules[one], self.hows[one] = other, how
+
+    def free(self) -> tuple[list[str], list[str]]:
+        taken = set(self.modules.values())
+        return (
+            [name for name in self.ours.owners if name not in self.modules],
+            [name for name in self.theirs.owners if name not in taken],
+        )
+
+
 def map_weights(
     reference: Arrays,
     port: Arrays,
@@ -109,38 +150,21 @@ def map_weights(
     reference, port: all entries by name. orders: of first calls, by module. by_values: whether the
     port has weights of its own that came from the reference's, so that equal numbers tell.
     """
-    result = WeightMap()
-    left = {"reference": _floats(reference), "port": _floats(port)}
-    ours, theirs = _owners(left["reference"]), _owners(left["port"])
-    ours = dict(sorted(ours.items(), key=lambda item: reference_order.get(item[0], 10**9)))
-    theirs = dict(sorted(theirs.items(), key=lambda item: port_order.get(item[0], 10**9)))
-    hows: dict[str, str] = {}
-
-    def pair(one: str, other: str, how: str) -> None:
-        result.modules[one] = other
-        hows[one] = how
-
-    def free() -> tuple[list[str], list[str]]:
-        taken = set(result.modules.values())
-        return (
-            [name for name in ours if name not in result.modules],
-            [name for name in theirs if name not in taken],
-        )
-
+    pairs = _Pairs(_Side.of(reference, reference_order), _Side.of(port, port_order))
     if by_values:
-        for one, other in _equal_modules(reference, port, ours, theirs):
-            pair(one, other, "equal values")
-    _pair_by_names(reference, port, ours, theirs, free, pair)
-    _pair_by_shapes(reference, port, ours, theirs, free, pair)
-    _pair_by_roles(ours, theirs, free, pair)
-
-    for one, other in result.modules.items():
-        _pair_entries(reference, port, ours[one], theirs[other], hows[one], by_values, result)
+        for one, other in _equal_modules(pairs.ours, pairs.theirs):
+            pairs.add(one, other, "equal values")
+    _pair_by_names(pairs)
+    _pair_by_shapes(pairs)
+    _pair_by_roles(pairs)
+    result = WeightMap(modules=pairs.modules)
+    for one in pairs.modules:
+        result.pairs += _pair_entries(pairs, one, by_values=by_values)
     paired = {pair.reference for pair in result.pairs}, {pair.port for pair in result.pairs}
     result.reference_left = [name for name in reference if name not in paired[0]]
     result.port_left = [name for name in port if name not in paired[1]]
     counts: dict[str, int] = defaultdict(int)
-    for how in hows.values():
+    for how in pairs.hows.values():
         counts[how] += 1
     result.assumptions = [
         f"{count} modules with weights were paired by {how}" for how, count in counts.items()
@@ -159,23 +183,15 @@ def _owners(state: Iterable[str]) -> dict[str, list[str]]:
     return dict(owners)
 
 
-def _signature(state: Arrays, names: Sequence[str]) -> tuple[object, ...]:
-    return tuple(sorted((role_of(name), squeezed(state[name].shape)) for name in names))
-
-
-def _equal_modules(
-    reference: Arrays,
-    port: Arrays,
-    ours: Mapping[str, Sequence[str]],
-    theirs: Mapping[str, Sequence[str]],
-) -> list[tuple[str, str]]:
+def _equal_modules(ours: _Side, theirs: _Side) -> list[tuple[str, str]]:
     """Modules that share the numbers of an entry, those with most of them first."""
+    reference, port = ours.state, theirs.state
     places: dict[tuple[int, float], list[str]] = defaultdict(list)
-    for names in theirs.values():
+    for names in theirs.owners.values():
         for name in names:
             places[_fingerprint(port[name])].append(name)
     votes: dict[tuple[str, str], int] = defaultdict(int)
-    for one, names in ours.items():
+    for one, names in ours.owners.items():
         for name in names:
             if reference[name].size < 2 or np.ptp(reference[name]) == 0:
                 continue
@@ -204,67 +220,57 @@ def _fingerprint(array: np.ndarray) -> tuple[int, float]:
     return array.size, float(np.sort(array.astype(np.float64).ravel()) @ np.arange(array.size))
 
 
-def _pair_by_names(reference, port, ours, theirs, free, pair) -> None:  # type: ignore[no-untyped-def]
-    mine, others = free()
+def _pair_by_names(pairs: _Pairs) -> None:
+    mine, others = pairs.free()
     for name in mine:
-        if (
-            name in others
-            and name in theirs
-            and _signature(reference, ours[name]) == _signature(port, theirs[name])
-        ):
-            pair(name, name, "names")
+        if name in others and pairs.ours.signature(name) == pairs.theirs.signature(name):
+            pairs.add(name, name, "names")
 
 
-def _pair_by_shapes(reference, port, ours, theirs, free, pair) -> None:  # type: ignore[no-untyped-def]
+def _pair_by_shapes(pairs: _Pairs) -> None:
     """In order of calls among those of the same shapes, where both sides have as many."""
-    mine, others = free()
-    groups: dict[object, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
-    for name in mine:
-        groups[_signature(reference, ours[name])][0].append(name)
-    for name in others:
-        groups[_signature(port, theirs[name])][1].append(name)
-    for one, other in groups.values():
-        if len(one) == len(other):
-            for ref_name, port_name in zip(one, other, strict=True):
-                pair(ref_name, port_name, "shapes and order of calls")
-    mine, others = free()
+    _pair_groups(pairs, pairs.ours.signature, pairs.theirs.signature, "shapes and order of calls")
+    mine, others = pairs.free()
     matcher = SequenceMatcher(
         None,
-        [_signature(reference, ours[name]) for name in mine],
-        [_signature(port, theirs[name]) for name in others],
+        [pairs.ours.signature(name) for name in mine],
+        [pairs.theirs.signature(name) for name in others],
         autojunk=False,
     )
     for start, other_start, size in matcher.get_matching_blocks():
         for step in range(size):
-            pair(mine[start + step], others[other_start + step], "shapes and order of calls")
+            pairs.add(mine[start + step], others[other_start + step], "shapes and order of calls")
 
 
-def _pair_by_roles(ours, theirs, free, pair) -> None:  # type: ignore[no-untyped-def]
+def _pair_by_roles(pairs: _Pairs) -> None:
     """What is left, in order of calls, among those that hold entries of the same roles."""
-    mine, others = free()
+    _pair_groups(pairs, pairs.ours.roles, pairs.theirs.roles, "kind and order of calls")
+
+
+def _pair_groups(
+    pairs: _Pairs,
+    key: Callable[[str], object],
+    other_key: Callable[[str], object],
+    how: str,
+) -> None:
+    mine, others = pairs.free()
     groups: dict[object, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
     for name in mine:
-        groups[tuple(sorted(map(role_of, ours[name])))][0].append(name)
+        groups[key(name)][0].append(name)
     for name in others:
-        groups[tuple(sorted(map(role_of, theirs[name])))][1].append(name)
+        groups[other_key(name)][1].append(name)
     for one, other in groups.values():
         if len(one) == len(other):
             for ref_name, port_name in zip(one, other, strict=True):
-                pair(ref_name, port_name, "kind and order of calls")
+                pairs.add(ref_name, port_name, how)
 
 
-def _pair_entries(
-    reference: Arrays,
-    port: Arrays,
-    ours: Sequence[str],
-    theirs: Sequence[str],
-    how: str,
-    by_values: bool,
-    result: WeightMap,
-) -> None:
+def _pair_entries(pairs: _Pairs, module: str, *, by_values: bool) -> list[WeightPair]:
     """Entries of two modules, by their roles, or by their shapes where names say nothing."""
-    rest = list(theirs)
-    for name in ours:
+    reference, port = pairs.ours.state, pairs.theirs.state
+    rest = list(pairs.theirs.owners[pairs.modules[module]])
+    result = []
+    for name in pairs.ours.owners[module]:
         role = role_of(name)
         found = [other for other in rest if role and role_of(other) == role]
         found += [
@@ -273,12 +279,11 @@ def _pair_entries(
             if squeezed(port[other].shape) == squeezed(reference[name].shape)
             and (not role or not role_of(other))
         ]
-        if not found:
-            continue
-        other = found[0]
-        rest.remove(other)
-        move = move_between(reference[name], port[other], by_values=by_values)
-        result.pairs.append(WeightPair(name, other, how, move))
+        if found:
+            rest.remove(found[0])
+            move = move_between(reference[name], port[found[0]], by_values=by_values)
+            result.append(WeightPair(name, found[0], pairs.hows[module], move))
+    return result
 
 
 def move_between(reference: np.ndarray, port: np.ndarray, *, by_values: bool) -> Move:

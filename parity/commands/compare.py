@@ -18,7 +18,7 @@ from parity.adapters import inputs as given
 from parity.adapters.mapping import WeightMap, call_order, map_weights, role_of
 from parity.adapters.networks import Recording, Running, fitted, read_weights
 from parity.adapters.sides import Side
-from parity.adapters.weight_findings import compare_weights, leftovers
+from parity.adapters.weight_findings import Weights, compare_weights, leftovers
 from parity.diagnose.layouts import like
 from parity.diagnose.pairing import container_pairings, match_outputs
 from parity.diagnose.places import port_place
@@ -210,7 +210,7 @@ def _compare_weights(
     result, mapped = state.result, state.mapped
     result.expected += len(mapped.pairs)
     result.compared += len(mapped.pairs)
-    for difference in compare_weights(own, theirs, mapped, raw, folded):
+    for difference in compare_weights(Weights(own, theirs, raw, folded), mapped):
         result.findings.append(
             Finding(
                 "weights",

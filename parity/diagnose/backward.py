@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,15 @@ def judge_gradients(
         return dict(zip(keys, found, strict=True))
 
     exact = truth()
-    units = _units(tapes, held.bridge, network, state, given, factors, keys, exact)
+
+    def single(network: Any, state: Mapping[str, np.ndarray], inputs: Any) -> dict[str, Any]:
+        entries = held.bridge.entries(network)
+        for name, value in state.items():
+            held.bridge.assign(entries[name], value)
+        found = tapes.gradients(network, inputs, factors, single=True)
+        return dict(zip(keys, found, strict=True))
+
+    units = _units(lambda *numbers: single(network, *numbers), state, given, exact)
     ratios = _ratios(theirs, exact, units)
     differing = {name: ratio for name, ratio in ratios.items() if ratio > BOUND}
     result: dict[str, Any] = {
@@ -98,26 +106,22 @@ def judge_gradients(
 
 
 def _units(
-    tapes: Any,
-    bridge: Any,
-    network: Any,
+    single: Callable[[Mapping[str, np.ndarray], Sequence[np.ndarray]], Mapping[str, np.ndarray]],
     state: Mapping[str, np.ndarray],
     given: Sequence[np.ndarray],
-    factors: Mapping[int, np.ndarray],
-    keys: Sequence[str],
     exact: Mapping[str, np.ndarray],
 ) -> dict[str, tuple[float, float]]:
-    """The error of float32, in both norms, with what lies within rounding of a kink."""
-    single = copy.deepcopy(network)
-    entries = bridge.entries(single)
+    """The error of float32, in both norms, with what lies within rounding of a kink.
+
+    single: the gradients in float32, of weights and inputs.
+    """
+    keys = list(exact)
     errors: dict[str, list[tuple[float, float]]] = {key: [] for key in keys}
     for seed, ulps in enumerate((0, 1, 1, 16, 16)):
         rng = np.random.default_rng(seed)
-        for name, value in state.items():
-            bridge.assign(entries[name], _moved(value, ulps, rng))
-        inputs = [_moved(array, ulps, rng) for array in given]
-        found = tapes.gradients(single, inputs, factors, single=True)
-        for key, array in zip(keys, found, strict=True):
+        weights = {name: _moved(value, ulps, rng) for name, value in state.items()}
+        found = single(weights, [_moved(array, ulps, rng) for array in given])
+        for key, array in found.items():
             error = norms_of(array.astype(np.float64) - exact[key])
             if ulps > 1:
                 usual = errors[key]

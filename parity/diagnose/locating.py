@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from parity.adapters import serving
-from parity.diagnose.forced import Check, Forced, Pairing, PortTap
+from parity.diagnose.forced import Check, Forced, Pairing, PortRun, PortTap
 from parity.diagnose.places import common_start
 from parity.diagnose.search import Explanation, Search
 from restoration.process import arrays
@@ -51,7 +51,7 @@ def locate(
     network = tapes.double(network)
     pairs = [Pairing(one, other, sure, tuple(sides)) for one, other, sure, sides in pairings]
     given = list(serving.read_inputs(inputs).values())
-    forced = Forced(tapes, network, given, taps, pairs, results)
+    forced = Forced(tapes, network, given, PortRun(taps, results, pairs))
     with held.bridge.on_this_machine():
         forced.settle(session.report)
         search = Search(forced, catalogue)
@@ -74,10 +74,10 @@ def _sites(forced: Forced, given: Sequence[np.ndarray]) -> list[dict[str, Any]]:
     """Lines and calls where a gradient may be cut, and the port's taps around each, the last
     first."""
     ends = {
-        number: check.port_tap.event
+        number: check.subject.port_tap.event
         for check in reversed(forced.checks)
         for number in check.history.calls
-        if check.port_tap is not None
+        if check.subject.port_tap is not None
     }
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for call in reversed(forced.tape.calls):
@@ -133,12 +133,12 @@ def _finding(forced: Forced, check: Check, explanation: Explanation | None) -> d
     stretch = forced.stretch_of(check)
     sources = sorted({tap.event for slot in stretch.sources for tap in forced.stands.get(slot, [])})
     inside = bool(stretch.calls) and all(check.reference in call.modules for call in stretch.calls)
-    is_module = check.side == "out" and inside and bool(check.reference)
+    is_module = check.subject.side == "out" and inside and bool(check.reference)
     found: dict[str, Any] = {
         "kind": "module" if is_module else "code",
         "reference": _place(stretch.calls, check.reference if is_module else None),
         "paired": check.port if is_module else None,
-        "target": None if check.port_tap is None else check.port_tap.event,
+        "target": None if check.subject.port_tap is None else check.subject.port_tap.event,
         "sources": sources,
         "ratio": check.ratio,
         "causes": [],

@@ -17,11 +17,11 @@ def container_pairings(
 ) -> list[Pairing]:
     """Modules that hold the same weights: surely where each holds them itself, else perhaps."""
     partner = {pair.reference: pair.port for pair in mapped.pairs}
-    ours = {module["name"]: frozenset() for module in reference["modules"]}
+    ours: dict[str, frozenset[str]] = {}
     theirs: dict[str, frozenset[str]] = {module["name"]: frozenset() for module in port["modules"]}
     ours = {
         name: frozenset(other for one, other in partner.items() if _is_within(one, name))
-        for name in ours
+        for name in (module["name"] for module in reference["modules"])
     }
     taken = set(partner.values())
     theirs = {name: frozenset(one for one in taken if _is_within(one, name)) for name in theirs}
@@ -65,7 +65,7 @@ def match_outputs(
     left = list(other.outputs)
     found: dict[int, str] = {}
     if set(first.outputs) == set(other.outputs):
-        return {number: name for number, name in enumerate(first.outputs)}
+        return dict(enumerate(first.outputs))
     for number, name in enumerate(first.outputs):
         same = [
             one for one in left if sorted(port[one].shape) == sorted(reference[name].shape)

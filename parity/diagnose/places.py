@@ -17,7 +17,7 @@ def port_place(recording: Any, found: Mapping[str, Any], partners: Mapping[str, 
     end = len(recording.lines) if target is None else events[target]["time"]
     last = len(events) if target is None else target
     before = [number for number in found["sources"] if number < last]
-    start_event = max(before, default=None)  # type: ignore[type-var]
+    start_event = max(before, default=None)
     start = 0 if start_event is None else events[start_event]["time"]
     ran = [tuple(line) for line in recording.lines[start:end]]
     if start > 0 and start_event is not None:

@@ -11,7 +11,7 @@ import itertools
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,8 @@ from parity.judge.verdicts import BOUND
 
 _BUDGET_S = 12.0  # for one stretch
 _KEPT = 30  # of the steps that are combined with others, those that come closest alone
+_KEPT_PAIRS = 8
+_MOST_KNOWN = 5
 _MOST_OPERANDS = 24
 _FIT_STEPS = 12
 _MOST_UNKNOWNS = 6
@@ -98,49 +100,59 @@ class Search:
     def _attempts(
         self, steps: Sequence[Step], unknowns: Sequence[_Unknown]
     ) -> Iterator[tuple[Step, ...]]:
+        """Combinations of steps that may explain the stretch, the likeliest first."""
+        starts: list[tuple[Step, ...]] = []
+        yield from self._of_known(steps, unknowns, starts)
+        ranked: list[tuple[float, tuple[Step, ...]]] = []
+        for start in [*dict.fromkeys(starts), ()]:
+            others = [(step,) for step in steps]
+            yield from self._combined([start], others, ranked)
+            yield from self._solved(start, unknowns)
+        best = _best(ranked, _KEPT)
+        for chosen in best:
+            yield from self._solved(chosen, unknowns)
+        pairs: list[tuple[float, tuple[Step, ...]]] = []
+        yield from self._combined(best, _best(ranked, len(ranked)), pairs)
+        for chosen in _best(pairs, _KEPT_PAIRS):
+            yield from self._solved(chosen, unknowns)
+        yield from self._combined(_best(pairs, _KEPT_PAIRS), [(step,) for step in steps], [])
+
+    def _of_known(
+        self,
+        steps: Sequence[Step],
+        unknowns: Sequence[_Unknown],
+        starts: list[tuple[Step, ...]],
+    ) -> Iterator[tuple[Step, ...]]:
+        """What explained other stretches; `starts` gets what others are tried on top of."""
         known = [step for step in steps if self._known.get(step.site) == step.detail]
         known += [
             self._fixed(unknown, self._known_values[unknown.site])
             for unknown in unknowns
             if unknown.site in self._known_values
         ]
-        bases: list[tuple[float, tuple[Step, ...]]] = []
-        for count in range(1, min(len(known), 5) + 1):
-            for chosen in itertools.combinations(known, count):
-                if _overlap(chosen):
-                    continue
-                residual = self._residual(chosen)
-                bases.append((residual, chosen))
-                if residual <= 1.5 * BOUND:
-                    yield chosen
-        ordered = sorted(bases, key=lambda item: item[0])[:2]
-        starts: list[tuple[Step, ...]] = [chosen for _, chosen in bases[-1:]]
-        starts += [chosen for residual, chosen in ordered if residual < self._check.ratio]
-        starts = [*dict.fromkeys(starts), ()]
-        ranked: list[tuple[float, tuple[Step, ...]]] = []
+        tried: list[tuple[float, tuple[Step, ...]]] = []
+        for count in range(1, min(len(known), _MOST_KNOWN) + 1):
+            yield from self._combined([()], itertools.combinations(known, count), tried)
+        starts += [chosen for _, chosen in tried[-1:]]
+        starts += [
+            chosen
+            for residual, chosen in sorted(tried, key=lambda item: item[0])[:2]
+            if residual < self._check.ratio
+        ]
+
+    def _combined(
+        self,
+        starts: Sequence[tuple[Step, ...]],
+        others: Iterable[tuple[Step, ...]],
+        ranked: list[tuple[float, tuple[Step, ...]]],
+    ) -> Iterator[tuple[Step, ...]]:
+        """Steps on top of others that meet the port's numbers; `ranked` gets all that were tried,
+        with how far they are off."""
+        others = list(others)
         for start in starts:
-            for step in steps:
-                chosen = (*start, step)
-                if _overlap(chosen):
-                    continue
-                residual = self._residual(chosen)
-                if residual <= 1.5 * BOUND:
-                    yield chosen
-                elif math.isfinite(residual):
-                    ranked.append((residual, chosen))
-            for chosen in self._solved(start, unknowns):
-                yield chosen
-        ranked.sort(key=lambda item: item[0])
-        best = [chosen for _, chosen in ranked[:_KEPT]]
-        for chosen in best:
-            if self._is_late():
-                return
-            yield from self._solved(chosen, unknowns)
-        pairs: list[tuple[float, tuple[Step, ...]]] = []
-        for chosen in best:
-            for _, other in ranked:
-                combined = (*chosen, *(step for step in other if step not in chosen))
-                if len(combined) == len(chosen) or _overlap(combined):
+            for other in others:
+                combined = (*start, *(step for step in other if step not in start))
+                if len(combined) == len(start) or _overlap(combined):
                     continue
                 if self._is_late():
                     return
@@ -148,16 +160,7 @@ class Search:
                 if residual <= 1.5 * BOUND:
                     yield combined
                 elif math.isfinite(residual):
-                    pairs.append((residual, combined))
-        pairs.sort(key=lambda item: item[0])
-        for _, chosen in pairs[:8]:
-            yield from self._solved(chosen, unknowns)
-            for step in steps:
-                if self._is_late():
-                    return
-                combined = (*chosen, step)
-                if not _overlap(combined) and self._residual(combined) <= 1.5 * BOUND:
-                    yield combined
+                    ranked.append((residual, combined))
 
     def _is_late(self) -> bool:
         return time.monotonic() > self._deadline
@@ -335,7 +338,7 @@ class Search:
         return self._forced.ratio(self._check.value, found, units)
 
     def _wobble(self, seed: int) -> Any:
-        return self._forced._tapes.wobble(seed) if seed else None
+        return self._forced.tapes.wobble(seed) if seed else None
 
     # Solving for numbers.
 
@@ -353,25 +356,19 @@ class Search:
     def _fit(
         self, start: tuple[Step, ...], unknowns: Sequence[_Unknown]
     ) -> tuple[Step, ...] | None:
-        """Gauss and Newton's steps for a few numbers; None unless the port's numbers are met."""
+        """Steps with the numbers that meet the port's; None where none do."""
         sizes = [len(unknown.value) for unknown in unknowns]
         if sum(sizes) > _MOST_UNKNOWNS or sum(len(unknown.numbers) for unknown in unknowns) > 64:
             return None
         cuts = np.cumsum(sizes)[:-1]
-        theta = np.concatenate([unknown.value for unknown in unknowns])
-        positive = np.concatenate(
-            [
-                np.full(size, unknown.numbers[0].positive)
-                for size, unknown in zip(sizes, unknowns, strict=True)
-            ]
-        )
+        old = np.concatenate([unknown.value for unknown in unknowns])
+        positive = np.repeat([unknown.numbers[0].positive for unknown in unknowns], sizes)
         target = self._check.value
 
         def steps_at(theta: np.ndarray) -> tuple[Step, ...]:
-            parts = np.split(theta, cuts)
             return tuple(
                 self._fixed(unknown, tuple(map(float, part)))
-                for unknown, part in zip(unknowns, parts, strict=True)
+                for unknown, part in zip(unknowns, np.split(theta, cuts), strict=True)
             )
 
         def off(theta: np.ndarray) -> np.ndarray | None:
@@ -380,61 +377,86 @@ class Search:
                 return None
             return (found - target).ravel()
 
-        residual = off(theta)
-        if residual is None:
+        theta = solve(off, old, positive, self._check.units.two, self._is_late)
+        if theta is None or (np.abs(theta) < 1e-9 * np.abs(old)).any():
+            return None  # a number that is left out is another step's to say
+        if self._residual((*start, *steps_at(theta))) > 1.5 * BOUND:
             return None
-        first = least = float(np.linalg.norm(residual))
-        for number in range(_FIT_STEPS):
-            if self._is_late():
-                return None
-            columns = []
-            for place in range(len(theta)):
-                moved = theta.copy()
-                step = 1e-6 * max(abs(theta[place]), 1e-3 if not positive[place] else 1e-12)
-                moved[place] += step
-                other = off(moved)
-                if other is None:
-                    return None
-                columns.append((other - residual) / step)
-            jacobian = np.stack(columns, 1)
-            if not np.abs(jacobian).max():
-                return None
-            move = np.linalg.lstsq(jacobian, -residual, rcond=None)[0]
-            trial = theta + move
-            trial = np.where(positive & (trial <= 0), theta / 10, trial)
-            other = off(trial)
-            halvings = 0
-            while (other is None or np.linalg.norm(other) > least) and halvings < 4:
-                trial = theta + (trial - theta) / 2
-                other = off(trial)
-                halvings += 1
-            if other is None:
-                return None
-            theta, residual = trial, other
-            now = float(np.linalg.norm(residual))
-            two = self._check.units.two
-            if now <= 0.5 * BOUND * two and abs(now - least) <= 0.01 * two:
-                break
-            if now > 0.9 * first and number >= 1:
-                return None  # this number is not it
-            if now >= 0.999 * least:
-                break
-            least = min(least, now)
-        found = steps_at(theta)
-        old = np.concatenate([unknown.value for unknown in unknowns])
-        if (np.abs(theta) < 1e-9 * np.abs(old)).any():
-            return None  # something is left out, which other steps say better
-        if self._residual((*start, *found)) > 1.5 * BOUND:
-            return None
-        least = max(self._residual((*start, *found)), 1.0)
+        least = max(self._residual((*start, *steps_at(theta))), 1.0)
         for digits in range(1, 6):  # what a person would have written
             rounded = np.array([float(f"{number:.{digits}g}") for number in theta])
             if self._residual((*start, *steps_at(rounded))) <= 2 * least:
-                theta, found = rounded, steps_at(rounded)
+                theta = rounded
                 break
         for unknown, part in zip(unknowns, np.split(theta, cuts), strict=True):
             self._known_values[unknown.site] = tuple(map(float, part))
-        return found
+        return steps_at(theta)
+
+
+def solve(
+    off: Callable[[np.ndarray], np.ndarray | None],
+    start: np.ndarray,
+    positive: np.ndarray,
+    unit: float,
+    is_late: Callable[[], bool],
+) -> np.ndarray | None:
+    """Numbers at which a residual vanishes, by Gauss and Newton's steps; None where it does not.
+
+    off: the residual, None where it cannot be had. positive: which can only be that. unit: of
+    rounding, in the 2-norm.
+    """
+    theta, residual = start, off(start)
+    if residual is None:
+        return None
+    first = least = float(np.linalg.norm(residual))
+    for number in range(_FIT_STEPS):
+        move = None if is_late() else _move(off, theta, residual, positive)
+        if move is None:
+            return None
+        trial = np.where(positive & (theta + move <= 0), theta / 10, theta + move)
+        other = off(trial)
+        for _ in range(4):
+            if other is not None and np.linalg.norm(other) <= least:
+                break
+            trial = theta + (trial - theta) / 2
+            other = off(trial)
+        if other is None:
+            return None
+        theta, residual = trial, other
+        now = float(np.linalg.norm(residual))
+        if now > 0.9 * first and number >= 1:
+            return None  # these numbers are not it
+        if now <= 0.5 * BOUND * unit or now >= 0.999 * least:
+            break
+        least = min(least, now)
+    return theta
+
+
+def _move(
+    off: Callable[[np.ndarray], np.ndarray | None],
+    theta: np.ndarray,
+    residual: np.ndarray,
+    positive: np.ndarray,
+) -> np.ndarray | None:
+    """The step to where the residual, taken as linear, is least."""
+    columns = []
+    for place in range(len(theta)):
+        step = 1e-6 * max(abs(theta[place]), 1e-12 if positive[place] else 1e-3)
+        moved = theta.copy()
+        moved[place] += step
+        other = off(moved)
+        if other is None:
+            return None
+        columns.append((other - residual) / step)
+    jacobian = np.stack(columns, 1)
+    if not np.abs(jacobian).max():
+        return None
+    move: np.ndarray = np.linalg.lstsq(jacobian, -residual, rcond=None)[0]
+    return move
+
+
+def _best(ranked: Sequence[tuple[float, tuple[Step, ...]]], count: int) -> list[tuple[Step, ...]]:
+    return [chosen for _, chosen in sorted(ranked, key=lambda item: item[0])[:count]]
 
 
 def _is_half(values: np.ndarray, name: str) -> bool:

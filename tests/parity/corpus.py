@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-
 from parity.adapters.sides import parse_side
 from parity.commands.compare import Options, compare
 from parity.report.comparison import Comparison, Finding, Place
@@ -57,7 +56,7 @@ def ports() -> Iterator[tuple[str, Mapping[str, Any]]]:
     for file in sorted(ROOT.glob("*/truth.json")):
         truth = json.loads(file.read_text())
         for port, about in truth["ports"].items():
-            yield f"{file.parent.name}/{port}", {**truth, **about}
+            yield f"{file.parent.name}/{port}", {**about, **truth}
 
 
 def run(port: str, truth: Mapping[str, Any]) -> Score:
@@ -98,9 +97,7 @@ def scored(
         ]
         named = [number for number in there if result.findings[number].cause == word]
         explained.update(named)
-        score.faults.append(
-            (fault["kind"], result.verdict == "DIFFER", bool(there), bool(named))
-        )
+        score.faults.append((fault["kind"], result.verdict == "DIFFER", bool(there), bool(named)))
     score.wrong = [
         finding
         for number, finding in enumerate(result.findings)
@@ -154,7 +151,9 @@ def report(scores: Sequence[Score]) -> None:
     for place, word in enumerate(("found", "located", "cause named"), 1):
         count = sum(fault[place] for fault in faults)
         print(f"{word}: {count} of {len(faults)} ({100 * count / total:.1f} %)")
-    print(f"honest ports without a finding: {sum(not one.wrong for one in honest)} of {len(honest)}")
+    print(
+        f"honest ports without a finding: {sum(not one.wrong for one in honest)} of {len(honest)}"
+    )
     print(f"wrong causes: {sum(len(one.wrong) for one in scores if one.faults)}")
 
 
@@ -166,5 +165,3 @@ def main(words: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
-
-
