@@ -1,4 +1,4 @@
-"""The command `parity`: `parity run`, `parity doctor`, `parity lint`."""
+"""The command `parity`: `parity run`, `compare`, `train`, `lint`, `doctor`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from parity import arguments
 from parity.cases import goldens, sources
 from parity.cases.case import Case
-from parity.commands import doctor, lint
+from parity.commands import compare_cli, doctor, lint
 from parity.commands.run import run
 from parity.commands.train import recipe_of, train
 from parity.report.progress import Progress
@@ -274,6 +274,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--keep", action="store_true", help="keep the arrays of agreeing cases")
     _add_worker_options(command)
+
+    compare_cli.add_parser(commands)
 
     command = commands.add_parser(
         "train",
