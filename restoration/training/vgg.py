@@ -37,8 +37,9 @@ def read_vgg(file: str, stages: Sequence[int]) -> list[list[tuple[np.ndarray, np
             expected=f"a file of {title}'s weights for the perceptual term",
             got="none",
             where="loss.vgg of the recipe, --vgg of the command",
-            next_step=f"safetensors.torch.save_file(torchvision.models.{title.lower().replace('-', '')}"
-            "(weights='IMAGENET1K_V1').state_dict(), FILE) writes one; or train without that term: "
+            next_step="safetensors.torch.save_file(torchvision.models."
+            f"{title.lower().replace('-', '')}(weights='IMAGENET1K_V1').state_dict(), FILE) writes "
+            "one; or train without that term: "
             "loss.settings.perceptual=false",
         )
     found = _read(file)
