@@ -109,6 +109,8 @@ class Run:
         batches = self._loader.batches(self._progress.step)
         try:
             with _stop_requests() as requests:
+                if self._progress.step == 0:  # what a run starts from
+                    self._score(logs)
                 try:
                     while self._progress.step < self.steps and not self._any_of(bool(requests)):
                         started = time.perf_counter()
@@ -176,8 +178,8 @@ class Run:
             scores_db=self._progress.scores_db,
         )
 
-    def _validate(self, logs: Loggers | None) -> None:
-        """Score held-out pictures; each process does, so that all know the scores."""
+    def _score(self, logs: Loggers | None) -> float:
+        """The mean PSNR of held-out pictures; each process finds it, so that all know it."""
         settings = self.recipe.validation
         state = self._trainer.state()
         weights = state.averages if settings.averaged and state.averages else state.weights
@@ -195,6 +197,11 @@ class Run:
         mean = float(np.mean(list(scores.values()))) if scores else float("nan")
         if logs:
             logs.validated(self._progress.step, scores, mean, settings.protocol)
+        return mean
+
+    def _validate(self, logs: Loggers | None) -> None:
+        """Score held-out pictures, and keep the run if it was never better."""
+        mean = self._score(logs)
         is_best = self._progress.best_db is None or mean > self._progress.best_db
         self._progress = replace(
             self._progress,
