@@ -1,11 +1,11 @@
 """BasicSR's words for data, read as ours: dataroot_gt is `target`, and so on.
 
-Source of the words: the option files of XPixelGroup/BasicSR; docs/training.md has the table.
+Source of the words: the option files of XPixelGroup/BasicSR; docs/data.md has the table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 _SPLIT_WORDS = {
@@ -40,6 +40,9 @@ def data(given: Mapping[str, Any]) -> dict[str, Any]:
         plain["valid"] = plain.pop("val")
     if "type" in plain and "kind" not in plain and plain["type"] in _KINDS:
         plain["kind"] = _KINDS[plain.pop("type")]
+    for name in ("train", "valid"):
+        if isinstance(plain.get(name), Mapping):
+            plain[name] = split(plain[name])
     backend = plain.get("io_backend")
     if isinstance(backend, Mapping) and backend.get("type") in ("disk", "lmdb"):
         plain.pop("io_backend")
@@ -59,11 +62,14 @@ def data(given: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def understood(schema: Any, words: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Any:
-    """A pydantic schema of a section that also takes BasicSR's words."""
+def understood(schema: Any) -> Any:
+    """A pydantic schema of the section that also takes BasicSR's words.
+
+    That of a split is not wrapped itself: pydantic refers to the plain one from its second use on.
+    """
     from pydantic_core import core_schema
 
     def translate(given: Any) -> Any:
-        return words(given) if isinstance(given, Mapping) else given
+        return data(given) if isinstance(given, Mapping) else given
 
     return core_schema.no_info_before_validator_function(translate, schema)

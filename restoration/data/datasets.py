@@ -330,6 +330,7 @@ def _open_folders(split: str, settings: SplitSettings, *, is_cached: bool) -> Pi
     }
     paths = paths[: settings.limit]
     rows, faults = [], []
+    used: set[Path] = set()
     for path in paths:
         row = {"target": path}
         for key, folder in folders.items():
@@ -339,11 +340,11 @@ def _open_folders(split: str, settings: SplitSettings, *, is_cached: bool) -> Pi
                 faults.append(Fault(split, str(path), f"no {key} picture {folder / stem}.*"))
             else:
                 row[key] = partner
+                used.add(partner)
         if len(row) == 1 + len(folders):
             rows.append(row)
     if not settings.limit and not settings.list:
         for key, folder in folders.items():
-            used = {row[key] for row in rows}
             faults += [
                 Fault(split, str(path), f"a {key} picture without its target in {target}")
                 for path in listed(folder)

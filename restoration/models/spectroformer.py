@@ -20,6 +20,7 @@ class SpectroformerSpec(PhaseformerSpec):
         *("skip4.*", "up4.*", "up5.*", "enlarge.*", "high.*"),
         "*.attention.unused?.*",
     )
+    tiling_caveat: ClassVar[str] = "its Fourier transforms are of the whole image"
 
 
 MODELS = (

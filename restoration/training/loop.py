@@ -109,16 +109,17 @@ class Run:
         batches = self._loader.batches(self._progress.step)
         try:
             with _stop_requests() as requests:
-                while self._progress.step < self.steps and not self._any_of(bool(requests)):
-                    started = time.perf_counter()
-                    batch = next(batches)
-                    result = self._step(batch, logs)
-                    self._advance(batch, result, time.perf_counter() - started, logs)
+                try:
+                    while self._progress.step < self.steps and not self._any_of(bool(requests)):
+                        started = time.perf_counter()
+                        batch = next(batches)
+                        result = self._step(batch, logs)
+                        self._advance(batch, result, time.perf_counter() - started, logs)
+                except UnavailableError:  # another process was lost; no step is half done
+                    self._save(logs)
+                    raise
                 if self._saved is None or self._saved != self._target():
                     self._save(logs)
-        except UnavailableError:  # another process was lost, before a step changed anything
-            self._save(logs)
-            raise
         finally:
             self._loader.close()
             if logs:
@@ -284,6 +285,15 @@ def _stop_requests() -> Iterator[list[int]]:
     before: Mapping[int, Any] = {number: signal.signal(number, note) for number in numbers}
     try:
         yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    except UnavailableError:
+        raise  # the launcher of the processes is about to end this one: it shall still say why
+    except BaseException:
+        _restore(before)
+        raise
+    else:
+        _restore(before)
+
+
+def _restore(handlers: Mapping[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -72,7 +72,7 @@ def test_a_lost_process_ends_the_run_with_an_error_and_a_checkpoint(tmp_path: Pa
         process.wait(60)
         assert time.monotonic() - started < 60
     assert process.returncode != ExitCode.OK
-    assert "--resume auto" in said
+    assert "--resume auto" in said, said
     plan = recipe.read("mimo_unet:demo", QUICK)
     progress, _ = checkpoints.load(output, model="mimo_unet", spec=plan.the_spec())
     assert progress.step >= 3
