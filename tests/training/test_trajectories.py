@@ -96,7 +96,7 @@ def _check_norms(
     expected = wanted.expected("outputs/grad_norm")
     assert expected is not None
     if wanted.recipe.optimizer.freeze:
-        # Theirs adds what the weights that are not trained gather, step by step: told for the first.
+        # Theirs adds what weights that are not trained gather, step by step: told for the first.
         summaries = wanted.expected("grads1_summary")
         assert summaries is not None
         own = [summaries[row, 0] for name, row in _rows(wanted) if name.startswith("loss.")]
