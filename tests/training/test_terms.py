@@ -65,6 +65,7 @@ def _precision(backend: Backend) -> tuple[type, float]:
     return (np.float64, 1e-12) if backend.framework == "torch" else (np.float32, 1e-6)
 
 
+@pytest.mark.frameworks("torch")
 def test_the_loss_of_kernel_prediction_adds_both_up(
     backends: Callable[[str], Backend], reblur: dict[str, np.ndarray]
 ) -> None:
@@ -286,6 +287,7 @@ def test_weights_of_vgg_have_torchvisions_names(tmp_path: Path) -> None:
         read_vgg(str(path), VGG19)
 
 
+@pytest.mark.frameworks("torch")
 @pytest.mark.parametrize(("original", "name"), [(False, "vgg19"), (True, "vgg16")])
 def test_a_perceptual_loss_without_weights_says_where_they_come_from(
     backends: Callable[[str], Backend], original: bool, name: str
@@ -298,6 +300,7 @@ def test_a_perceptual_loss_without_weights_says_where_they_come_from(
     assert f"torchvision.models.{name}(weights='IMAGENET1K_V1')" in str(caught.value)
 
 
+@pytest.mark.frameworks("torch")
 @pytest.mark.parametrize(
     ("loss", "settings", "text"),
     [

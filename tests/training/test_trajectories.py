@@ -23,6 +23,7 @@ SMALL = {("mimo_unet", PRIMARY), ("lm_liif", PRIMARY)}
 AMPLIFIED = ("phaseformer", "spectroformer")  # by division by small moduli; 1e-9 instead of 1e-10
 ROUNDING = 1e-15  # of a gradient, of the largest one
 NO_GRADIENT = 1e-12  # of the largest one: analytically zero
+FAINT = 1e-6  # of the largest one: in float32 mostly rounding, of which Adam makes a step
 EPS = 1e-8  # Adam's
 UNIT = 2.0**-23
 
@@ -92,7 +93,15 @@ def _check_norms(
         found = [result.gradient_norm for result in results]
         np.testing.assert_allclose(found, before, rtol=tolerance)
     norms = [np.sqrt(sum((g**2).sum() for g in step.values())) for step in gradients]
-    np.testing.assert_allclose(norms, wanted.expected("outputs/grad_norm"), rtol=tolerance)
+    expected = wanted.expected("outputs/grad_norm")
+    assert expected is not None
+    if wanted.recipe.optimizer.freeze:
+        # Theirs adds what weights that are not trained gather, step by step: told for the first.
+        summaries = wanted.expected("grads1_summary")
+        assert summaries is not None
+        own = [summaries[row, 0] for name, row in _rows(wanted) if name.startswith("loss.")]
+        norms, expected = [np.linalg.norm([norms[0], *own])], expected[:1]
+    np.testing.assert_allclose(norms, expected, rtol=tolerance)
 
 
 def _check_gradients(wanted: Trajectory, gradients: Arrays, tolerance: float) -> None:
@@ -169,11 +178,12 @@ def test_ports_in_float32_are_off_no_more_than_the_authors_code(
     noise = wanted.noise("float32_noise")
     truth = np.array([result.loss for result in exact_results])
     errors = np.abs(np.array([result.loss for result in results]) / truth - 1)
+    largest = max(np.abs(g).max() for g in exact_gradients[0].values())
     # Rounding of one number, whose authors' error may by chance be next to nothing.
     allowed = BOUND * np.maximum(np.maximum.accumulate(noise["loss"]), UNIT / 2)
+    allowed = allowed + _by_chance(wanted, exact_gradients, largest) / np.abs(truth)
     assert (errors <= allowed).all(), f"losses: {errors} of {allowed}"
     by_tensor = wanted.noise("float32_update_relative_l2")
-    largest = max(np.abs(g).max() for g in exact_gradients[0].values())
     for step in (1, 3):
         total = total_error = 0.0
         for ours, theirs in wanted.names.items():
@@ -181,17 +191,29 @@ def test_ports_in_float32_are_off_no_more_than_the_authors_code(
                 continue
             update = exact[step - 1][ours] - wanted.start[ours]
             found = states[step - 1][ours].astype(np.float64) - wanted.start[ours]
-            error, size = np.linalg.norm(found - update), np.linalg.norm(update)
+            clear = np.ones(update.shape, bool)
+            for gradients in exact_gradients[:step]:
+                clear &= np.abs(gradients.get(ours, np.inf)) >= FAINT * largest
+            error, size = np.linalg.norm((found - update)[clear]), np.linalg.norm(update)
             total, total_error = total + size**2, total_error + error**2
-            is_noise = any(
-                (np.abs(g[ours]) < 1e-6 * largest).any()
-                for g in exact_gradients[:step]
-                if ours in g
-            )
-            if size and not is_noise:
+            if size:
                 own = max(by_tensor[f"step{step}"][theirs], noise[f"update{step}_all"])
                 assert error <= BOUND * own * size, f"{ours} after step {step}: {error / size}"
-            elif not size:
-                assert not error, f"{ours} has no gradient, and moved"
+            else:
+                assert not found.any(), f"{ours} has no gradient, and moved"
         ratio = np.sqrt(total_error / total) / noise[f"update{step}_all"]
         assert ratio <= BOUND, f"all updates of step {step}: {ratio} times the authors' error"
+
+
+def _by_chance(wanted: Trajectory, gradients: list[Arrays], largest: float) -> np.ndarray:
+    """How much losses may change by steps that Adam makes of rounding, (3,).
+
+    Where the first gradient is analytically zero, a step of any size up to the rate.
+    """
+    changes = np.zeros(len(gradients))
+    for name, first in gradients[0].items():
+        empty = np.abs(first) < NO_GRADIENT * largest
+        for step in range(1, len(gradients)):
+            slope = np.abs(gradients[step].get(name, np.zeros_like(first))[empty]).sum()
+            changes[step] += step * wanted.recipe.optimizer.learning_rate * slope
+    return changes
