@@ -294,8 +294,14 @@ def counted_padding(source: Source) -> Iterator[ast.AST]:
     "JT117",
     happens="Jittor compiles with -Ofast: no number differs from itself, not even NaN",
     write="jt.isnan(x)",
-    bad="x * 0 / 0 != x * 0 / 0",
-    good="jt.isnan(x * 0 / 0)",
+    bad="""
+y = jt.array([float("nan")])
+result = y != y
+""",
+    good="""
+y = jt.array([float("nan")])
+result = jt.isnan(y)
+""",
 )
 def nan(source: Source) -> Iterator[ast.AST]:
     for node in source.of_type(ast.Compare):
