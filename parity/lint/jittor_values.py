@@ -114,19 +114,17 @@ def interpolate_by_a_factor(source: Source) -> Iterator[ast.AST]:
 
 @TOPIC.rule(
     "JT106",
-    happens="Jittor's area mode is not the mean over the area",
-    write="nn.avg_pool2d where the size divides, or a product with matrices of means "
-    "(jittor_impl.layers.adaptive_avg_pool)",
-    bad="nn.interpolate(x.reshape(1, 1, 6, 8), size=(4, 4), mode='area')",
-    good="""
-rows, columns = ((0, 2), (1, 3), (3, 5), (4, 6)), ((0, 2), (2, 4), (4, 6), (6, 8))
-y = jt.stack([x.reshape(1, 1, 6, 8)[:, :, a:b].mean(dim=2) for a, b in rows], dim=2)
-result = jt.stack([y[:, :, :, a:b].mean(dim=3) for a, b in columns], dim=3)
-""",
+    happens="Jittor's grouped transposed convolution is silently wrong without oneDNN or in "
+    "float64 where a group has other numbers of maps in and out",
+    write="a transposed convolution per group, joined by jt.concat",
+    bad="nn.ConvTranspose(4, 8, 3, groups=2)(x[:, :1].repeat(1, 4, 1, 1)).shape[1]",
+    good="2 * nn.ConvTranspose(2, 4, 3)(x[:, :2]).shape[1]",
 )
-def area(source: Source) -> Iterator[ast.AST]:
-    for call in _resizes(source):
-        if constant(call.get("mode", 2)) == "area":
+def grouped_transposed(source: Source) -> Iterator[ast.AST]:
+    names = ("ConvTranspose", "ConvTranspose2d", "conv_transpose", "conv_transpose2d")
+    for call in source.calls(*(f"jittor.nn.{name}" for name in names)):
+        groups = call.get("groups", 6)
+        if groups is not None and number(groups) != 1:
             yield call.node
 
 
@@ -151,18 +149,21 @@ def adaptive_pooling(source: Source) -> Iterator[ast.AST]:
 
 @TOPIC.rule(
     "JT108",
-    happens="Jittor's grouped transposed convolution is silently wrong without oneDNN or in "
-    "float64 where a group has other numbers of maps in and out",
-    write="a transposed convolution per group, joined by jt.concat",
-    bad="nn.ConvTranspose(4, 8, 3, groups=2)(x[:, :1].repeat(1, 4, 1, 1)).shape[1]",
-    good="2 * nn.ConvTranspose(2, 4, 3)(x[:, :2]).shape[1]",
+    happens="a tensor of Jittor that has one number has shape (1,), never ()",
+    write="code that takes both: x.reshape(-1), x.numel() == 1",
+    bad="x.mean().ndim == 0",
+    good="x.mean().numel() == 1",
 )
-def grouped_transposed(source: Source) -> Iterator[ast.AST]:
-    names = ("ConvTranspose", "ConvTranspose2d", "conv_transpose", "conv_transpose2d")
-    for call in source.calls(*(f"jittor.nn.{name}" for name in names)):
-        groups = call.get("groups", 6)
-        if groups is not None and number(groups) != 1:
-            yield call.node
+def scalar(source: Source) -> Iterator[ast.AST]:
+    for node in source.of_type(ast.Compare):
+        left = node.left
+        if source.framework != "jittor" or not isinstance(left, ast.Attribute):
+            continue
+        if source.kinds.of(left.value) in (Kind.NUMPY, Kind.PYTHON):
+            continue
+        right = constant(node.comparators[0])
+        if (left.attr == "ndim" and right == 0) or (left.attr == "shape" and right == ()):
+            yield node
 
 
 @TOPIC.rule(
@@ -365,22 +366,3 @@ def momentum(source: Source) -> Iterator[ast.AST]:
         value = number(call.get("momentum", 2))
         if value is not None and value > 0.5:
             yield call.node
-
-
-@TOPIC.rule(
-    "JT120",
-    happens="a tensor of Jittor that has one number has shape (1,), never ()",
-    write="code that takes both: x.reshape(-1), x.numel() == 1",
-    bad="x.mean().ndim == 0",
-    good="x.mean().numel() == 1",
-)
-def scalar(source: Source) -> Iterator[ast.AST]:
-    for node in source.of_type(ast.Compare):
-        left = node.left
-        if source.framework != "jittor" or not isinstance(left, ast.Attribute):
-            continue
-        if source.kinds.of(left.value) in (Kind.NUMPY, Kind.PYTHON):
-            continue
-        right = constant(node.comparators[0])
-        if (left.attr == "ndim" and right == 0) or (left.attr == "shape" and right == ()):
-            yield node
