@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from parity.lint.calls import Call, constant, number
 from parity.lint.kinds import Kind
+from parity.lint.names import Value
 from parity.lint.rule import Topic
 from parity.lint.source import Source
 
@@ -45,13 +46,40 @@ def softplus(source: Source) -> Iterator[ast.AST]:
     good="jt.full((1024, 1024), 0.1).mean(1).mean(0)",
 )
 def whole_sum(source: Source) -> Iterator[ast.AST]:
+    """Over all numbers, or over several axes at once, unless sums were taken before."""
     for call in source.operations("jittor", "mean", "sum"):
         axes = call.get("dim", 0) or call.get("dims", 0)
         is_whole = call.lacks("dim", 0) and call.lacks("dims", 0)
-        is_double = _is_double(call.receiver)
+        is_wide = is_whole or isinstance(axes, ast.Tuple | ast.List)
         is_tensor = source.kinds.of(call.receiver) is not Kind.UNKNOWN
-        if not is_double and is_tensor and (is_whole or isinstance(axes, ast.Tuple | ast.List)):
+        is_exact = _is_double(call.receiver) or _is_reduced(source, call.receiver)
+        if is_wide and is_tensor and not is_exact:
             yield call.node
+
+
+def _is_reduced(source: Source, node: ast.expr | None, depth: int = 0) -> bool:
+    """Whether an expression has few numbers: sums or means along an axis, some that were stacked,
+    and what is computed of them."""
+    if node is None or depth > 12:
+        return False
+    match node:
+        case ast.Call(func=ast.Attribute(value=value, attr=name)):
+            axes = [*node.args, *(one.value for one in node.keywords if one.arg in ("dim", "dims"))]
+            is_sum = name in ("sum", "mean", "max", "min") and bool(axes)
+            if is_sum or source.names.resolve(node.func) == "jittor.stack":
+                return True
+            parts = [value, *node.args[:1]]
+        case ast.BinOp(left=left, right=right):
+            parts = [left, right]
+        case ast.Attribute(value=value) | ast.Subscript(value=value) | ast.UnaryOp(operand=value):
+            parts = [value]
+        case ast.Name():
+            bindings, _ = source.names.scope_of[node].lookup(node.id)
+            values = [one for one in bindings if isinstance(one, Value) and not one.is_part]
+            parts = [values[0].node] if len(bindings) == len(values) == 1 else []
+        case _:
+            parts = []
+    return any(_is_reduced(source, part, depth + 1) for part in parts)
 
 
 def _is_double(node: ast.expr | None) -> bool:
