@@ -25,4 +25,9 @@ _TOPICS = (
     general,
 )
 
-RULES: dict[str, Rule] = {rule.code: rule for topic in _TOPICS for rule in topic.TOPIC.rules}
+RULES: dict[str, Rule] = {
+    rule.code: rule
+    for rule in sorted(
+        (rule for topic in _TOPICS for rule in topic.TOPIC.rules), key=lambda rule: rule.code
+    )
+}

@@ -189,7 +189,8 @@ def test_an_unknown_prefix_says_what_there_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["torch_impl", "jittor_impl", "mindspore_impl", "restoration", "parity"]
+    "package",
+    ["torch_impl", "jittor_impl", "mindspore_impl", "restoration", "parity", "weights_convert"],
 )
 def test_our_own_packages_fall_into_no_trap(package: str) -> None:
     report = lint([ROOT / package], list(RULES.values()))

@@ -113,3 +113,15 @@ def test_long_and_deep_files_are_read(tmp_path: Path) -> None:
         "import jittor\n" + "".join(f"{' ' * i}if 1:\n" for i in range(90)) + " " * 90 + "pass\n"
     )
     assert _codes(tmp_path, nested) == []
+
+
+def test_what_was_added_up_along_an_axis_is_few(tmp_path: Path) -> None:
+    start = "import jittor as jt\ndef f(x: jt.Var, y: jt.Var):\n    "
+    assert _codes(tmp_path, f"{start}return (x * y).mean()") == ["JT102"]
+    assert _codes(tmp_path, f"{start}return x.sum((2, 3))") == ["JT102"]
+    assert _codes(tmp_path, f"{start}return (x * y).mean(3).mean(2).mean()") == []
+    assert (
+        _codes(tmp_path, f"{start}rows = x.sum(dim=3) / 2\n    return (rows * rows).mean()") == []
+    )
+    assert _codes(tmp_path, f"{start}return jt.stack([x, y], dim=0).sum()") == []
+    assert _codes(tmp_path, f"{start}return x.float64().mean()") == []

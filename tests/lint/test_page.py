@@ -64,3 +64,8 @@ def _look_at(trap: str, answer: str) -> None:
         assert anchor == code.lower()
     assert codes or len(answer.removeprefix("none: ")) > 15 < len(answer), trap
     assert codes or answer.startswith("none: "), trap
+
+
+def test_the_example_is_what_the_command_prints() -> None:
+    rule = RULES["JT202"]
+    assert f"port.py:8:16: JT202 {rule.message} ({rule.link})\n" in TEXT

@@ -12,6 +12,7 @@ from parity.lint.registry import RULES
 from parity.lint.rule import Rule
 from tests.lint.samples import framework_of, program_of, source_of
 
+ROOT = Path(__file__).resolve().parents[2]
 ALL = [pytest.param(rule, id=code) for code, rule in RULES.items()]
 
 
@@ -42,4 +43,16 @@ def test_a_rule_is_silent_on_other_frameworks(rule: Rule, tmp_path: Path) -> Non
 def test_codes_are_told_apart_by_framework() -> None:
     assert len(RULES) > 90
     assert all(re.fullmatch(r"(JT|MS|PT)[1-4]\d\d", code) for code in RULES)
-    assert list(RULES) == [*dict.fromkeys(RULES)]
+    for start in ("JT1", "JT2", "JT3", "MS1", "MS2", "MS3", "MS4"):
+        numbers = [int(code[3:]) for code in RULES if code.startswith(start)]
+        assert numbers == list(range(1, len(numbers) + 1)), start
+
+
+def test_no_code_is_given_twice() -> None:
+    files = (ROOT / "parity" / "lint").glob("*.py")
+    given = [
+        code
+        for file in files
+        for code in re.findall(r'^    "(\w\w\d{3})",$', file.read_text(), re.M)
+    ]
+    assert sorted(given) == list(RULES)

@@ -59,7 +59,6 @@ OTHER_VALUES: dict[str, tuple[Truth, float]] = {
         ),
         1e-5,
     ),
-    "JT106": ("F.interpolate(x.reshape(1, 1, 6, 8), size=(4, 4), mode='area')", 1e-5),
     "JT107": ("F.adaptive_avg_pool2d(x.reshape(1, 1, 6, 8), 4)", 1e-5),
     "JT109": ("x.var()", 1e-5),
     "JT110": ("(x * 1e-5).std()", 1e-5),
@@ -69,10 +68,10 @@ OTHER_VALUES: dict[str, tuple[Truth, float]] = {
     "JT114": ("x[0].max(dim=0)[0]", 1e-6),
     "JT115": ("x.argmax(1)", 1e-6),
     "JT116": ("F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)", 1e-5),
-    "JT117": ("x * 0 / 0 != x * 0 / 0", 1e-6),
+    "JT117": ("torch.isnan(torch.tensor([float('nan')]))", 1e-6),
     "JT118": ("torch.tensor([1 + 1e-12], dtype=torch.float64) - 1", 1e-3),
     "JT119": (_MOVED, 1e-5),
-    "JT120": ("x.mean().ndim == 0", 1e-6),
+    "JT108": ("x.mean().ndim == 0", 1e-6),
     "JT301": ("x.sum((0, 1, 2))", 1e-5),
     "JT303": (_ADAM, 1e-5),
     "JT304": ("x * (1 - 0.1 * 0.01)", 1e-6),
@@ -160,7 +159,7 @@ SILENT: dict[str, str] = {
 """The bad sample runs although something is wrong; the good one refuses or does it right."""
 
 NOT_RUN: dict[str, str] = {
-    "JT108": "shows without oneDNN only, which the suite always provides",
+    "JT106": "shows without oneDNN only, which the suite always provides",
     "JT204": "works in the pinned version; the users' notes are of 1.3.8",
     "JT211": "raises in some processes only, see test_chunk_of_one in tests/porting",
     "JT215": "what it does is done to the user's home",
