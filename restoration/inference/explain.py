@@ -25,7 +25,6 @@ from restoration.inference.pictures import Job, write
 from restoration.inference.restorer import Restorer
 
 _LARGEST_SIDE_PX = 512  # of a picture that is explained: everything in it is kept
-_GAIN = 8
 _PANELS = 16
 _LAYERS = 6
 _SHOWN_PX = 256
@@ -97,7 +96,7 @@ def panels_of(restorer: Restorer, image: np.ndarray) -> Iterator[Panel]:
         for name, array in arrays.items()
         if name.startswith("output/")
     }
-    maps = _maps(rows, arrays)
+    maps = _maps(rows, arrays, image.shape[3] / image.shape[2])
     yield from _features(maps)
     yield from _attention(maps, image)
     yield from _windows(restorer, outputs, image)
@@ -121,8 +120,9 @@ def _before_and_after(image: np.ndarray, restored: np.ndarray) -> Iterator[Panel
     gap = np.ones((1, 3, before.shape[2], 6), np.float32)
     yield Panel("before_after", "before and after", np.concatenate([before, gap, restored], axis=3))
     apart = np.abs(restored - before).max(1)[0]
-    title = f"where they differ, the largest of the channels, {_GAIN} times"
-    yield Panel("difference", title, _colored((_GAIN * apart).clip(0, 1), "viridis", limits=(0, 1)))
+    most = max(float(np.quantile(apart, 0.995)), 1 / 255)
+    title = f"where they differ: dark for not at all, bright for {most * 255:.0f} steps of 8 bits"
+    yield Panel("difference", title, _colored(apart, "viridis", limits=(0, most)))
 
 
 def _field(restorer: Restorer, image: np.ndarray) -> Iterator[Panel]:
@@ -146,11 +146,13 @@ class _Map:
     array: np.ndarray
 
 
-def _maps(rows: Sequence[Sequence[Any]], arrays: dict[str, np.ndarray]) -> list[_Map]:
+def _maps(rows: Sequence[Sequence[Any]], arrays: dict[str, np.ndarray], ratio: float) -> list[_Map]:
+    """Of all that left modules, what has the picture's ratio of sides, but for what was added."""
     found = []
     for place, (module, _call, _index, shape) in enumerate(rows):
         array = arrays[f"tap/{place}"]
-        if len(shape) == 4 and min(shape[2:]) >= 8 and shape[1] < 1024 and array.dtype.kind == "f":
+        is_map = len(shape) == 4 and min(shape[2:]) >= 8 and array.dtype.kind == "f"
+        if is_map and 0.75 < shape[3] / shape[2] / ratio < 1.33:
             found.append(_Map(module, array[0]))
     return found
 
@@ -221,9 +223,7 @@ def _windows(
 
 def _flow(maps: Sequence[_Map]) -> Iterator[Panel]:
     """Flow as color: the direction as hue, the length as how colored it is."""
-    found = [
-        one for one in maps if len(one.array) == 2 and one.module.rpartition(".")[2] == "flow_net"
-    ]
+    found = [one for one in maps if len(one.array) == 2 and one.module == "flow"]
     for number, one in enumerate(found[:4], start=1):
         length = np.hypot(*one.array)
         angle = np.arctan2(one.array[1], one.array[0])

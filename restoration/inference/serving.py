@@ -85,6 +85,38 @@ def open_network(
     }
 
 
+def opened(slot: str) -> Opened:
+    """The network that is kept under a name."""
+    return _OPEN[slot]
+
+
+def state(_session: Session, *, slot: str, target: str) -> None:
+    """Write all parameters and buffers of a network."""
+    one = _OPEN[slot]
+    arrays.write(Path(target), one.engine.state(one.network))
+
+
+def keep(slot: str, module: Any) -> None:
+    """Put another module of the framework's in the place of a network's."""
+    one = _OPEN[slot]
+    one.network = dataclasses.replace(one.network, module=module)
+
+
+def open_with(session: Session, *, slot: str, model: str, spec: str, source: str) -> None:
+    """As `open_untrained`, with the weights of a file of the suite's own."""
+    open_untrained(session, slot=slot, model=model, spec=spec)
+    with arrays.reading(Path(source)) as reader:
+        weights = {name: reader[name] for name in reader.names}
+    _OPEN[slot].engine.load(_OPEN[slot].network, weights)
+
+
+def open_untrained(session: Session, *, slot: str, model: str, spec: str) -> None:
+    """Build a network of the suite with its framework's own first weights."""
+    engine = session.make_engine()
+    known = registry.find(model)
+    _OPEN[slot] = Opened(engine, engine.build(known.spec(spec)), known)
+
+
 def restore(
     session: Session,
     *,
@@ -101,14 +133,12 @@ def restore(
 
     tile_px: 0 for the whole picture at once, None to choose. keep: all outputs go along.
     """
-    opened = _OPEN[slot]
+    one = _OPEN[slot]
     with arrays.reading(Path(source)) as reader:
         given = {name: reader[name] for name in reader.names if name != "image"}
         image = reader["image"]
     started = time.monotonic()
-    done = _Restoring(
-        opened, image, given, scale=scale, cell_floor=cell_floor, report=session.report
-    )
+    done = _Restoring(one, image, given, scale=scale, cell_floor=cell_floor, report=session.report)
     result = done.any_size(tile_px, overlap_px)
     found = {"restored": result, **(done.outputs if keep else {})}
     arrays.write(Path(target), found)
@@ -123,12 +153,12 @@ def restore(
 
 def run(session: Session, *, slot: str, source: str, target: str) -> None:
     """All outputs of a network for a picture, of a model that gives no picture too."""
-    opened = _OPEN[slot]
+    one = _OPEN[slot]
     with arrays.reading(Path(source)) as reader:
         given = {name: reader[name] for name in reader.names if name != "image"}
         image = reader["image"]
-    inputs = opened.model.to_inputs(opened.spec, image, given=given)
-    arrays.write(Path(target), calls.run(opened.engine, opened.network, inputs))
+    inputs = one.model.to_inputs(one.spec, image, given=given)
+    arrays.write(Path(target), calls.run(one.engine, one.network, inputs))
 
 
 def taps(
@@ -136,12 +166,12 @@ def taps(
 ) -> list[list[Any]]:
     """What leaves every module for a picture: rows of module, call, index and shape, in order; the
     file has "output/NAME", and "tap/ROW" for each row."""
-    opened = _OPEN[slot]
+    one = _OPEN[slot]
     with arrays.reading(Path(source)) as reader:
         given = {name: reader[name] for name in reader.names if name != "image"}
         image = reader["image"]
-    inputs = opened.model.to_inputs(opened.spec, image, scale=scale, given=given)
-    outputs, found = opened.engine.run_tapped(opened.network, inputs)
+    inputs = one.model.to_inputs(one.spec, image, scale=scale, given=given)
+    outputs, found = one.engine.run_tapped(one.network, inputs)
     kept = {f"output/{name}": array for name, array in outputs.items()}
     left = [tap for tap in found if tap.kind == "out"]
     kept |= {f"tap/{row}": tap.array for row, tap in enumerate(left)}
