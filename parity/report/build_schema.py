@@ -1,6 +1,6 @@
 """Writes `comparison.schema.json`, the schema of what `parity compare --json` prints:
 
-    python -m parity.report.build_schema
+python -m parity.report.build_schema
 """
 
 from __future__ import annotations
