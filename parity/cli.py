@@ -1,4 +1,4 @@
-"""The command `parity`: `parity run`, `parity compare`, `parity doctor`."""
+"""The command `parity`: `parity run`, `parity compare`, `parity selftest`, `parity doctor`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from parity import arguments
 from parity.cases import goldens, sources
 from parity.cases.case import Case
-from parity.commands import compare_cli, doctor
+from parity.commands import compare_cli, doctor, selftest_cli
 from parity.commands.run import run
 from parity.report.progress import Progress
 from parity.report.result import Run
@@ -248,6 +248,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_worker_options(command)
 
     compare_cli.add_parser(commands)
+    selftest_cli.add_parser(commands)
 
     command = commands.add_parser(
         "doctor",
