@@ -1,4 +1,4 @@
-"""The command `parity`: `parity run`, `compare`, `train`, `lint`, `doctor`."""
+"""The command `parity`: `parity run`, `compare`, `train`, `lint`, `selftest`, `doctor`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from parity import arguments
 from parity.cases import goldens, sources
 from parity.cases.case import Case
-from parity.commands import compare_cli, doctor, lint
+from parity.commands import compare_cli, doctor, lint, selftest_cli
 from parity.commands.run import run
 from parity.commands.train import recipe_of, train
 from parity.report.progress import Progress
@@ -276,6 +276,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_worker_options(command)
 
     compare_cli.add_parser(commands)
+    selftest_cli.add_parser(commands)
 
     command = commands.add_parser(
         "train",

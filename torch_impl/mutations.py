@@ -50,12 +50,15 @@ class Number:
     value: tuple[float, ...]
     shape: tuple[int, ...]
     positive: bool = False
+    is_factor: bool = False
 
     def change(self, value: Sequence[float]) -> Change:
         """The call with another value."""
 
         def changed(function: Any, args: Any, kwargs: Any) -> Any:
             def instead(old: Any) -> Any:
+                if self.is_factor:
+                    return old * value[0]
                 if isinstance(old, Tensor):
                     return torch.tensor(value, dtype=old.dtype).reshape(self.shape)
                 return value[0]
@@ -1318,6 +1321,7 @@ def numbers(call: Call, value: Values, is_constant: Callable[[int], bool]) -> It
 
     is_constant: whether a slot holds what depends on no input and is no weight.
     """
+    yield from _factors(call, value)
     names = _SIGNATURES.get(call.name, ())
     for place, part in [*enumerate(call.arguments), *call.keywords.items()]:
         name = names[place] if isinstance(place, int) and place < len(names) else place
@@ -1337,6 +1341,16 @@ def numbers(call: Call, value: Values, is_constant: Callable[[int], bool]) -> It
                 if tensor.is_floating_point() and tensor.numel() <= _MOST_FITTED:
                     flat = tuple(float(number) for number in tensor.reshape(-1))
                     yield Number(call.number, cause, place, flat, tuple(tensor.shape))
+
+
+def _factors(call: Call, value: Values) -> Iterator[Number]:
+    """What the operands of a sum of two branches may be multiplied by."""
+    if _ARITHMETIC.get(call.name) not in ("add", "sub") or len(call.arguments) < 2:
+        return
+    operands = [value(part) for part in call.arguments[:2]]
+    if all(isinstance(one, Tensor) and one.numel() > _MOST_FITTED for one in operands):
+        for place in range(2):
+            yield Number(call.number, "residual scale", place, (1.0,), (), is_factor=True)
 
 
 def endings(low: float, high: float) -> Iterator[tuple[str, str, Callable[[Tensor], Tensor]]]:

@@ -78,10 +78,16 @@ class Running:
         self.ask("load", path=str(path))
 
     def record(
-        self, inputs: Mapping[str, np.ndarray], name: str, *, training: bool = False
+        self,
+        inputs: Mapping[str, np.ndarray],
+        name: str,
+        *,
+        training: bool = False,
+        seed: int = 0,
     ) -> Recording:
         given, found = self.write_inputs(inputs, name), self.folder / f"{name}.safetensors"
-        result = self.ask("tapped", inputs=str(given), path=str(found), training=training)
+        options = {"inputs": str(given), "path": str(found), "training": training, "seed": seed}
+        result = self.ask("tapped", **options)
         return Recording(found, **result)
 
     def run(self, inputs: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:

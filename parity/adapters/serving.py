@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import inspect
 import itertools
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,7 +138,7 @@ def fold(session: Session) -> list[str]:
 
 
 def tapped(
-    session: Session, *, inputs: str, path: str, training: bool = False, lines: bool = True
+    session: Session, *, inputs: str, path: str, training: bool = False, seed: int = 0
 ) -> dict[str, Any]:
     """Run once; write outputs ("output/NAME"), every module's arrays ("tap/EVENT/NAME"), and the
     entries after it ("state/NAME") if in training mode.
@@ -150,14 +151,13 @@ def tapped(
     recorder = _Recorder(bridge, [name for name, _ in held.modules()])
     if training:
         bridge.set_training(held.network, True)
-    _seed(bridge)
     before = {name: bridge.to_numpy(value) for name, value in bridge.entries(held.network).items()}
     try:
         with (
             bridge.hooked(held.network, recorder.enter, recorder.leave),
-            _tracing(recorder, lines),
+            recorder.trace,
         ):
-            outputs = _outputs(held, inputs)
+            outputs = _outputs(held, inputs, seed)
         found = {f"output/{name}": bridge.to_numpy(value) for name, value in outputs}
         found |= recorder.arrays()
         after = bridge.entries(held.network)
@@ -181,10 +181,10 @@ def tapped(
     }
 
 
-def run(session: Session, *, inputs: str, path: str) -> list[str]:
-    """Run once and write the outputs; their names in order."""
+def run(session: Session, *, inputs: str, path: str, seed: int = 0) -> list[str]:
+    """Run once and write the outputs; their names in order. seed: of what the network draws."""
     held = current()
-    outputs = _outputs(held, inputs)
+    outputs = _outputs(held, inputs, seed)
     found = {f"output/{name}": held.bridge.to_numpy(value) for name, value in outputs}
     arrays.write(Path(path), found)
     return [name for name, _ in outputs]
@@ -280,20 +280,14 @@ class _Recorder:
 
 
 @contextlib.contextmanager
-def _tracing(recorder: _Recorder, lines: bool) -> Iterator[None]:
-    with recorder.trace if lines else contextlib.nullcontext():
-        yield
-
-
-@contextlib.contextmanager
 def _on_this_machine(bridge: Any) -> Iterator[None]:
     with bridge.on_this_machine():
         yield
 
 
-def _outputs(held: Open, inputs: str) -> list[tuple[str, Any]]:
+def _outputs(held: Open, inputs: str, seed: int) -> list[tuple[str, Any]]:
     given = {name: held.bridge.to_array(array) for name, array in read_inputs(inputs).items()}
-    _seed(held.bridge)
+    _seed(held.bridge, seed)
     with held.bridge.without_gradients(), _on_this_machine(held.bridge):
         result = _call(held, given)
     return list(leaves(result, held.bridge.is_array))
@@ -333,11 +327,12 @@ def _is_plain(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
-def _seed(bridge: Any) -> None:
+def _seed(bridge: Any, seed: int = 0) -> None:
     """Draw the same numbers each time, as far as the framework's generator can be seeded."""
-    np.random.seed(_SEED % 2**32)
+    random.seed(_SEED + seed)
+    np.random.seed(_SEED + seed)
     framework = importlib.import_module(bridge.__name__.partition("_")[0])
     for name in ("manual_seed", "set_seed", "set_global_seed"):
         if hasattr(framework, name):
-            getattr(framework, name)(_SEED % 2**31)
+            getattr(framework, name)(_SEED + seed)
             break

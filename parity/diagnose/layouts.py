@@ -15,7 +15,8 @@ _MOST_AXES = 6
 def arranged(array: np.ndarray, shape: Sequence[int]) -> Iterator[np.ndarray]:
     """The ways in which an array may be one of another shape, the plainest first.
 
-    Axes are permuted and neighbours merged or split; numbers keep their order within an axis.
+    Axes are permuted and neighbours merged or split; numbers keep their order within an axis. The
+    last two axes alone are not swapped: rows for columns are a fault, no layout.
     """
     shape = tuple(shape)
     if array.size != math.prod(shape):
@@ -30,6 +31,9 @@ def arranged(array: np.ndarray, shape: Sequence[int]) -> Iterator[np.ndarray]:
         return
     for order in itertools.permutations(range(plain.ndim)):
         moved = plain.transpose(order)
+        swapped = [*range(plain.ndim - 2), plain.ndim - 1, plain.ndim - 2]
+        if list(order) == swapped and plain.shape == target:
+            continue
         if list(order) != list(range(plain.ndim)) and _is_merged(moved.shape, target):
             yield moved.reshape(shape)
     if len(target) > plain.ndim:

@@ -190,7 +190,7 @@ class Search:
 
     def _steps(self) -> list[Step]:
         """Everything known that can be otherwise in the stretch."""
-        tape, grouped = self._forced.tape, defaultdict(list)
+        grouped: dict[Any, list[Any]] = defaultdict(list)
         single: list[Step] = []
         for call in self._stretch.calls:
             for found in self._catalogue.mutations(call, self._value):
@@ -207,9 +207,11 @@ class Search:
             site = ("end", self._check.reference.rpartition(".")[2], cause)
             steps.append(Step(cause, detail, site, ending=ending))
         steps += self._operands()
-        order = {"activation extra": 1, "half precision": 2}
-        del tape
-        return sorted(steps, key=lambda step: order.get(step.cause, 0))
+        order = {"split order": 1, "activation extra": 3, "half precision": 4}
+        return sorted(
+            steps,
+            key=lambda step: order.get(step.cause, 2 if step.ending is not None else 0),
+        )
 
     def _operands(self) -> Iterator[Step]:
         """Sums whose operand is another tensor that was there."""
@@ -259,7 +261,7 @@ class Search:
             slots = {part.slot for part in _places((other.arguments, other.keywords))}
             if other.number <= call.number or not slots & following:
                 continue
-            if "softmax" in other.name:
+            if "softmax" in other.name or self._is_likeness(other, slots):
                 return "attention scale"
             following |= set(other.results)
         for other in self._stretch.calls:
@@ -269,6 +271,12 @@ class Search:
             ):
                 return "residual scale"
         return "scale"
+
+    def _is_likeness(self, call: Any, slots: set[int]) -> bool:
+        """Whether a call multiplies matrices that both depend on what was put in."""
+        return call.name in ("matmul", "__matmul__", "bmm", "einsum") and (
+            sum(bool(self._forced.tape.history(slot).sources) for slot in slots) > 1
+        )
 
     def _is_constant(self, slot: int) -> bool:
         tensor = self._forced.tape.tensors[slot]

@@ -108,18 +108,9 @@ def scored(
 
 def _is_there(finding: Finding, where: Mapping[str, Any]) -> bool:
     return any(
-        place.module in where[side]["modules"]
-        if _has_module(place)
-        else False or _overlaps(place, where[side]["lines"])
-        for side, place in (("reference", finding.reference), ("port", finding.port))
-    ) or any(
-        _overlaps(place, where[side]["lines"])
+        place.module in where[side]["modules"] or _overlaps(place, where[side]["lines"])
         for side, place in (("reference", finding.reference), ("port", finding.port))
     )
-
-
-def _has_module(place: Place) -> bool:
-    return bool(place.module or place.file or place.entry)
 
 
 def _overlaps(place: Place, lines: Mapping[str, Sequence[Sequence[int]]]) -> bool:
@@ -133,18 +124,21 @@ def _overlaps(place: Place, lines: Mapping[str, Sequence[Sequence[int]]]) -> boo
     )
 
 
+def show(score: Score) -> None:
+    """What was found of a port."""
+    print(
+        f"{score.port}: {score.result.verdict} in {score.seconds:.1f} s, "
+        f"{len(score.result.findings)} findings"
+    )
+    for kind, found, located, named in score.faults:
+        words = "found, located, named" if named else "found, located" if located else ""
+        print(f"    {kind}: {words or ('found' if found else 'missed')}", flush=True)
+    for finding in score.wrong:
+        print(f"    wrong: {finding.in_words}", flush=True)
+
+
 def report(scores: Sequence[Score]) -> None:
-    """What was found of each port, and the rates of all."""
-    for score in scores:
-        print(
-            f"{score.port}: {score.result.verdict} in {score.seconds:.1f} s, "
-            f"{len(score.result.findings)} findings"
-        )
-        for kind, found, located, named in score.faults:
-            words = "found, located, named" if named else "found, located" if located else ""
-            print(f"    {kind}: {words or ('found' if found else 'missed')}")
-        for finding in score.wrong:
-            print(f"    wrong: {finding.in_words}")
+    """The rates of all."""
     faults = [fault for score in scores for fault in score.faults]
     honest = [score for score in scores if not score.faults]
     total = len(faults) or 1
@@ -158,7 +152,11 @@ def report(scores: Sequence[Score]) -> None:
 
 
 def main(words: Sequence[str]) -> int:
-    scores = [run(port, truth) for port, truth in ports() if not words or port in words]
+    scores = []
+    for port, truth in ports():
+        if not words or port in words:
+            scores.append(run(port, truth))
+            show(scores[-1])
     report(scores)
     return 0 if all(score.is_right for score in scores) else 1
 
