@@ -53,6 +53,7 @@ class Opened:
     reach_px: int | None = None  # None where it was not measured, -1 where it sees everything
     bytes_per_px: float = 0.0
     notes: list[str] = field(default_factory=list)
+    original: Network | None = None  # before another module took its place
 
     @property
     def spec(self) -> Spec:
@@ -99,6 +100,7 @@ def state(_session: Session, *, slot: str, target: str) -> None:
 def keep(slot: str, module: Any) -> None:
     """Put another module of the framework's in the place of a network's."""
     one = _OPEN[slot]
+    one.original = one.original or one.network
     one.network = dataclasses.replace(one.network, module=module)
 
 
