@@ -167,6 +167,7 @@ def _table(writer: str, options: argparse.Namespace) -> int:
                     except RestorationError as problem:
                         found = Judged(name, form, is_dynamic, problem=str(problem))
                 rows.append(found)
+                print(f"{name}, {form}: {found.problem or 'proven'}", file=sys.stderr)
     _show(rows)
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
