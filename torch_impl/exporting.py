@@ -33,13 +33,14 @@ def truth(session: Session, *, slot: str, sources: list[str], targets: list[str]
     opened = serving.opened(slot)
     exact_engine = session.make_engine(dtype="float64")
     exact = exact_engine.build(opened.spec)
-    exact_engine.load(exact, opened.engine.state(opened.network))
+    network = opened.original or opened.network
+    exact_engine.load(exact, opened.engine.state(network))
     for source, target in zip(sources, targets, strict=True):
         inputs = _read(source)
         found = _under("truth", exact_engine.run(exact, inputs))
         for number, way in enumerate(opened.engine.variations().values()):
             with way:
-                found |= _under(str(number), opened.engine.run(opened.network, inputs))
+                found |= _under(str(number), opened.engine.run(network, inputs))
         arrays.write(Path(target), found)
 
 
@@ -63,7 +64,7 @@ def export(
     cases = [_arguments(opened, source) for source in sources]
     write, run = _FORMS[form]
     if form == "mobile":
-        module = _with_int8_linear(module)
+        module, _ = _with_int8_linear(module, cases[0])
     problems: list[str] = []
     names = list(opened.spec.outputs)
     if is_dynamic:
@@ -106,16 +107,16 @@ def shrink(
     """
     opened = serving.opened(slot)
     module = opened.network.module
+    cases = [_arguments(opened, source) for source in calibration]
     found: dict[str, Any] = {"parameters": sum(p.numel() for p in module.parameters())}
     if prune_share:
         _prune(module, prune_share, is_structured)
         zeros = sum(int((p == 0).sum()) for p in module.parameters())
         found["zeros"] = zeros
     if quantize == "dynamic":
-        serving.keep(slot, _with_int8_linear(module))
-        found["layers"] = sum(isinstance(part, nn.Linear) for part in module.modules())
+        reduced, found["layers"] = _with_int8_linear(module, cases[0])
+        serving.keep(slot, reduced)
     elif quantize == "static":
-        cases = [_arguments(opened, source) for source in calibration]
         found["layers"] = _quantize_static(module, cases)
     return found
 
@@ -140,6 +141,7 @@ def _prune(module: nn.Module, share: float, is_structured: bool) -> None:
         for name, part in module.named_modules()
         if isinstance(part, nn.Conv2d | nn.Linear) and "mean" not in name
     ]
+    module.to(memory_format=torch.contiguous_format)  # which PyTorch's pruning needs
     if is_structured:
         for part, name in layers:
             if part.weight.shape[0] > 3:  # a picture's own channels stay
@@ -182,17 +184,35 @@ def _quantize_static(module: nn.Module, cases: Sequence[list[Any]]) -> int:
     return len(layers)
 
 
-def _with_int8_linear(module: nn.Module) -> nn.Module:
-    """A copy with linear layers in 8 bits, before anything is traced: later it would do nothing."""
+def _with_int8_linear(module: nn.Module, case: list[Any]) -> tuple[nn.Module, int]:
+    """A copy with its linear layers in 8 bits, and how many: before anything is traced, since later
+    it would do nothing. Layers of which a network reads the weights itself stay as they are."""
     if torch.backends.quantized.engine == "none":
         raise UnavailableError(
             "quantization: expected a build of PyTorch with quantized kernels, got none; "
             "leave out --quantize, or export another form"
         )
+    plain = copy.deepcopy(module).to(memory_format=torch.contiguous_format)
+    called: set[str] = set()
+    hooks = [
+        part.register_forward_pre_hook(lambda _part, _inputs, name=name: called.add(name))
+        for name, part in plain.named_modules()
+        if isinstance(part, nn.Linear)
+    ]
+    with torch.inference_mode():
+        plain(*case)
+    for hook in hooks:
+        hook.remove()
+    for name in called:  # PyTorch replaces its own class alone
+        ours = plain.get_submodule(name)
+        theirs = nn.Linear(ours.in_features, ours.out_features, bias=ours.bias is not None)
+        theirs.load_state_dict(ours.state_dict())
+        parent, _, leaf = name.rpartition(".")
+        setattr(plain.get_submodule(parent), leaf, theirs.eval())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it is deprecated for a package that is not installed
-        plain = copy.deepcopy(module).to(memory_format=torch.contiguous_format)
-        return torch.ao.quantization.quantize_dynamic(plain, {nn.Linear}, dtype=torch.qint8)
+        quantized = torch.ao.quantization.quantize_dynamic(plain, called, dtype=torch.qint8)
+    return quantized, len(called)
 
 
 def _script(module: nn.Module, case: list[Any], path: Path, _axes: Any, _names: list[str]) -> None:

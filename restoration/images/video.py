@@ -31,6 +31,7 @@ _ENCODERS = {
 """By codec of a source: the encoder, and options that leave no more loss than an eye can see."""
 
 _INSTEAD = ("libx264", {"crf": "12", "preset": "medium"})
+_RGB = "gbrpf32le"  # floating point: frames are rounded once, to the depth of the film
 _COPIED = ("audio", "subtitle", "attachment", "data")
 
 
@@ -115,12 +116,8 @@ def read_frames(source: Path) -> Iterator[Frame]:
 
 def to_pixels(native: Any) -> np.ndarray:
     """A frame of PyAV's as (1, 3, h, w) in [0, 1], by its own matrix and range."""
-    deep = _bits(native.format) > 8
-    rgb = native.reformat(
-        format="gbrp16le" if deep else "rgb24", dst_color_range="JPEG"
-    ).to_ndarray()
-    largest = 65535 if deep else 255
-    return np.ascontiguousarray(rgb.transpose(2, 0, 1)[None].astype(np.float32) / largest)
+    rgb = native.reformat(format=_RGB, dst_color_range="JPEG").to_ndarray()
+    return np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], np.float32)
 
 
 class _Writer:
@@ -161,11 +158,8 @@ class _Writer:
 
     def _to_native(self, frame: Frame, pixels: np.ndarray) -> Any:
         av, was = self._av, frame.native
-        deep = _bits(was.format) > 8
-        kind = np.uint16 if deep else np.uint8
-        levels = np.rint(pixels[0].clip(0, 1) * np.float32(np.iinfo(kind).max)).astype(kind)
-        rgb = np.ascontiguousarray(levels.transpose(1, 2, 0))
-        made = av.VideoFrame.from_ndarray(rgb, format="gbrp16le" if deep else "rgb24")
+        rgb = np.ascontiguousarray(pixels[0].clip(0, 1).transpose(1, 2, 0), np.float32)
+        made = av.VideoFrame.from_ndarray(rgb, format=_RGB)
         made = made.reformat(
             format=was.format.name,
             src_color_range="JPEG",
@@ -233,10 +227,6 @@ def _picture_stream(film: Any, source: Path) -> Any:
     if not film.streams.video:
         raise _bad(source, "no stream of pictures")
     return film.streams.video[0]
-
-
-def _bits(pixel_format: Any) -> int:
-    return max(component.bits for component in pixel_format.components)
 
 
 def _bad(source: Path, got: str) -> InputError:

@@ -1,6 +1,6 @@
 """`python -m X_impl.export`: networks for other programs, each proven by what it computes.
 
-What is written is loaded back and run, at three sizes and for one picture and two. Its error against
+What is written is loaded back and run, at three sizes, for one picture and two. Its error against
 the float64 run of PyTorch is compared with the error that PyTorch's own float32 runs have, as
 `parity` judges ports; a form with 8-bit layers is judged by the PSNR against the float network.
 """
@@ -53,13 +53,15 @@ _MOBILE_AT_LEAST_DB = 35.0
 class Judged:
     """What came of an export.
 
-    cases: "SIZE, batch N" with the ratio of errors, or the PSNR for forms of 8 bits. problem: the
-    construct that stands in the way, or where it is wrong; empty if it is proven.
+    is_reduced: whether layers are in 8 bits. cases: "SIZE, batch N" with the ratio of errors, or
+    the PSNR where layers are in 8 bits. problem: the construct that stands in the way, or where it
+    is wrong; empty if it is proven.
     """
 
     model: str
     form: str
     is_dynamic: bool
+    is_reduced: bool = False
     file: str = ""
     megabytes: float = 0.0
     cases: dict[str, float] = field(default_factory=dict)
@@ -89,7 +91,7 @@ def _parser(program: str, framework: str, words: Sequence[str]) -> argparse.Name
     options.add_argument("--by", choices=[name for name, forms in FORMS.items() if forms],
                          help="the framework that writes, from the same weights")  # fmt: skip
     options.add_argument("--table", nargs="*", metavar="MODEL",
-                         help="try every model (or these) in every form, small and untrained")  # fmt: skip
+                         help="try all models, or these, in every form, small")  # fmt: skip
     options.add_argument("--prune", type=float, default=0.0, metavar="SHARE",
                          help="set this share of the smallest weights to 0 for good")  # fmt: skip
     options.add_argument("--structured", action="store_true", help="--prune whole channels")
@@ -165,6 +167,7 @@ def _table(writer: str, options: argparse.Namespace) -> int:
                     except RestorationError as problem:
                         found = Judged(name, form, is_dynamic, problem=str(problem))
                 rows.append(found)
+                print(f"{name}, {form}: {found.problem or 'proven'}", file=sys.stderr)
     _show(rows)
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
@@ -176,6 +179,7 @@ class _Exporter:
 
     model: Model
     spec: Spec
+    is_reduced = False  # whether layers were quantized
 
     def __init__(self, framework: str):
         self._framework = framework
@@ -221,7 +225,8 @@ class _Exporter:
 
     def export(self, form: str, target: Path, size: tuple[int, int], *, is_dynamic: bool) -> Judged:
         """Write a form, run it on every case, and judge it; a file that is wrong is removed."""
-        judged = Judged(self.model.name, form, is_dynamic, str(target))
+        is_reduced = form == "mobile" or self.is_reduced
+        judged = Judged(self.model.name, form, is_dynamic, is_reduced, str(target))
         if is_dynamic and form not in ("onnx", "torch-export"):
             judged.problem = f"{form} has fixed sizes: one file for each size"
             return judged
@@ -264,7 +269,7 @@ class _Exporter:
                 judged.problem = judged.problem or f"fails at {name}: {problem}"
                 continue
             outputs, known = _read(path), _read(right)
-            if judged.form == "mobile":
+            if judged.is_reduced:
                 value = _worst_psnr(outputs, known)
                 is_right = value >= _MOBILE_AT_LEAST_DB
             else:
@@ -272,7 +277,11 @@ class _Exporter:
                 is_right = value <= BOUND
             judged.cases[name] = round(value, 3) if math.isfinite(value) else 9999.0
             if not is_right:
-                unit = "dB" if judged.form == "mobile" else f"times the noise, at most {BOUND:g}"
+                unit = (
+                    f"dB, at least {_MOBILE_AT_LEAST_DB:g}"
+                    if judged.is_reduced
+                    else f"times the noise, at most {BOUND:g}"
+                )
                 judged.problem = judged.problem or f"wrong at {name}: {value:.4g} {unit}"
 
     def _cases(self, size: tuple[int, int]) -> dict[str, Path]:
@@ -341,7 +350,7 @@ def _shrink(exporter: _Exporter, options: argparse.Namespace) -> None:
     case = next(iter(exporter._cases(_size(options.size)).values()))
     before, after = exporter.paths("shrunk", 2)
     seconds = [exporter.call("timed", {"source": str(case), "target": before})]
-    pictures = _calibration(exporter, options)
+    pictures = _calibration(exporter, options, case)
     found = exporter.call(
         "shrink",
         {
@@ -351,21 +360,25 @@ def _shrink(exporter: _Exporter, options: argparse.Namespace) -> None:
             "calibration": pictures,
         },
     )
+    exporter.is_reduced = bool(options.quantize)
     seconds.append(exporter.call("timed", {"source": str(case), "target": after}))
     known = {f"truth/{name}": array for name, array in _read(before).items()}
     quality = _worst_psnr(_read(after), known)
     share = found.get("zeros", 0) / found["parameters"]
     table = Table("", "before", "after")
     table.add_row("zero weights", "", f"{share:.1%} of {found['parameters']}")
-    table.add_row("8-bit layers", "0", str(found.get("layers", 0)))
+    table.add_row(
+        "layers in 8 bits (dynamic), or rounded as if (static)", "0", str(found.get("layers", 0))
+    )
     table.add_row("seconds", *(f"{value:.4f}" for value in seconds))
     table.add_row("PSNR against before", "", f"{quality:.2f} dB")
     console.results_console(120).print(table)
 
 
-def _calibration(exporter: _Exporter, options: argparse.Namespace) -> list[str]:
+def _calibration(exporter: _Exporter, options: argparse.Namespace, case: Path) -> list[str]:
+    """Files of inputs on which layers and ranges are found."""
     if options.quantize != "static":
-        return []
+        return [str(case)] if options.quantize else []
     if options.calibrate is None:
         raise InputError(
             "--quantize static",
@@ -393,10 +406,9 @@ def _show(rows: Sequence[Judged]) -> None:
     for row in rows:
         worst = ""
         if row.cases:
-            is_mobile = row.form == "mobile"
             worst = (
                 f"{min(row.cases.values()):.1f} dB"
-                if is_mobile
+                if row.is_reduced
                 else f"{max(row.cases.values()):.2f}"
             )
         sizes = "open" if row.is_dynamic else "fixed"

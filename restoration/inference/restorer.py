@@ -158,6 +158,7 @@ class Restorer:
         self._count = 0
         self._process: Process | None = None
         self._largest_tile_px: int | None = None
+        self.cache_hits = 0
         try:
             self._start()
         except BaseException:
@@ -267,6 +268,7 @@ class Restorer:
             "keep": keep,
         }
         found, arrays_ = self._asked("restore", {"image": pixels, **given}, arguments)
+        self.cache_hits = found["cache"][0]
         for note in found["notes"]:
             self._warn_once(note)
         result = arrays_.pop("restored")

@@ -25,6 +25,7 @@ from restoration.engine.taps import Tap
 from restoration.errors import InputError, RestorationError
 from restoration.images import tiling
 from restoration.images.resize import fit_within
+from restoration.inference.feature_cache import FeatureCache, key_of
 from restoration.models import continuous, registry
 from restoration.models.model import Model
 from restoration.models.spec import Spec
@@ -40,6 +41,7 @@ _LOCAL_TILE_PX, _LARGEST_TILE_PX = 512, 4096
 _LOCAL_SHARE_MB = 700
 _GLOBAL_OVERLAP_PX = 64
 _HALF_AT_LEAST_DB = 48.13  # one 8-bit step, root mean square
+_CACHE_BYTES = 256 << 20
 _NO_MEMORY = ("out of memory", "allocate memory", "unable to allocate", "bad_alloc", "alloc failed")
 
 
@@ -53,6 +55,8 @@ class Opened:
     reach_px: int | None = None  # None where it was not measured, -1 where it sees everything
     bytes_per_px: float = 0.0
     notes: list[str] = field(default_factory=list)
+    original: Network | None = None  # before another module took its place
+    cache: FeatureCache = field(default_factory=lambda: FeatureCache(_CACHE_BYTES))
 
     @property
     def spec(self) -> Spec:
@@ -99,6 +103,7 @@ def state(_session: Session, *, slot: str, target: str) -> None:
 def keep(slot: str, module: Any) -> None:
     """Put another module of the framework's in the place of a network's."""
     one = _OPEN[slot]
+    one.original = one.original or one.network
     one.network = dataclasses.replace(one.network, module=module)
 
 
@@ -148,6 +153,7 @@ def restore(
         "seam_db": min(done.seam.psnr_db, 999.0),
         "notes": done.notes,
         "seconds": time.monotonic() - started,
+        "cache": [one.cache.hits, one.cache.misses, one.cache.bytes],
     }
 
 
@@ -247,12 +253,28 @@ class _Restoring:
         given = {name: self._cut(array, rows, columns) for name, array in self.given.items()}
         height, width = result[0].stop - result[0].start, result[1].stop - result[1].start
         inputs = self._inputs(tile, given, place, result)
-        outputs = calls.run(opened.engine, opened.network, inputs)
+        outputs = self._run(inputs)
         self.outputs = outputs
         if not all(np.isfinite(one).all() for one in outputs.values() if one.dtype.kind == "f"):
             raise self._not_finite(outputs, inputs)
         part = opened.model.to_image(opened.spec, outputs, height=height, width=width)
         return part.astype(np.float32, copy=False)
+
+    def _run(self, inputs: Arrays) -> Arrays:
+        """The network's outputs; of a continuous one, features are taken from the cache."""
+        opened, cache = self.opened, self.opened.cache
+        engine, network = opened.engine, opened.network
+        is_continuous = isinstance(opened.spec, continuous.ContinuousSpec)
+        if not is_continuous or len(inputs["image"]) > 1 or network.execution != PLAIN:
+            return calls.run(engine, network, inputs)
+        opened.spec.check_inputs(inputs)
+        key = key_of(inputs["image"], inputs["cell"])
+        latents = cache.get(key)
+        if latents is None:
+            latents = engine.call(network, "latents", inputs["image"], inputs["cell"])
+            cache.put(key, latents)
+        rest = [inputs[name] for name in ("index", "offset", "weight", "cell")]
+        return {"rgb": engine.to_numpy(engine.call(network, "render", latents, *rest))}
 
     def _inputs(
         self, tile: np.ndarray, given: Arrays, place: tiling.Part, result: tiling.Part

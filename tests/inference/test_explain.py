@@ -1,0 +1,72 @@
+"""`restore --explain`: the pictures of what a network did, and the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from restoration.errors import ExitCode
+from restoration.inference import cli, explain
+from restoration.inference.restorer import Restorer
+from tests.inference.conftest import MIMO
+
+pytestmark = pytest.mark.frameworks("torch")
+
+
+def test_the_page_shows_every_picture_and_asks_nothing_of_anybody(
+    tmp_path: Path, photograph: np.ndarray
+) -> None:
+    Pillow.fromarray(photograph).save(tmp_path / "a & b.png")
+    words = [str(tmp_path / "a & b.png"), "-m", "mimo_unet", "-w", str(MIMO)]
+    assert cli.main([*words, "--explain", str(tmp_path / "out")]) == ExitCode.OK
+    page = (tmp_path / "out" / "index.html").read_text()
+    shown = re.findall(r"<img src='([^']+)'", page)
+    written = sorted(path.name for path in (tmp_path / "out" / "a & b").iterdir())
+    assert sorted(Path(name).name for name in shown) == written
+    assert {"before_after.png", "difference.png", "features_1.png"} <= set(written)
+    assert "http" not in page
+    assert "<script" not in page
+    assert "a &amp; b.png" in page
+    pair = np.asarray(Pillow.open(tmp_path / "out" / "a & b" / "before_after.png"))
+    assert np.array_equal(pair[:, : photograph.shape[1]], photograph)
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted"),
+    [
+        ("lmd_vit", {"gate", "kept_00"}),
+        ("phaseformer", {"phase", "attention_1"}),
+        ("self_blind_vsr", {"flow_1", "kernel"}),
+        ("kernel_prediction", {"kernels", "masks", "kernels_grid"}),
+        ("lm_lte", {"before_after", "features_1"}),
+    ],
+)
+def test_each_model_shows_what_it_has_of_its_own(
+    model: str, wanted: set[str], tiny_weights: Callable[..., Path], photograph: np.ndarray
+) -> None:
+    picture = photograph[:64, :80].transpose(2, 0, 1)[None].astype(np.float32) / 255
+    with Restorer(model, tiny_weights(model)) as restorer:
+        panels = {panel.name: panel.pixels for panel in explain.panels_of(restorer, picture)}
+    assert wanted <= set(panels)
+    for pixels in panels.values():
+        assert pixels.shape[:2] == (1, 3)
+        assert 0 <= pixels.min() <= pixels.max() <= 1 + 1e-6
+    if model == "lmd_vit":  # a window is kept or dark
+        ratio = panels["kept_00"].sum() / picture.sum()
+        assert 0.24 < ratio <= 1.001
+
+
+def test_kernels_alone_are_drawn_beside_the_target(
+    tmp_path: Path, tiny_weights: Callable[..., Path], photograph: np.ndarray
+) -> None:
+    np.save(tmp_path / "x.npy", {"img_blur": photograph})  # type: ignore[arg-type]
+    weights = str(tiny_weights("kernel_prediction"))
+    words = [str(tmp_path / "x.npy"), "-o", str(tmp_path / "out"), "-w", weights]
+    assert cli.main([*words, "-m", "kernel_prediction"]) == ExitCode.OK
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["x_kernels.png", "x_kernels_grid.png", "x_masks.png"]
