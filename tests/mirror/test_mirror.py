@@ -21,11 +21,12 @@ SERVING_LAYERS = {
     "compiled",
     "layers/matrices",
     "layers/sums",
+    "exporting",  # Jittor has no exporter
     *("mutations", "tape"),  # the reference is changed and followed, to find causes
 }  # what one framework has alone
 NOT_MODELS = {
     *("__init__", "runtime", "engine", "arrays", "training", "distributed", "optimizers"),
-    *("train", "evaluate", "restore", "export"),
+    *("train", "evaluate", "restore", "export", "exporting"),
     *("foreign", "tape", "forced", "mutations", "search"),  # what `parity compare` asks of a side
     *SHIMS,
 }

@@ -67,6 +67,7 @@ def test_two_processes_take_the_steps_of_one(
         assert moved < 0.02 * STEPS * 1e-3, f"{name} is off by {moved}"
 
 
+@pytest.mark.goldens
 @pytest.mark.frameworks("torch")
 def test_a_lost_process_ends_the_others_with_one_error(tmp_path: Path) -> None:
     (code, said), (lost, _) = _run_two(f"{STEPS},2", tmp_path / "two.npz")

@@ -67,7 +67,9 @@ def test_runs_killed_at_any_moment_end_as_the_whole_one(
     _agree(tmp_path / "run", reference)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.goldens)]
+)
 def test_a_run_that_is_asked_to_stop_saves_and_says_how_to_go_on(
     whole: tuple[Path, float], tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -98,6 +100,7 @@ def test_a_folder_that_holds_a_run_is_not_trained_over(whole: tuple[Path, float]
     assert last_arrays(whole[0]) == before
 
 
+@pytest.mark.goldens
 def test_the_number_of_loader_processes_changes_nothing(
     whole: tuple[Path, float], tmp_path: Path
 ) -> None:
