@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -18,7 +18,9 @@ from restoration.errors import InputError, picture_packages
 from restoration.models.self_blind_vsr import SelfBlindVSRSpec
 
 _SMOOTHEST = 7.0
-_TRIES = 5
+TRIES = 5
+"""How many crops are drawn at most until one has detail."""
+
 _FASTEST_PX = 3.0  # of a moving photograph, from frame to frame
 
 
@@ -63,21 +65,18 @@ class ClipTask(PictureTask):
         """
         whole = self.train.read(index % len(self.train))["target"]
         rng = self.rng("crop", index, epoch)
-        side = self.given_px
-        for _ in range(_TRIES):
-            if self.data.kind == "synthetic":
-                crop = moving_window(
-                    whole, self.frames, side, side, rng=rng, fastest_px=self.fastest_px
-                )
-            else:
-                height, width = whole.shape[-2:]
-                top, left = (int(rng.integers(max(length - side, 0) + 1))
-                             for length in (height, width))  # fmt: skip
-                crop = whole[..., top : top + side, left : left + side]
-            if degradations.smoothness(crop[len(crop) // 2]) >= _SMOOTHEST:
-                break
+        crop = first_with_detail(self._crop(whole, rng) for _ in range(TRIES))
         number = drawn_orientation(self.data.augmentation, self.rng("turn", index, epoch))
         return np.ascontiguousarray(oriented(crop, number))
+
+    def _crop(self, whole: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        side = self.given_px
+        if self.data.kind == "synthetic":
+            return moving_window(
+                whole, self.frames, side, side, rng=rng, fastest_px=self.fastest_px
+            )
+        top, left = (int(rng.integers(max(length - side, 0) + 1)) for length in whole.shape[-2:])
+        return whole[..., top : top + side, left : left + side]
 
     def held_out_frames(self, index: int) -> np.ndarray:
         """The frames of a held-out clip, (t, 3, h, w) uint8, cut to their middle."""
@@ -178,6 +177,14 @@ class FlowTask(ClipTask):
 
     def picture(self, item: HeldOut, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
         return warped(item.inputs["second"], outputs["flow"])
+
+
+def first_with_detail(crops: Iterable[np.ndarray]) -> np.ndarray:
+    """The first of some crops (t, 3, h, w) uint8 whose middle frame has detail, else the last."""
+    for crop in crops:
+        if degradations.smoothness(crop[len(crop) // 2]) >= _SMOOTHEST:
+            break
+    return crop
 
 
 def warped(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:

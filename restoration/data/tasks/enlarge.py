@@ -30,7 +30,7 @@ def with_intensities(spec: EncoderSpec, picture: np.ndarray) -> np.ndarray:
 
 
 class EnlargeTask(PictureTask):
-    """The picture and its target, `magnification` times as large, as the network has intensities."""
+    """A picture and its target, `magnification` times as large, as the network has intensities."""
 
     degradations: ClassVar[tuple[str, ...]] = ("bicubic", "bicubic_pil")
 
