@@ -154,7 +154,7 @@ class NpySamples:
                 expected=f"entries {npy.BLURRED} and {npy.TRUE}",
                 got=", ".join(sample) or "none",
                 where=str(self.paths[index]),
-                next_step="prepare writes such samples",
+                next_step="a sample is a dictionary of both, and of blur_mask for local blur",
             )
         arrays = {
             "degraded": to_colors(sample[npy.BLURRED], str(self.paths[index])),

@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
@@ -114,8 +113,3 @@ def _size(array: np.ndarray) -> str:
 
 def _depth(array: np.ndarray) -> str:
     return f"{8 * array.dtype.itemsize} bits"
-
-
-def as_lines(faults: list[Fault]) -> list[str]:
-    """Faults as lines of text, for an error that lists them."""
-    return [f"{fault.split}: {Path(fault.path)}: {fault.problem}" for fault in faults]

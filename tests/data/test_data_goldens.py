@@ -1,7 +1,7 @@
 """Samples as the authors' data sets make them from the draws that were recorded there.
 
-The files and their tolerances are those of docs/golden-files.md: float64 1e-10, what the authors
-compute in float32 1e-6 (NIMBUSR's 2e-5), pictures in 8 bits exactly.
+Numbers in float64 are held to 1e-10, what the authors compute in float32 to 1e-6 (NIMBUSR's, whose
+blur is accumulated in float32, to 2e-5), pictures in 8 bits exactly.
 """
 
 from __future__ import annotations
