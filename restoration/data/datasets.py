@@ -262,6 +262,19 @@ def open_videos(
     return Clips(split, clips, faults)
 
 
+def covering(pictures: Pictures) -> Sequence[int]:
+    """Numbers of pictures that together are made of all files, each as seldom as possible."""
+    if not isinstance(pictures, Clips):
+        return range(len(pictures))
+    found, seen = [], set[Path]()
+    for index, (video, paths) in enumerate(pictures.clips):
+        is_last = index + 1 == len(pictures) or pictures.clips[index + 1][0] != video
+        if not seen.intersection(paths) or (is_last and not seen.issuperset(paths)):
+            found.append(index)
+            seen.update(paths)
+    return found
+
+
 def video_of(pictures: Pictures, index: int) -> int:
     """The number of the video that a clip is of; of what is no clip, its own."""
     return pictures.clips[index][0] if isinstance(pictures, Clips) else index
@@ -330,6 +343,7 @@ def _open_folders(split: str, settings: SplitSettings, *, is_cached: bool) -> Pi
     }
     paths = paths[: settings.limit]
     rows, faults = [], []
+    used: set[Path] = set()
     for path in paths:
         row = {"target": path}
         for key, folder in folders.items():
@@ -339,11 +353,11 @@ def _open_folders(split: str, settings: SplitSettings, *, is_cached: bool) -> Pi
                 faults.append(Fault(split, str(path), f"no {key} picture {folder / stem}.*"))
             else:
                 row[key] = partner
+        used.update(row.values())
         if len(row) == 1 + len(folders):
             rows.append(row)
     if not settings.limit and not settings.list:
         for key, folder in folders.items():
-            used = {row[key] for row in rows}
             faults += [
                 Fault(split, str(path), f"a {key} picture without its target in {target}")
                 for path in listed(folder)

@@ -13,6 +13,8 @@ from restoration.engine.contract import StepResult, TrainingState
 from restoration.engine.execution import PLAIN, Execution
 from restoration.models.spec import Spec
 from restoration.training.optimizers import groups
+from restoration.training.recipe import Recipe
+from restoration.training.session import make_trainer
 from restoration.training.settings import OptimizerSettings, TrainerSettings
 from tests import work
 
@@ -71,3 +73,10 @@ def _parameter(name: str, array: np.ndarray) -> Any:
 def _numpy(value: Any) -> np.ndarray:
     array: np.ndarray = work._module("arrays").to_numpy(value)
     return array
+
+
+def first_step(recipe: Recipe, parts: list[Arrays]) -> StepResult:
+    """The first step of a recipe on given parts of a batch."""
+    engine = work._module("engine").ENGINE()
+    _, trainer = make_trainer(engine, recipe, None)
+    return trainer.step(parts)

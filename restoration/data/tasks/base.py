@@ -184,10 +184,12 @@ class PictureTask:
         if data.degradation and data.degradation not in self.degradations:
             known = ", ".join(self.degradations) or "none"
             raise unfit("degradation", f"one of {known}", repr(data.degradation), name)
-        if self.needs_degraded and data.kind == "pairs" and not data.train.degraded:
-            raise unfit("train.degraded", "a folder of degraded pictures", "nothing", name)
         for split in ("train", "valid"):
-            if data.kind == "pictures" and getattr(data, split).degraded:
+            folders = getattr(data, split)
+            is_needed = self.needs_degraded and data.kind == "pairs"
+            if is_needed and folders.target and not folders.degraded:
+                raise unfit(f"{split}.degraded", "a folder of degraded pictures", "nothing", name)
+            if data.kind == "pictures" and folders.degraded:
                 raise unfit(f"{split}.degraded", "none with kind pictures", "a folder", name)
 
 
