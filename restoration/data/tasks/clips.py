@@ -220,18 +220,18 @@ def moving_window(
         import cv2
     margin = _margin(count, fastest_px)
     speed = rng.uniform(-fastest_px, fastest_px, size=2)
-    starts = [
+    top, left = (
         int(rng.integers(max(whole - side - margin, 0) + 1))
         for whole, side in zip(picture.shape[1:], (height, width), strict=True)
-    ]
-    # It moves to both sides of the middle of the margin.
-    samples = picture.transpose(1, 2, 0)
+    )
+    # OpenCV copies what is not contiguous: of a whole photograph that takes longer than all else.
+    samples = np.ascontiguousarray(
+        picture[:, top : top + height + margin, left : left + width + margin].transpose(1, 2, 0)
+    )
     frames = []
     for time in range(count):
-        y, x = (
-            start + margin / 2 + (time - (count - 1) / 2) * step
-            for start, step in zip(starts, speed, strict=True)
-        )
+        # It moves to both sides of the middle of the margin.
+        y, x = (margin / 2 + (time - (count - 1) / 2) * step for step in speed)
         shift = np.array([[1, 0, x], [0, 1, y]])
         frame = cv2.warpAffine(
             samples, shift, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
