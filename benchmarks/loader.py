@@ -85,6 +85,7 @@ def _main() -> int:
         with Process(Worker(torch.name, torch.package, path=[str(HERE)])) as process:
             arguments = {"name": name, "steps": _WARM_UP + options.steps}
             found = process.call("loader:measure", arguments)
+        print(name, {key: f"{seconds:.4f}" for key, seconds in found.items()}, file=sys.stderr)
         share, waited = (found[key] / found["step_s"] for key in ("batch_s", "waited_s"))
         is_late |= waited > MOST
         table.add_row(

@@ -5,7 +5,7 @@ Source of the words: the option files of XPixelGroup/BasicSR; docs/training.md h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 _SPLIT_WORDS = {
@@ -56,14 +56,17 @@ def data(given: Mapping[str, Any]) -> dict[str, Any]:
     if "use_hflip" in plain or "use_rot" in plain:
         flips, turns = plain.pop("use_hflip", False), plain.pop("use_rot", False)
         plain.setdefault("augmentation", "eight" if turns else "flip" if flips else "none")
+    for name in ("train", "valid"):
+        if isinstance(plain.get(name), Mapping):
+            plain[name] = split(plain[name])
     return plain
 
 
-def understood(schema: Any, words: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Any:
-    """A pydantic schema of a section that also takes BasicSR's words."""
+def understood(schema: Any) -> Any:
+    """The pydantic schema of the section `data`, such that it also takes BasicSR's words."""
     from pydantic_core import core_schema
 
     def translate(given: Any) -> Any:
-        return words(given) if isinstance(given, Mapping) else given
+        return data(given) if isinstance(given, Mapping) else given
 
     return core_schema.no_info_before_validator_function(translate, schema)

@@ -398,11 +398,12 @@ def _open_lmdb(split: str, settings: SplitSettings) -> Pictures:
         for key in ("target", "degraded", "mask")
         if getattr(settings, key)
     }
-    known = {key: _lmdb_keys(split, root) for key, root in roots.items()}
+    names = {key: _lmdb_keys(split, root) for key, root in roots.items()}
+    known = {key: set(found) for key, found in names.items()}
     rows, faults = [], []
-    for name in known["target"][: settings.limit]:
+    for name in names["target"][: settings.limit]:
         row = {key: settings.template.format(name) if key == "degraded" else name for key in roots}
-        absent = [key for key, one in row.items() if one not in set(known[key])]
+        absent = [key for key, one in row.items() if one not in known[key]]
         faults += [
             Fault(split, f"{roots['target']}:{name}", f"no {key} picture {row[key]}")
             for key in absent

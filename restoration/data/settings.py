@@ -54,10 +54,6 @@ class SplitSettings:
         _require("{}" in self.template, "template", "a name with {} for the target's")
         _require(self.limit is None or self.limit >= 1, "limit", "at least 1")
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        return basicsr.understood(handler(source), basicsr.split)
-
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
@@ -144,7 +140,7 @@ class DataSettings:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        return basicsr.understood(handler(source), basicsr.data)
+        return basicsr.understood(handler(source))
 
 
 def _require(holds: bool, key: str, expected: str) -> None:
