@@ -115,6 +115,16 @@ def test_the_page_s_example_is_a_section_of_a_recipe() -> None:
         ("liif", {"kind": "pairs"}, r"data\.kind: expected one of synthetic, pictures, list, lmdb"),
         ("liif", {"queries": 5000}, r"data\.queries: expected at most 4096"),
         ("mimo_unet", {"cache": True}, r"data\.cache: expected a key that mimo_unet takes"),
+        (
+            "mimo_unet",
+            {"train": SplitSettings(target="a")},
+            r"data\.train\.target.*another data\.kind",
+        ),
+        ("mimo_unet", {"kind": "pairs", "valid": SplitSettings(mask="a")}, r"data\.valid\.mask"),
+        ("lmd_vit", {"kind": "npy", "train": SplitSettings(mask="a")}, r"data\.train\.mask"),
+        ("mimo_unet", {"kind": "pictures", "train": SplitSettings(degraded="a")}, "train.degraded"),
+        ("mimo_unet", {"kind": "pairs", "train": SplitSettings(template="{}x")}, "train.template"),
+        ("liif", {"kind": "lmdb", "train": SplitSettings(degraded="a")}, r"data\.train\.degraded"),
         ("mimo_unet", {"kind": "pairs"}, r"data\.train\.target: expected a folder of pictures"),
         ("nimbusr", {"kernels": 1}, r"data\.kernels: expected more than objects, got 1"),
         ("mimo_unet", {"kind": "lmdb", "train": SplitSettings(target=".")}, "meta_info.txt beside"),
@@ -126,3 +136,10 @@ def test_keys_that_do_not_belong_to_a_model_are_refused(
     found = registry.find(model)
     with pytest.raises(InputError, match=text):
         open_task(found, found.spec("tiny"), DataSettings(**options), seed=1)
+
+
+@pytest.mark.parametrize("name", [one for one in recipes.names() if not one.endswith(":demo")])
+def test_published_recipes_lack_nothing_but_their_folders(name: str) -> None:
+    found = recipes.read(name)
+    with pytest.raises(InputError, match=r"data\.train\.target: expected an existing folder"):
+        open_task(found.the_model(), found.the_spec(), found.data, seed=1)

@@ -45,6 +45,7 @@ class ObjectTask(PictureTask):
     kinds: ClassVar[tuple[str, ...]] = ("synthetic", "pictures", "list", "lmdb")
     keys: ClassVar[frozenset[str]] = frozenset({"objects", "kernel_px"})
     needs_degraded: ClassVar[bool] = False
+    uses_masks: ClassVar[bool] = True
     smallest_object: ClassVar[float]
 
     @property

@@ -96,6 +96,7 @@ class LocalBlurTask(PairsTask):
     """LMD-ViT: also "mask", 1 where a picture is blurred, and crops with blur in them."""
 
     keys: ClassVar[frozenset[str]] = frozenset({"blurred_share"})
+    uses_masks: ClassVar[bool] = True
     degradations: ClassVar[tuple[str, ...]] = ("local_motion", "motion")
 
     @classmethod
