@@ -44,6 +44,13 @@ def loader(name: str, **options: int) -> Loader:
     return make_loader(demo(name), **{"workers": 0, **options})
 
 
+def digests(name: str, count: int, **options: int) -> list[str]:
+    """Hashes of the first batches."""
+    with loader(name, **options) as batches:
+        numbers = iter(batches.batches(0))
+        return [next(numbers).digest() for _ in range(count)]
+
+
 def assert_equal(found: Arrays, expected: Arrays) -> None:
     assert found.keys() == expected.keys()
     for name, array in expected.items():
@@ -117,15 +124,16 @@ def test_devices_have_the_batch_of_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", WAYS)
 def test_processes_make_the_batches_of_one(name: str) -> None:
-    def digests(workers: int) -> list[str]:
-        with loader(name, workers=workers) as batches:
-            numbers = iter(batches.batches(0))
-            return [next(numbers).digest() for _ in range(4)]
-
-    expected = digests(0)
+    expected = digests(name, 4)
     assert len(set(expected)) == 4
-    assert digests(1) == expected
-    assert digests(3) == expected
+    assert digests(name, 4, workers=1) == expected
+    assert digests(name, 4, workers=3) == expected
+
+
+def test_batches_are_the_same_in_the_process_of_every_framework(backend: Backend) -> None:
+    """Whatever a framework does to NumPy, OpenCV and the environment when it is imported."""
+    for name in ("mimo_unet:demo", *WAYS):
+        assert backend.call("data.test_tasks.digests", name, 1) == digests(name, 1)
 
 
 @pytest.mark.parametrize("name", DEMOS)
