@@ -36,3 +36,8 @@ def reduce(tensors: Sequence[Var]) -> list[Var]:
         means.append(joined[start : start + tensor.numel()].reshape(tensor.shape))
         start += tensor.numel()
     return means
+
+
+def any_of(flag: bool) -> bool:
+    """Whether the flag of any process is set; all are told the same."""
+    return flag if world() == 1 else bool(reduce([jt.array([float(flag)])])[0].numpy()[0] > 0)

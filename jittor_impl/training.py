@@ -122,12 +122,13 @@ class JittorTrainer:
     def _taking_part(
         self, gradients: Mapping[str, Var], norms: Mapping[str, float]
     ) -> dict[str, Var]:
-        """The gradients that are not zero everywhere."""
+        """The gradients of parameters that are not sitting out."""
+        spec = self._network.spec
         return {
             name: gradient
             for name, gradient in gradients.items()
             # Squares of the smallest numbers are zero.
-            if norms[name] or bool(gradient.numpy().any())
+            if norms[name] or rules.takes_part(spec, name, is_zero=not bool(gradient.numpy().any()))
         }
 
     def _update(self, gradients: dict[str, Var], norm: float, factor: float) -> None:

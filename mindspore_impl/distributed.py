@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+import numpy as np
 from mindspore import Tensor, ops
 from mindspore import communication as comm
 
@@ -45,3 +46,10 @@ def reduce(tensors: Sequence[Tensor]) -> list[Tensor]:
         means.append(joined[start : start + tensor.size].reshape(tensor.shape))
         start += tensor.size
     return means
+
+
+def any_of(flag: bool) -> bool:
+    """Whether the flag of any process is set; all are told the same."""
+    if world() == 1:
+        return flag
+    return bool(reduce([Tensor(np.array([flag], np.float32))])[0].asnumpy()[0] > 0)

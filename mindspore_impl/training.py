@@ -66,7 +66,13 @@ class MindSporeTrainer:
         norms, norm = self._norms(gradients)
         finite = rules.is_finite(loss, norm)
         if finite:
-            self._update({n: g for n, g in gradients.items() if norms[n]}, norm, factor)
+            spec = self._network.spec
+            taking_part = {
+                name: gradient
+                for name, gradient in gradients.items()
+                if rules.takes_part(spec, name, is_zero=not norms[name])
+            }
+            self._update(taking_part, norm, factor)
         self._scale = rules.next_scale(self._settings, self._scale, self._step, finite=finite)
         return StepResult(loss, values, norm, finite)
 

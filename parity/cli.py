@@ -1,4 +1,4 @@
-"""The command `parity`: `parity run`, `parity doctor`."""
+"""The command `parity`: `parity run`, `compare`, `train`, `lint`, `selftest`, `doctor`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from parity import arguments
 from parity.cases import goldens, sources
 from parity.cases.case import Case
-from parity.commands import doctor
+from parity.commands import compare_cli, doctor, lint, selftest_cli
 from parity.commands.run import run
 from parity.commands.train import recipe_of, train
 from parity.report.progress import Progress
@@ -197,8 +197,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = console.Parser(
         prog="parity",
         description="Proves by measurement that implementations of one network agree.",
-        epilog="Exit codes: 0 agree (doctor: all is there), 1 differ, 2 incomplete or could not "
-        "run, 3 bad input or wrong options.",
+        epilog="Exit codes: 0 agree (doctor: all is there), 1 differ (lint: findings), 2 "
+        "incomplete or could not run, 3 bad input or wrong options.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -275,6 +275,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--keep", action="store_true", help="keep the arrays of agreeing cases")
     _add_worker_options(command)
 
+    compare_cli.add_parser(commands)
+    selftest_cli.add_parser(commands)
+
     command = commands.add_parser(
         "train",
         help="compare steps of training in all frameworks",
@@ -304,6 +307,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(command=_doctor)
     _add_worker_options(command)
+
+    lint.add_arguments(
+        commands.add_parser(
+            "lint",
+            help="say where a port's source falls into known traps, without running it",
+            description="Look at the source of a port for what Jittor and MindSpore mean otherwise "
+            "than PyTorch (docs/porting), and for calls that were removed. `# noqa: CODE` in a "
+            "line suppresses a finding there. Exit codes: 0 none, 1 findings, 3 a file that is no "
+            "Python 3.",
+        )
+    )
     return parser
 
 

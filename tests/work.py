@@ -11,7 +11,7 @@ import numpy as np
 
 from parity.measure.weights import seeded_weights
 from restoration.arrays import Arrays
-from restoration.engine.contract import Gradients, StepResult
+from restoration.engine.contract import Gradients, StepResult, TrainingState
 from restoration.engine.execution import PLAIN, Execution
 from restoration.engine.taps import Tap
 from restoration.inference import cmsr, restorer
@@ -273,34 +273,41 @@ def train(spec: Spec, batch: Arrays, rates: list[float]) -> tuple[list[float], A
 
 def train_steps(
     specs: list[Spec], start: Arrays, settings: TrainerSettings, batches: list[Arrays], dtype: str
-) -> tuple[list[StepResult], Arrays, list[Arrays]]:
-    """Results of the steps of a training, the gradients of the first, and all weights after each.
+) -> tuple[list[StepResult], list[Arrays], list[Arrays]]:
+    """Results of the steps of a training, their gradients after clipping, and all weights after.
 
-    Gradients are told from the first moments. Specs of steps that differ in a scale have the same
-    weights: each step's network goes on from the state of the one before.
+    Gradients are told from the first moments; those of parameters that sat out are left out. Specs
+    of steps that differ in a scale have the same weights: each step's network goes on from the
+    state of the one before.
     """
     engine = _module("engine").ENGINE(**({"dtype": dtype} if _CHOSEN[-1] == "torch" else {}))
     network = engine.build(specs[0])
     engine.load(network, {name: v for name, v in start.items() if not name.startswith("loss.")})
     trainer = engine.trainer(network, settings)
     trainer.load(dataclasses.replace(trainer.state(), weights=start))
-    results, states, gradients = [], [], {}
+    results, gradients, states = [], [], []
+    before = trainer.state()
     for number, (spec, batch) in enumerate(zip(specs, batches, strict=True)):
         if number and spec != specs[number - 1]:
-            before = trainer.state()
             trainer = engine.trainer(engine.build(spec), settings)
             trainer.load(before)
         results.append(trainer.step([batch]))
-        state = trainer.state()
-        states.append(dict(state.weights))
-        if number == 0:
-            kept = settings.optimizer.betas[0]
-            gradients = {
-                name.removesuffix(".first"): moment / (1 - kept)
-                for name, moment in state.moments.items()
-                if name.endswith(".first")
-            }
+        after = trainer.state()
+        states.append(dict(after.weights))
+        gradients.append(_gradients_of_step(before, after, settings.optimizer.betas[0]))
+        before = after
     return results, gradients, states
+
+
+def _gradients_of_step(before: TrainingState, after: TrainingState, kept: float) -> Arrays:
+    found = {}
+    for name, count in after.counts.items():
+        moment = f"{name}.first"
+        if count != before.counts.get(name, 0):
+            found[name] = (after.moments[moment] - kept * before.moments.get(moment, 0)) / (
+                1 - kept
+            )
+    return found
 
 
 def _plain_training(rate: float) -> TrainerSettings:
@@ -430,6 +437,46 @@ def loss(
 ) -> list[np.ndarray]:
     """The result of a loss, a class or a function of `losses.py`."""
     return [_to_numpy(result) for result in _results(_loss(name, options), arrays)]
+
+
+def loss_terms(
+    name: str, spec: Spec | None, settings: dict[str, Any], outputs: Arrays, batch: Arrays
+) -> Arrays:
+    """What a loss gives for outputs of a network and a batch, by name."""
+    made = getattr(_module("losses"), name)(spec, **settings)
+    given = [{key: _tensor(array) for key, array in part.items()} for part in (outputs, batch)]
+    if _CHOSEN[-1] == "torch":
+        made.to(next(iter(given[0].values())).dtype)
+    return {key: _to_numpy(value) for key, value in made(*given).items()}
+
+
+def pruning_entropy(scores: list[np.ndarray], mask: np.ndarray) -> list[np.ndarray]:
+    found = _module("losses").pruning_entropy([_tensor(score) for score in scores], _tensor(mask))
+    return [_to_numpy(found)]
+
+
+def stage_gradients(spec: Spec, inputs: Arrays, cotangents: Arrays) -> Gradients:
+    """Gradients of a network with seeded weights."""
+    engine = _engine()
+    network = engine.build(spec)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    return engine.gradients(network, inputs, cotangents)
+
+
+def stage_outputs(spec: Spec, inputs: Arrays) -> Arrays:
+    """Outputs of a network with seeded weights."""
+    engine = _engine()
+    network = engine.build(spec)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    return engine.run(network, inputs)
+
+
+def vgg_maps(
+    stages: list[list[tuple[np.ndarray, np.ndarray]]], image: np.ndarray, is_activated: bool
+) -> list[np.ndarray]:
+    """The maps of VGG's stages."""
+    network = _module("vgg").VGG(stages, is_activated=is_activated)
+    return [_to_numpy(found) for found in network(_tensor(image))]
 
 
 def loss_gradients(name: str, arrays: list[np.ndarray], factor: float) -> list[np.ndarray]:

@@ -62,3 +62,11 @@ def reduce(tensors: Sequence[Tensor]) -> list[Tensor]:
         torch.empty_like(tensor).copy_(part.view(tensor.shape))
         for part, tensor in zip(parts, tensors, strict=True)
     ]
+
+
+def any_of(flag: bool) -> bool:
+    """Whether the flag of any process is set; all are told the same."""
+    if world() == 1:
+        return flag
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    return bool(reduce([torch.tensor([float(flag)], device=device)])[0].item() > 0)

@@ -140,12 +140,13 @@ class TorchTrainer:
     def _taking_part(
         self, gradients: Mapping[str, Tensor], norms: Mapping[str, float]
     ) -> dict[str, Tensor]:
-        """The gradients that are not zero everywhere."""
+        """The gradients of parameters that are not sitting out."""
+        spec = self._network.spec
         return {
             name: gradient
             for name, gradient in gradients.items()
             # Squares of the smallest numbers are zero.
-            if norms[name] or bool(gradient.any())
+            if norms[name] or rules.takes_part(spec, name, is_zero=not bool(gradient.any()))
         }
 
     def _update(self, gradients: dict[str, Tensor], norm: float, factor: float) -> None:

@@ -41,8 +41,8 @@ class KernelFieldLoss(nn.Cell):
         self.kernel_weight = kernel_weight
 
     def construct(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        require_entry("kernels", batch, loss="KernelFieldLoss")
-        require_entry("masks", batch, loss="KernelFieldLoss")
+        for name in ("kernels", "masks"):
+            require_entry(name, batch, loss="KernelFieldLoss")
         kernels, masks, true_masks = outputs["kernels"], outputs["masks"], batch["masks"]
         weights = pixel_weights(true_masks)
         blurred = saturate(reblur(batch["target"], kernels, masks), SATURATION)

@@ -80,8 +80,8 @@ class WarpingLoss(nn.Cell):
     """Optical flow without truth: the second image, fetched by the flow, has to be the first.
 
     What the flow fetches from outside is black, so pointing outside is no way out.
-    smoothness_weight: of the mean absolute difference of neighboring flows in pixels. Nobody published such a
-    training of this network; it is for demonstrations.
+    smoothness_weight: of the mean absolute difference of neighboring flows in pixels. Nobody
+    published such a training of this network; it is for demonstrations.
     """
 
     def __init__(self, spec: PWCFlowSpec, *, smoothness_weight: float = 0.01):

@@ -63,7 +63,10 @@ def data(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def understood(schema: Any) -> Any:
-    """The pydantic schema of the section `data`, such that it also takes BasicSR's words."""
+    """The pydantic schema of the section `data`, such that it also takes BasicSR's words.
+
+    That of a split is not wrapped itself: pydantic refers to the plain one from its second use on.
+    """
     from pydantic_core import core_schema
 
     def translate(given: Any) -> Any:

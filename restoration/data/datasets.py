@@ -353,7 +353,7 @@ def _open_folders(split: str, settings: SplitSettings, *, is_cached: bool) -> Pi
                 faults.append(Fault(split, str(path), f"no {key} picture {folder / stem}.*"))
             else:
                 row[key] = partner
-        used.update(row.values())
+                used.add(partner)
         if len(row) == 1 + len(folders):
             rows.append(row)
     if not settings.limit and not settings.list:

@@ -8,15 +8,15 @@ U-shape Transformer (LSUI), LeiaLi/ReLoBlur.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from restoration import images
-from restoration.data import streams
 from restoration.data.datasets import listed
 
 _SPLITS = ("train", "test")
+_REDS4 = ("000", "011", "015", "020")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,8 @@ def reds(source: Path, options: Options) -> Arrangement:
     """REDS: train_sharp/000/00000000.png and so on, as unpacked also in train/ and val/.
 
     train_sharp and val_sharp have to be there; what else there is of theirs, as train_blur or
-    train_sharp_bicubic/X4, is taken along.
+    train_sharp_bicubic/X4, is taken along. The four videos of train that are REDS4, a test set of
+    the field, go to reds4_sharp and the like.
     """
     found = Arrangement()
     for split in ("train", "val"):
@@ -112,38 +113,36 @@ def reds(source: Path, options: Options) -> Arrangement:
         for kind in (root / f"{split}_sharp", *kinds):
             scales = [path for path in sorted(kind.glob("X[0-9]")) if path.is_dir()]
             for videos in scales or [kind]:
-                name = videos.relative_to(root).as_posix()
+                name = videos.relative_to(root).as_posix().removeprefix(f"{split}_")
                 for video in found.folders(videos, "a folder of frames for each video, as 000"):
+                    is_test = split == "train" and video.name in _REDS4
+                    place = f"{'reds4' if is_test else split}_{name}/{video.name}"
                     for path in found.folder(video, "frames, as 00000000.png"):
-                        found.put(f"{name}/{video.name}/{path.name}", path)
+                        found.put(f"{place}/{path.name}", path)
     return found
 
 
 def lsui(source: Path, options: Options) -> Arrangement:
     """LSUI: input and GT, in train and test if there are splits; to train|test/input|gt.
 
-    The published folders have no splits, nor is there a list: as many pictures as are asked for are
-    drawn for the test, the same ones always.
+    The published folders have no splits, nor is there a list: the last pictures by number are for
+    the test, since neighbors are often views of the same scene.
     """
     found = Arrangement()
     has_splits = (source / "train").is_dir() or (source / "test").is_dir()
     for folder in [source / split for split in _SPLITS] if has_splits else [source]:
-        truths = next((folder / name for name in ("GT", "gt") if (folder / name).is_dir()), None)
-        degraded = found.folder(folder / "input", "pictures taken under water")
-        targets = found.folder(truths or folder / "GT", "their references, with the same names")
+        inputs, truths = _named(folder, "input"), _named(folder, "GT")
+        degraded = found.folder(inputs, "pictures taken under water")
+        targets = found.folder(truths, "their references, with the same names")
         found.pair(degraded, targets, "degraded", "reference")
-        tested: set[str] = set()
-        if not has_splits and degraded:
-            if options.test_pictures >= len(degraded):
-                text = f"{len(degraded)} pictures, of which {options.test_pictures} are to be test"
-                found.faults.append((folder, f"{text}ed; see --test-pictures"))
-            order = streams.order(0, 0, len(degraded))[: options.test_pictures]
-            tested = {degraded[place].name for place in order}
-        for path in degraded:
-            split = ("test" if path.name in tested else "train") if not has_splits else folder.name
+        trained = len(degraded) - options.test_pictures
+        if not has_splits and degraded and trained < 1:
+            text = f"{len(degraded)} pictures, of which {options.test_pictures} are to be tested"
+            found.faults.append((folder, f"{text}; see --test-pictures"))
+        for place, path in enumerate(sorted(degraded, key=_by_number)):
+            split = folder.name if has_splits else "train" if place < trained else "test"
             found.put(f"{split}/input/{path.name}", path)
-            if truths:
-                found.put(f"{split}/gt/{path.name}", truths / path.name)
+            found.put(f"{split}/gt/{path.name}", truths / path.name)
     return found
 
 
@@ -179,43 +178,44 @@ def div2k(source: Path, options: Options) -> Arrangement:
 def reloblur(source: Path, options: Options) -> Arrangement:
     """ReLoBlur: dataset/train|test/SCENE/NUMBER/NAME_blur.png, NAME_sharp.png, masks/... NAME.png.
 
-    To train|test/blur|sharp|mask/SCENE_NUMBER_NAME.png.
+    To train|test/blur|sharp|mask/SCENE_NUMBER_NAME.png. Masks may also be named NAME_mask.png.
     """
     found = Arrangement()
+    dataset = source / "dataset" if (source / "dataset").is_dir() else source
     for split in _SPLITS:
-        root = source / "dataset" / split
-        if not root.is_dir():
-            text = "no such folder; expected SCENE/NUMBER/NAME_sharp.png in it"
-            found.faults.append((root, text))
-            continue
-        sharp = sorted(root.glob("*/*/*_sharp.png"))
-        if not sharp:
-            found.faults.append((root, "no SCENE/NUMBER/NAME_sharp.png in it"))
-        for path in sharp:
-            stem = path.stem.removesuffix("_sharp")
-            inner = path.parent.relative_to(root)
-            mask = next(
-                (
-                    one
-                    for suffix in (".png", *images.files.READABLE)
-                    if (one := source / "masks" / split / inner / f"{stem}{suffix}").is_file()
-                ),
-                source / "masks" / split / inner / f"{stem}.png",
-            )
-            name = "_".join((*inner.parts, stem))
-            parts = {"sharp": path, "blur": path.with_name(f"{stem}_blur.png"), "mask": mask}
-            for kind, part in parts.items():
-                if not part.is_file():
-                    found.faults.append((part, f"missing: the {kind} of {path}"))
-                found.put(f"{split}/{kind}/{name}{part.suffix}", part)
-        sharp_names = {path.name.replace("_sharp", "_blur") for path in sharp}
-        found.faults += [
-            (path, "a blurred picture without its sharp one")
-            for path in sorted(root.glob("*/*/*_blur.png"))
-            if path.name not in sharp_names
-            or not path.with_name(path.name.replace("_blur", "_sharp")).is_file()
-        ]
+        root = dataset / split
+        sharp, blurred = (sorted(root.glob(f"*/*/*_{kind}.png")) for kind in ("sharp", "blur"))
+        if not sharp and not blurred:
+            state = "no such pictures" if root.is_dir() else "no such folder"
+            found.faults.append((root, f"{state}; expected SCENE/NUMBER/NAME_sharp.png in it"))
+        stems = {path.with_name(path.name.rpartition("_")[0]) for path in (*sharp, *blurred)}
+        for stem in sorted(stems):
+            inner = stem.relative_to(root)
+            mask = source / "masks" / split / inner
+            parts = {
+                "sharp": [stem.with_name(f"{stem.name}_sharp.png")],
+                "blur": [stem.with_name(f"{stem.name}_blur.png")],
+                "mask": [mask.with_name(f"{mask.name}{end}.png") for end in ("", "_mask")],
+            }
+            for kind, known in parts.items():
+                part = next((path for path in known if path.is_file()), None)
+                if part is None:
+                    found.faults.append((known[0], f"missing: the {kind} of {stem}"))
+                else:
+                    found.put(f"{split}/{kind}/{'_'.join(inner.parts)}.png", part)
     return found
+
+
+def _named(folder: Path, name: str) -> Path:
+    """The folder of a name, whatever the case of its letters."""
+    inner = sorted(folder.iterdir()) if folder.is_dir() else []
+    return next((one for one in inner if one.name.lower() == name.lower()), folder / name)
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """What puts 10.jpg behind 9.jpg."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 
 LAYOUTS: dict[str, Callable[[Path, Options], Arrangement]] = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -55,7 +54,7 @@ def prepare(
 ) -> int:
     """Arrange a data set; how many files it has now.
 
-    is_linked: files are hard links instead of copies, which take no room on the same disk.
+    is_linked: files are symbolic links instead of copies.
 
     Raises:
         InputError: the layout is not the published one, or there is something else at the target.
@@ -102,7 +101,7 @@ def _run(words: Sequence[str] | None) -> int:
     parser.add_argument(
         "--test-pictures", type=_count, metavar="N", help="lsui without splits: 400 unless given"
     )
-    parser.add_argument("--link", action="store_true", help="hard links instead of copies")
+    parser.add_argument("--link", action="store_true", help="symbolic links instead of copies")
     given = parser.parse_args(words)
     source, target = (_folder(parser, given, name) for name in ("src", "dst"))
     _check_options(parser, given)
@@ -150,7 +149,7 @@ def _place(file: Path, target: Path, *, is_linked: bool) -> None:
     beside.unlink(missing_ok=True)
     try:
         if is_linked:
-            os.link(file.resolve(), beside)
+            beside.symlink_to(file.resolve())
         else:
             shutil.copyfile(file, beside)
         beside.replace(target)

@@ -85,8 +85,9 @@ class Trainer(Protocol):
         batches: each {names of the network's inputs..., and what its loss compares with, as
         "target"}; one unless gradients are accumulated. factor: of every group's learning rate.
 
-        A parameter whose gradient is zero everywhere stands still, with its moments and its count,
-        as PyTorch lets one without gradient: it took no part.
+        A parameter that took no part stands still, with its moments and its count, as PyTorch lets
+        one without gradient: one of those that may (`Spec.may_sit_out`), if its gradient is zero
+        everywhere. Others move by momentum then, as behind units that are dead for a while.
         """
 
     def state(self) -> TrainingState:

@@ -131,6 +131,7 @@ class LMDViTSpec(Spec):
     module: ClassVar[str] = "lmd_vit"
     network: ClassVar[str] = "LMDViT"
     loss: ClassVar[str] = "LocalMotionLoss"
+    may_sit_out: ClassVar[tuple[str, ...]] = ("stages.*.blocks.*",)  # if all windows are dropped
     initialization: ClassVar[Mapping[str, Rules]] = {
         "": (
             Rule("*.modulator.weight", "normal"),
@@ -247,12 +248,22 @@ class LMDViTSpec(Spec):
     def training_noise(
         self, inputs: Mapping[str, np.ndarray], rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
-        """Gumbel noise for every window that is decided about."""
+        """Gumbel noise for windows that are decided about, then drop paths of all blocks."""
         images, _, height, width = inputs["image"].shape
+        found = {}
         windows = self.decided_windows(height, width)
-        if not windows:
-            return {}
-        return {"noise": rng.gumbel(size=(images, windows, 2)).astype(np.float32)}
+        if windows:
+            found["noise"] = rng.gumbel(size=(images, windows, 2)).astype(np.float32)
+        if self.drop_path:
+            kept = 1 - self._drop_rates(height, width)[:, None]
+            drawn = rng.random((images, len(kept), 2)) < kept
+            found["paths"] = (drawn / kept).astype(np.float32)
+        return found
+
+    def _drop_rates(self, height: int, width: int) -> np.ndarray:
+        """The rate of each window of all blocks, for an image of a size, (windows,)."""
+        counts = zip(self.stages(), self._windows_of_stages(height, width), strict=True)
+        return np.concatenate([np.repeat(stage.drop_path, windows) for stage, windows in counts])
 
     def decided_windows(self, height: int, width: int) -> int:
         """How many windows all predictors decide about, for an image of a size."""

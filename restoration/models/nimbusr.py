@@ -36,6 +36,7 @@ class NIMBUSRSpec(Spec):
     network: ClassVar[str] = "NIMBUSR"
     inputs: ClassVar[tuple[str, ...]] = ("image", "masks", "kernels", "sigma")
     outputs: ClassVar[tuple[str, ...]] = ("restored",)
+    tiling_caveat: ClassVar[str] = "its data step deconvolves the whole image at once"
     required_inputs: ClassVar[int] = 4
 
     iterations: int = 8

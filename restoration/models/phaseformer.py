@@ -28,7 +28,9 @@ class PhaseformerSpec(Spec):
     network: ClassVar[str] = "Phaseformer"
     inputs: ClassVar[tuple[str, ...]] = ("image",)
     outputs: ClassVar[tuple[str, ...]] = ("low", "high")
+    tiling_caveat: ClassVar[str] = "its attention and its phases are of the whole image"
     size_multiple: ClassVar[int] = 8
+    may_sit_out: ClassVar[tuple[str, ...]] = ("gate4.*", "up4.*")  # nothing depends on them
     widths: ClassVar[tuple[int, ...]] = (16, 32, 64, 128)
 
     blocks: tuple[int, ...] = (2, 3, 3, 4)

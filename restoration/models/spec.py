@@ -21,9 +21,11 @@ class Spec:
     """Base of all specs.
 
     Class variables: `module` is the file in each `*_impl` package and `network` the class in it;
-    `loss` is the class in `losses.py` that trains it, empty if there is none; `inputs` names the
+    `loss` is the class in `losses` that trains it, empty if there is none; `inputs` names the
     network's arguments in order, of which those after the first `required_inputs` may be left out.
     `tiling_caveat` says why a tile is not restored as the whole image is, empty if it is.
+    `may_sit_out` has patterns of names of parameters that may take no part in a step of training,
+    or in any; see `Trainer`.
     `checkpointed_block` is the class of the parts whose activations may be recomputed in training,
     `float32_block` the class of those that stay in float32 whatever the precision. What is a
     property here is a class variable where it does not depend on hyper-parameters.
@@ -35,6 +37,7 @@ class Spec:
     inputs: ClassVar[tuple[str, ...]]
     required_inputs: ClassVar[int] = 1
     tiling_caveat: ClassVar[str] = ""
+    may_sit_out: ClassVar[tuple[str, ...]] = ()
     checkpointed_block: ClassVar[str] = ""
     float32_block: ClassVar[str] = ""
 
@@ -114,7 +117,7 @@ class Spec:
         if not self.loss:
             raise InputError(
                 f"training {self.network}",
-                expected="a model with a loss in losses.py",
+                expected="a model with a loss in losses",
                 got="none: its training was not published",
                 where=f"restoration/models/{self.module}.py, {type(self).__name__}",
                 next_step="train it with a loss of your own on the engine's network",

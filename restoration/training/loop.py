@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from restoration import images
 from restoration.data.loader import Batch, Loader
 from restoration.data.task import HeldOut, Task
 from restoration.engine.contract import Engine, Network, StepResult, Trainer
-from restoration.errors import RestorationError
+from restoration.errors import RestorationError, UnavailableError
 from restoration.evaluation.protocols import score
 from restoration.training import checkpoints
 from restoration.training.checkpoints import Progress
@@ -51,7 +51,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run is put together from."""
+    """What a run is put together from.
+
+    any_of: whether any of several devices says so, which all are told alike.
+    """
 
     recipe: Recipe
     engine: Engine
@@ -59,6 +62,7 @@ class Parts:
     trainer: Trainer
     task: Task
     loader: Loader
+    any_of: Callable[[bool], bool] = bool
 
 
 class Run:
@@ -79,6 +83,7 @@ class Run:
         self.is_first = is_first
         self._engine, self._network, self._trainer = parts.engine, parts.network, parts.trainer
         self._task, self._loader = parts.task, parts.loader
+        self._any_of = parts.any_of
         self._progress, self._quiet = progress, quiet
         self._saved: Path | None = None
 
@@ -104,11 +109,17 @@ class Run:
         batches = self._loader.batches(self._progress.step)
         try:
             with _stop_requests() as requests:
-                while self._progress.step < self.steps and not requests:
-                    started = time.perf_counter()
-                    batch = next(batches)
-                    result = self._step(batch, logs)
-                    self._advance(batch, result, time.perf_counter() - started, logs)
+                if self._progress.step == 0:  # what a run starts from
+                    self._score(logs)
+                try:
+                    while self._progress.step < self.steps and not self._any_of(bool(requests)):
+                        started = time.perf_counter()
+                        batch = next(batches)
+                        result = self._step(batch, logs)
+                        self._advance(batch, result, time.perf_counter() - started, logs)
+                except UnavailableError:  # another process was lost; no step is half done
+                    self._save(logs)
+                    raise
                 if self._saved is None or self._saved != self._target():
                     self._save(logs)
         finally:
@@ -167,8 +178,8 @@ class Run:
             scores_db=self._progress.scores_db,
         )
 
-    def _validate(self, logs: Loggers | None) -> None:
-        """Score held-out pictures; each process does, so that all know the scores."""
+    def _score(self, logs: Loggers | None) -> float:
+        """The mean PSNR of held-out pictures; each process finds it, so that all know it."""
         settings = self.recipe.validation
         state = self._trainer.state()
         weights = state.averages if settings.averaged and state.averages else state.weights
@@ -186,6 +197,11 @@ class Run:
         mean = float(np.mean(list(scores.values()))) if scores else float("nan")
         if logs:
             logs.validated(self._progress.step, scores, mean, settings.protocol)
+        return mean
+
+    def _validate(self, logs: Loggers | None) -> None:
+        """Score held-out pictures, and keep the run if it was never better."""
+        mean = self._score(logs)
         is_best = self._progress.best_db is None or mean > self._progress.best_db
         self._progress = replace(
             self._progress,
@@ -276,6 +292,15 @@ def _stop_requests() -> Iterator[list[int]]:
     before: Mapping[int, Any] = {number: signal.signal(number, note) for number in numbers}
     try:
         yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    except UnavailableError:
+        raise  # the launcher of the processes is about to end this one: it shall still say why
+    except BaseException:
+        _restore(before)
+        raise
+    else:
+        _restore(before)
+
+
+def _restore(handlers: Mapping[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

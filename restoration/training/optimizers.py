@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from restoration.engine.contract import TrainingState
 from restoration.engine.state import check_state
 from restoration.errors import InputError
+from restoration.models.spec import Spec
 from restoration.training.settings import AverageSettings, OptimizerSettings, TrainerSettings
 
 LOSS = "loss."
@@ -77,6 +78,11 @@ def _matched(pattern: str, names: Sequence[str], where: str) -> set[str]:
             next_step=f"did you mean {near[0]!r}?" if near else "the network has no parameters",
         )
     return matched
+
+
+def takes_part(spec: Spec, name: str, *, is_zero: bool) -> bool:
+    """Whether a parameter takes part in a step. is_zero: its gradient is zero everywhere."""
+    return not is_zero or not any(fnmatchcase(name, pattern) for pattern in spec.may_sit_out)
 
 
 def clip_factor(norm: float, largest: float | None) -> float:

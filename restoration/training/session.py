@@ -135,7 +135,7 @@ def begin(
         _prepare_folder(folder, plain, origin, progress.step)
     loader = make_loader(recipe, workers=recipe.workers, rank=rank, world=world)
     return Run(
-        Parts(recipe, engine, network, trainer, task, loader),
+        Parts(recipe, engine, network, trainer, task, loader, distributed.any_of),
         folder,
         progress=progress,
         is_first=rank == 0,

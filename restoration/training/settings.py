@@ -30,12 +30,12 @@ def require(settings: object, **rules: tuple[bool, str]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class LossSettings:
-    """The loss: a class of `losses.py`, the same in each framework, and its arguments."""
+    """The loss: a class of `losses`, the same in each framework, and its arguments."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
     name: str
-    """The class in losses.py, as MultiScaleLoss."""
+    """The class in losses, as MultiScaleLoss."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Its arguments, as {spectral_weight: 0.1}."""
     vgg: str = ""

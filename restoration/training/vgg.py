@@ -31,15 +31,15 @@ def read_vgg(file: str, stages: Sequence[int]) -> list[list[tuple[np.ndarray, np
         InputError: no file is named; it cannot be read; entries are missing or do not fit together.
     """
     title = f"VGG-{'16' if tuple(stages) == VGG16 else '19'}"
+    published = f"torchvision.models.{title.lower().replace('-', '')}(weights='IMAGENET1K_V1')"
     if not file:
         raise InputError(
             "weights of VGG",
             expected=f"a file of {title}'s weights for the perceptual term",
             got="none",
             where="loss.vgg of the recipe, --vgg of the command",
-            next_step=f"save torchvision.models.{title.lower().replace('-', '')}"
-            "(weights='IMAGENET1K_V1').state_dict() as safetensors and give that file with --vgg, "
-            "or train without that term: loss.settings.perceptual=false",
+            next_step=f"safetensors.torch.save_file({published}.state_dict(), FILE) writes one; or "
+            "train without that term: loss.settings.perceptual=false",
         )
     found = _read(file)
     names = conv_names(stages)

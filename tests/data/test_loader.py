@@ -152,3 +152,18 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.parametrize("name", ["lm_liif", "lmd_vit", "self_blind_vsr", "nimbusr", "pwc_flow"])
+def test_devices_compute_what_parts_of_one_device_would(name: str) -> None:
+    model = registry.find(name)
+    data = DataSettings(crop_px=64 if name == "lmd_vit" else 12, samples=4)
+    given = (model, model.spec("tiny"), data)
+    with Loader(*given, batch=2, seed=3, accumulate=2) as whole:
+        parts = next(whole.batches(0)).parts
+    for rank in range(2):
+        with Loader(*given, batch=2, seed=3, rank=rank, world=2) as own:
+            (part,) = next(own.batches(0)).parts
+        assert part.keys() == parts[rank].keys()
+        for key, array in part.items():
+            np.testing.assert_array_equal(array, parts[rank][key])

@@ -21,10 +21,12 @@ SERVING_LAYERS = {
     "compiled",
     "layers/matrices",
     "layers/sums",
-}  # what layers need in one framework only
+    *("mutations", "tape"),  # the reference is changed and followed, to find causes
+}  # what one framework has alone
 NOT_MODELS = {
     *("__init__", "runtime", "engine", "arrays", "training", "distributed", "optimizers"),
     *("train", "evaluate", "restore", "export"),
+    *("foreign", "tape", "forced", "mutations", "search"),  # what `parity compare` asks of a side
     *SHIMS,
 }
 

@@ -23,6 +23,7 @@ BASE = {"numpy", "safetensors", "rich", "markdown-it-py", "mdurl", "pygments"}
 DATA = (
     *(f"{package}/py.typed" for package in PACKAGES),
     "weights_convert/checkpoints/schemas.json",
+    "parity/report/comparison.schema.json",
     "mindspore_impl/kernels.cpp",
     *(f"mindspore_impl/configs/{device}_config.yaml" for device in ("cpu", "gpu", "ascend")),
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,12 +12,20 @@ from parity.measure.weights import seeded_weights
 from restoration.arrays import Arrays
 from restoration.engine.contract import StepResult, TrainingState
 from restoration.engine.execution import PLAIN, Execution
+from restoration.models.mimo_unet import MIMOUNetSpec
 from restoration.models.spec import Spec
 from restoration.training.optimizers import groups
 from restoration.training.recipe import Recipe
 from restoration.training.session import make_trainer
 from restoration.training.settings import OptimizerSettings, TrainerSettings
 from tests import work
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuietSpec(MIMOUNetSpec):
+    """A network of which any part may take no part in a step."""
+
+    may_sit_out: ClassVar[tuple[str, ...]] = ("*",)
 
 
 def run_steps(

@@ -156,12 +156,12 @@ def test_scores_are_those_of_the_protocol_and_the_best_is_kept(tmp_path: Path) -
     run, _ = _run(tmp_path, {}, "checkpoints.keep=1", "validation.pictures=2")
     result = run.train()
     scored = [row for row in read_log(tmp_path / LOG) if "psnr_db" in row]
-    assert [row["step"] for row in scored] == [5, 10, 12]
+    assert [row["step"] for row in scored] == [0, 5, 10, 12]
     assert all(row["protocol"] == "rgb" for row in scored)
-    assert scored[0]["psnr_db"] < scored[1]["psnr_db"] < scored[2]["psnr_db"]
-    assert result.psnr_db == scored[2]["psnr_db"]
+    assert scored[1]["psnr_db"] < scored[2]["psnr_db"] < scored[3]["psnr_db"]
+    assert result.psnr_db == scored[3]["psnr_db"]
     assert (tmp_path / "checkpoints" / "best").resolve().name == "step_00000012"
-    assert len(list((tmp_path / "pictures").rglob("*.png"))) == 6
+    assert len(list((tmp_path / "pictures").rglob("*.png"))) == 8
 
 
 def test_a_full_disk_ends_the_run_with_one_error(

@@ -1,11 +1,12 @@
 """Training goldens: three steps of the authors' own training, as steps of ours.
 
-Each file holds the start, three batches, and losses, gradients and parameters in float64. There
-parameters have the authors' names; what our losses call terms has another name at times.
+Each file holds the start, three batches, and losses, gradients and parameters in float64.
+Parameters have the authors' names there, and terms of losses at times another name than ours.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from parity.cases.goldens import Golden, _generated_weights, _read_file
 from restoration.arrays import Arrays
-from restoration.engine.contract import StepResult
 from restoration.models import continuous
 from restoration.models.lmd_vit import LMDViTSpec
 from restoration.models.spec import Spec
@@ -66,9 +66,9 @@ class Trajectory:
     def prefix(self) -> str:
         return "" if self.variant == PRIMARY else f"{self.variant}/"
 
-    def expected(self, name: str) -> np.ndarray:
-        """An array of this variant, else what all variants have."""
-        return self.golden.content.get(self.prefix + name, self.golden.content.get(name))
+    def expected(self, name: str) -> np.ndarray | None:
+        """An array of this variant, if the file has it."""
+        return self.golden.content.get(self.prefix + name)
 
     def settings(self, folder: Path) -> TrainerSettings:
         """folder: where VGG's weights can be written."""
@@ -88,12 +88,12 @@ class Trajectory:
     def order(self) -> list[str]:
         """Their names of parameters, in the order of the summaries' rows."""
         names: list[str] = json.loads(self.golden.metadata["order"])
-        return names[: len(self.expected("update3_summary"))]
+        return names
 
     def noise(self, key: str) -> Any:
         """What the authors' code in float32 is off."""
         found = json.loads(self.golden.metadata[key])
-        return found.get(self.variant, found) if PRIMARY in found else found
+        return found[self.variant] if PRIMARY in found else found
 
 
 @cache
@@ -143,8 +143,6 @@ def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _spec_of_step(golden: Golden, spec: Spec, step: int) -> Spec:
-    import dataclasses
-
     scales = json.loads(golden.metadata.get("sf", "[]"))
     return dataclasses.replace(spec, scale=scales[step - 1]) if scales else spec
 
@@ -267,7 +265,6 @@ def _loss(name: str, **settings: Any) -> LossSettings:
 
 
 _ADAM = OptimizerSettings(learning_rate=1e-4)
-_UNDERWATER = {"betas": (0.5, 0.999), "freeze": ()}
 _CLIPPED = OptimizerSettings(learning_rate=1e-3, betas=(0.5, 0.999), clip_norm=1.0)
 _CLIPPED_FIXED = OptimizerSettings(
     learning_rate=1e-3, betas=(0.5, 0.999), clip_norm=1.0, freeze=("loss.*",)
@@ -350,15 +347,6 @@ RECIPES: Mapping[tuple[str, str], Recipe] = {
 }
 
 
-@dataclass(frozen=True)
-class Found:
-    """What our training came to. gradients: of step 1, after clipping. states: after each step."""
-
-    results: Sequence[StepResult]
-    gradients: Arrays
-    states: Sequence[Arrays]
-
-
 def summary(array: np.ndarray, index: int) -> np.ndarray:
     """2-norm, projection on white noise, largest magnitude."""
     noise = np.random.Generator(np.random.PCG64(900_000 + index)).standard_normal(array.shape)
@@ -366,6 +354,3 @@ def summary(array: np.ndarray, index: int) -> np.ndarray:
     return np.array(
         [np.sqrt((flat**2).sum()), (flat * noise).sum() / np.sqrt(flat.size), np.abs(flat).max()]
     )
-
-
-__all__ = ["RECIPES", "Found", "Trajectory", "load_file", "read", "summary", "trajectory"]

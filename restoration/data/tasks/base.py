@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import numpy as np
 
@@ -43,6 +43,34 @@ HELD_OUT_SEED = 0
 """Held-out pictures are degraded alike in every run, whatever its seed."""
 
 
+class _HeldOut(Sequence[HeldOut]):
+    """Held-out pictures, made one at a time; the synthetic ones, which are few, are kept."""
+
+    def __init__(self, task: PictureTask):
+        self._task = task
+        self._kept: dict[int, HeldOut] = {}
+
+    def __len__(self) -> int:
+        return len(self._task.valid)
+
+    @overload
+    def __getitem__(self, index: int) -> HeldOut: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[HeldOut]: ...
+
+    def __getitem__(self, index: int | slice) -> HeldOut | Sequence[HeldOut]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        item = self._kept.get(place)
+        if item is None:
+            item = self._task.hold_out(place)
+            if self._task.data.kind == "synthetic":
+                self._kept[place] = item
+        return item
+
+
 class PictureTask:
     """Base of tasks: samples are made of single pictures, or of what a subclass reads.
 
@@ -61,7 +89,7 @@ class PictureTask:
         self.degradation = data.degradation or (self.degradations or ("none",))[0]
         self._check()
         self.train, self.valid = self._open("train"), self._open("valid")
-        self._held_out: list[HeldOut] | None = None
+        self._held_out = _HeldOut(self)
 
     def __len__(self) -> int:
         return self.data.samples or len(self.train)
@@ -94,9 +122,7 @@ class PictureTask:
         )
 
     def held_out(self) -> Sequence[HeldOut]:
-        """See `Task`; made once."""
-        if self._held_out is None:
-            self._held_out = [self.hold_out(index) for index in range(len(self.valid))]
+        """See `Task`; each is made when it is asked for, small sets of them once."""
         return self._held_out
 
     def hold_out(self, index: int) -> HeldOut:

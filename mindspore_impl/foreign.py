@@ -1,0 +1,145 @@
+"""What `parity compare` needs of MindSpore to run a network that it has not seen.
+
+The same functions in each `*_impl`; arrays in and out are NumPy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn
+
+
+def is_network(value: Any) -> bool:
+    return isinstance(value, nn.Cell)
+
+
+def is_array(value: Any) -> bool:
+    return isinstance(value, Tensor)
+
+
+def modules(network: nn.Cell) -> list[tuple[str, nn.Cell]]:
+    """All modules by dotted path, the network itself as ""."""
+    return list(network.cells_and_names())
+
+
+def entries(network: nn.Cell) -> dict[str, Tensor]:
+    """Parameters and buffers by name, in order of declaration; a shared one once."""
+    return dict(network.parameters_and_names())
+
+
+def trainable(network: nn.Cell) -> list[str]:
+    return [name for name, value in entries(network).items() if value.requires_grad]
+
+
+def to_array(array: np.ndarray) -> Tensor:
+    """An array of the framework's; floating-point numbers get its default precision."""
+    if np.issubdtype(array.dtype, np.floating):
+        array = array.astype(np.float32)
+    return Tensor(np.ascontiguousarray(array))
+
+
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    """A copy; bfloat16, which NumPy has not, as float32, which holds it."""
+    return (tensor.astype(ms.float32) if tensor.dtype == ms.bfloat16 else tensor).asnumpy().copy()
+
+
+def assign(entry: Tensor, array: np.ndarray) -> None:
+    """Give a parameter or buffer other numbers."""
+    array = np.ascontiguousarray(array).reshape(entry.shape)
+    entry.set_data(Tensor(array, dtype=entry.dtype))
+
+
+def fold(network: nn.Cell) -> list[str]:
+    """Replace weights that are computed of others, as by weight and spectral norms, by their
+    values; the names of those that were."""
+    return []
+
+
+def set_training(network: nn.Cell, training: bool) -> None:
+    network.set_train(training)
+
+
+@contextlib.contextmanager
+def without_gradients() -> Iterator[None]:
+    yield
+
+
+@contextlib.contextmanager
+def hooked(
+    network: nn.Cell,
+    enter: Callable[[str, Sequence[Any], Mapping[str, Any]], None],
+    leave: Callable[[str, Any], None],
+) -> Iterator[None]:
+    """Be told of every call of a module: its arguments, and its result."""
+    hooks: list[Any] = []
+    for name, cell in modules(network):
+        hooks += [
+            cell.register_forward_pre_hook(
+                lambda _c, args, kwargs, name=name: enter(name, args, kwargs), with_kwargs=True
+            ),
+            cell.register_forward_hook(lambda _c, _args, result, name=name: leave(name, result)),
+        ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def keep(tensor: Tensor) -> Any:
+    """What is held of a tensor when it passes: a copy, since it may be changed in place."""
+    return to_numpy(tensor)
+
+
+def kept(value: Any) -> np.ndarray:
+    return value
+
+
+def gradients(
+    network: nn.Cell,
+    call: Callable[..., Sequence[Tensor]],
+    inputs: Sequence[np.ndarray],
+    cotangents: Sequence[np.ndarray],
+) -> tuple[list[np.ndarray | None], dict[str, np.ndarray]]:
+    """Of sum(output * cotangent), by each input (None for integers) and each parameter.
+
+    call: the network's outputs, in order, of its inputs.
+    """
+    values = [to_array(array) for array in inputs]
+    places = [place for place, value in enumerate(values) if value.is_floating_point()]
+    names = trainable(network)
+    known = entries(network)
+    factors = [to_array(cotangent) for cotangent in cotangents]
+
+    def total(*values: Tensor) -> Tensor:
+        return sum(
+            (output * factor).sum() for output, factor in zip(call(*values), factors, strict=True)
+        )
+
+    weights = ms.ParameterTuple([known[name] for name in names])
+    by_input, by_weight = ms.grad(total, grad_position=tuple(places), weights=weights)(*values)
+    by_input = by_input if isinstance(by_input, tuple) else (by_input,)
+    by_weight = by_weight if isinstance(by_weight, tuple) else (by_weight,)
+    found: list[np.ndarray | None] = [None] * len(values)
+    for place, gradient in zip(places, by_input, strict=True):
+        found[place] = to_numpy(gradient)
+    return found, {
+        name: to_numpy(gradient) for name, gradient in zip(names, by_weight, strict=True)
+    }
+
+
+@contextlib.contextmanager
+def on_this_machine() -> Iterator[None]:
+    """Let code that names a GPU run on a machine without one."""
+    yield
+
+
+def prepare() -> None:
+    """What a file that was imported may have set, and taps cannot do with."""
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    ms.runtime.launch_blocking()

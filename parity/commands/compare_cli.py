@@ -1,0 +1,121 @@
+"""The options of `parity compare`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from parity import arguments
+from parity.adapters import inputs as given
+from parity.adapters.sides import FORM, parse_side
+from parity.commands.compare import Options, compare
+from parity.report.comparison import Comparison
+from parity.report.progress import Progress
+from restoration import console
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to those of `parity`."""
+    command = commands.add_parser(
+        "compare",
+        help="compare a stranger's port with its reference: where it differs, and why",
+        description="Compare two networks of any framework without a change to either: outputs, "
+        "every stretch of code between two modules, gradients, moving statistics and weights. "
+        "Where they differ, the lines on both sides and the cause are named.",
+        epilog="Exit codes: 0 agree, 1 differ, 2 incomplete or could not run, 3 bad input.",
+    )
+    command.set_defaults(command=_compare)
+    command.add_argument("reference", metavar="REFERENCE", help=FORM)
+    command.add_argument("port", metavar="PORT", help="the same form")
+    command.add_argument("--reference-args", default="", metavar="JSON", help="of the factory")
+    command.add_argument("--port-args", default="", metavar="JSON", help="of the factory")
+    command.add_argument(
+        "--weights", type=Path, metavar="FILE", help="of any format, for the reference"
+    )
+    command.add_argument(
+        "--port-weights",
+        type=Path,
+        metavar="FILE",
+        help="the port's own, converted ones (default: the reference's, moved)",
+    )
+    command.add_argument(
+        "--inputs",
+        type=Path,
+        metavar="FILE",
+        help="arrays by the arguments' names (.npz), or a picture",
+    )
+    command.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=SHAPE[:LOW,HIGH]",
+        help="an input that is drawn, as x=1x3x32x40:0,1",
+    )
+    command.add_argument(
+        "--seed", type=arguments.count(least=0), default=0, metavar="N", help="of what is drawn"
+    )
+    command.add_argument("--reference-python", default="", metavar="PATH", help="its interpreter")
+    command.add_argument("--port-python", default="", metavar="PATH", help="its interpreter")
+    command.add_argument(
+        "--timeout",
+        type=arguments.seconds,
+        default=600.0,
+        metavar="S",
+        help="end a side that says nothing for so long (default: 600)",
+    )
+    command.add_argument("--json", action="store_true", help="print the result as JSON")
+    command.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    reference = parse_side(
+        options.reference,
+        arguments=options.reference_args,
+        python=options.reference_python,
+        where="reference",
+    )
+    port = parse_side(
+        options.port, arguments=options.port_args, python=options.port_python, where="port"
+    )
+    inputs = None
+    if options.input:
+        inputs = given.drawn(options.input, options.seed)
+    chosen = Options(
+        inputs=inputs or {},
+        inputs_file=options.inputs,
+        weights=options.weights,
+        port_weights=options.port_weights,
+        seed=options.seed,
+        silence_s=options.timeout,
+    )
+    with Progress(quiet=options.quiet) as progress:
+        result = compare(reference, port, chosen, progress.show)
+    if options.json:
+        print(json.dumps(result.to_json(), indent=1))
+    else:
+        print_comparison(result)
+    return result.exit_code
+
+
+def print_comparison(result: Comparison) -> None:
+    """The result for a person: the verdict, then what was found, then what was assumed."""
+    shown = console.results_console(160)
+
+    def line(text: str) -> None:
+        shown.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    line(
+        f"{result.verdict}: {result.port} against {result.reference}, "
+        f"{result.compared} of {result.expected} compared"
+    )
+    for finding in result.findings:
+        line(finding.in_words)
+        for side, place in (("reference", finding.reference), ("port", finding.port)):
+            for text in place.source():
+                line(f"    {side} {text}")
+    for text in result.assumptions:
+        line(f"assumed: {text}")
+    for text in dict.fromkeys(result.warnings):
+        line(f"warning: {text}")

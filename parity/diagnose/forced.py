@@ -1,0 +1,493 @@
+"""Where a port differs: the reference computes from what the port has, tap by tap.
+
+The reference runs once in float64 on the port's weights. Wherever a tap of the port stands for
+something of the reference, the reference's numbers are compared with the port's and then replaced
+by them. So every stretch of code between two taps is judged alone, on equal inputs: a difference
+is the stretch's own, never inherited, and all faulty stretches are found in one run. What a stretch
+is follows from the data, not from the order of calls.
+
+Which tap stands for what is told by weights (modules that hold the same ones) and by equal numbers.
+A pair that only its place or kind speaks for counts where it explains what comes after it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from parity.adapters.lines import users_frames
+from parity.diagnose.layouts import arranged, nearest
+from parity.judge.errors import NOTHING, Norms, norms_of
+from parity.judge.verdicts import BOUND
+
+ULP = 2.0**-23
+"""Least error, relative to an array's norm, that a stretch is expected to have in float32."""
+_SAME = BOUND * ULP
+STRETCH_BOUND = 2 * BOUND
+"""Largest ratio of an honest stretch. Twice that of a network's outputs: the noise of a few
+operations is told from fewer roundings. Measured: honest stretches up to 19, faults from 200."""
+_LEAST_SIZE = 8  # of an array whose numbers tell what it is
+_NOISE_RUNS = 3
+
+
+@dataclass
+class PortTap:
+    """An array that entered or left a module of the port. event: its number in the recording."""
+
+    number: int
+    event: int
+    module: str
+    call: int
+    side: str
+    leaf: str
+    array: np.ndarray
+    kind: str
+    norms: Norms = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.norms = norms_of(self.array)
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Modules that are compared. is_strong: they hold the same weights, and nothing else does."""
+
+    reference: str
+    port: str
+    is_strong: bool
+    sides: tuple[str, ...] = ("in", "out")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is compared. key: a name for it, the same in every run. reference: the module. side: of
+    it. is_strong: see `Pairing`."""
+
+    key: tuple[str, str, str, int]
+    reference: str
+    port_tap: PortTap | None
+    side: str
+    is_strong: bool
+
+
+@dataclass
+class Check:
+    """A comparison: what the reference computed, and what the port has, at a tap.
+
+    tap: the number of the reference's tap that the port's numbers became,
+    None at an output. computed: the reference's own. value: the port's, in the reference's layout.
+    is_repeated: nothing was computed since the tap before. is_led: the port's taps led the run;
+    otherwise an output is judged as a whole.
+    """
+
+    subject: Subject
+    slot: int
+    history: Any
+    computed: np.ndarray
+    value: np.ndarray
+    tap: int | None
+    ratio: float = 0.0
+    units: Norms = NOTHING
+    is_repeated: bool = False
+    is_led: bool = True
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        return self.subject.key
+
+    @property
+    def reference(self) -> str:
+        return self.subject.reference
+
+    @property
+    def port(self) -> str:
+        return self.subject.key[1]
+
+    @property
+    def differs(self) -> bool:
+        is_output = self.subject.port_tap is None
+        return self.ratio > (BOUND if is_output and not self.is_led else STRETCH_BOUND)
+
+
+_FAMILIES = {
+    "activation": (
+        r"relu|gelu|sigmoid|tanh|silu|swish|elu$|mish|softplus|hswish|activation",
+        r"relu|gelu|sigmoid|tanh|silu|swish|elu$|mish|softplus|relu_|clamp_min",
+    ),
+    "pool": (r"pool", r"pool|boolean_dispatch"),
+    "resize": (r"upsample|resize|interpol", r"interpolate|upsample"),
+    "shuffle": (r"shuffle|depthtospace|spacetodepth", r"pixel_(un)?shuffle"),
+    "pad": (r"pad", r"^pad$"),
+    "softmax": (r"softmax", r"softmax"),
+}
+
+
+def family_of_module(kind: str) -> str:
+    """What a module without weights does, by the name of its class."""
+    return _family(kind, 0)
+
+
+def family_of_call(name: str) -> str:
+    return _family(name, 1)
+
+
+def _family(name: str, place: int) -> str:
+    for family, patterns in _FAMILIES.items():
+        if re.search(patterns[place], name.lower()):
+            return family
+    return ""
+
+
+@dataclass(frozen=True)
+class PortRun:
+    """What a port gave. taps: in order. outputs: by the number of the reference's. pairings: of the
+    reference's modules with the port's."""
+
+    taps: Sequence[PortTap]
+    outputs: Mapping[int, np.ndarray]
+    pairings: Sequence[Pairing]
+
+
+class Forced:
+    """A run of the reference that is led by a port's taps.
+
+    tapes: the module that records PyTorch (`torch_impl/tape.py`). dropped: keys of pairs that
+    turned out to mean different things.
+    """
+
+    def __init__(self, tapes: Any, network: Any, inputs: Sequence[np.ndarray], port: PortRun):
+        self.tapes = tapes
+        self._network, self._inputs = network, inputs
+        self._outputs, taps = port.outputs, port.taps
+        self._pairings = {pairing.reference: pairing for pairing in port.pairings}
+        self._by_place: dict[tuple[str, str], list[PortTap]] = defaultdict(list)
+        for tap in taps:
+            self._by_place[tap.module, tap.side].append(tap)
+        self._by_size: dict[int, list[PortTap]] = defaultdict(list)
+        for tap in taps:
+            if tap.array.size >= _LEAST_SIZE and tap.norms.two:
+                self._by_size[tap.array.size].append(tap)
+        self.dropped: set[tuple[str, str, str, int]] = set()
+        self.apart: set[tuple[str, str, str, int]] = set()  # inputs that nothing else shares
+        self.checks: list[Check] = []
+        self.tape: Any = None
+        self.stands: dict[int, list[PortTap]] = {}
+
+    def run(self) -> None:
+        """Run the reference once, led by the taps; fills `tape` and `checks`."""
+        self.checks = []
+        self.stands = defaultdict(list)  # the port's taps that have a slot's numbers
+        self._calls: dict[str, int] = {}
+        self._used: set[tuple[str, int]] = set()
+        self._current: list[tuple[str, int | None]] = []
+        tapes = self.tapes
+        self.tape = tapes.Tape(lambda: users_frames(3)[:8], self._watch)
+        values = [tapes.to_tensor(array) for array in self._inputs]
+        self._values = values
+        for value in values:
+            self.tape.mark(value)
+        with tapes.recording(self.tape, self._network, self._enter, self._leave):
+            result = tapes.call_network(self._network, values)
+        for number, tensor in enumerate(tapes.tensors_of(result)):
+            if number in self._outputs and tapes.is_real(tensor):
+                self._check_output(number, tensor)
+        for check in self.checks:
+            self._judge(check)
+
+    def settle(self, report: Callable[[str], None], most_runs: int = 8) -> None:
+        """Run until every pair that is left means the same on both sides."""
+        for number in range(most_runs):
+            report(f"comparing stretch by stretch: run {number + 1}")
+            self.run()
+            wrong, apart = self._meaningless()
+            if not wrong and apart <= self.apart:
+                return
+            self.dropped |= wrong
+            self.apart |= apart
+
+    def differing(self) -> list[Check]:
+        return [check for check in self.checks if check.differs]
+
+    def units(self, stretch: Any, truth: np.ndarray, **changes: Any) -> Norms:
+        """The error, in each norm, that has the ratio 1 at the end of a stretch."""
+        two = most = 0.0
+        for seed in range(_NOISE_RUNS):
+            scale = self.tapes.wobble(seed) if seed else None
+            try:
+                single = self.tape.play(stretch, single=True, scale=scale, **changes)
+            except Exception:  # an operator without float32 beside float64
+                continue
+            if single.shape == truth.shape:
+                error = norms_of(single.astype(np.float64) - truth)
+                two, most = max(two, error.two), max(most, error.max)
+        norms = norms_of(truth)
+        return Norms(max(two, ULP * norms.two), max(most, ULP * norms.max))
+
+    def ratio(self, value: np.ndarray, truth: np.ndarray, units: Norms) -> float:
+        """How far a value is from a truth, in those units."""
+        if value.shape != truth.shape or not np.array_equal(np.isfinite(value), np.isfinite(truth)):
+            return float("inf")
+        error = norms_of(value - truth)
+        if not error.max:
+            return 0.0
+        return max(
+            error.two / units.two if units.two else np.inf,
+            error.max / units.max if units.max else np.inf,
+        )
+
+    def stretch_of(self, check: Check) -> Any:
+        return self.tape.stretch(check.slot, check.history)
+
+    # What the recording asks.
+
+    def _watch(self, call: Any, tensors: list[Any]) -> dict[int, Any] | None:
+        """A call gave tensors: do they stand for something of the port?"""
+        replaced: dict[int, Any] = {}
+        for index, tensor in enumerate(tensors):
+            if not self.tapes.is_real(tensor):
+                continue
+            if self._match(tensor):
+                continue
+            if len(tensors) == 1 and (found := self._same_place(call, tensor)):
+                tap, check = found
+                if check.key not in self.dropped:
+                    self.checks.append(check)
+                    target, check.tap = self.tape.put(tensor, check.value, anew=True)
+                    replaced[index] = target
+                    self.stands[self.tape.slot(target)] = [
+                        tap,
+                        *(other for other, _ in self._equal(check.value) if other is not tap),
+                    ]
+        return replaced or None
+
+    def _match(self, tensor: Any) -> bool:
+        """Take the port's numbers where a tap has the same ones."""
+        numbers = self.tapes.numbers(tensor)
+        found = self._equal(numbers)
+        if not found:
+            return False
+        slot = self.tape.slot(tensor)
+        value = found[0][1]
+        history = self.tape.history(slot)
+        if not history.sources and history.calls:
+            return False  # a constant
+        before = {
+            tap.number
+            for source in history.sources
+            for tap in self.stands.get(self.tape.taps[source][0], [])
+        }
+        if all(tap.number in before for tap, _ in found):
+            self.stands.setdefault(slot, [tap for tap, _ in found])
+            return True  # the same numbers in another shape
+        target, _ = self.tape.put(tensor, value, anew=False)
+        if target is tensor:
+            self.stands[slot] = [tap for tap, _ in found]
+        return True
+
+    def _equal(self, numbers: np.ndarray) -> list[tuple[PortTap, np.ndarray]]:
+        if numbers.size < _LEAST_SIZE:
+            return []
+        norms = norms_of(numbers)
+        found = []
+        for tap in self._by_size.get(numbers.size, ()):
+            if abs(tap.norms.two - norms.two) > _SAME * norms.two:
+                continue
+            if abs(tap.norms.max - norms.max) > _SAME * norms.max:
+                continue
+            for candidate in arranged(tap.array, numbers.shape):
+                if _is_close(candidate, numbers, norms):
+                    found.append((tap, candidate))
+                    break
+        return found
+
+    def _same_place(self, call: Any, tensor: Any) -> tuple[PortTap, Check] | None:
+        """The port's module without weights that got the same and does the same kind of thing."""
+        family = family_of_call(call.name)
+        if not family or not call.arguments:
+            return None
+        part = call.arguments[0]
+        stands = self.stands.get(getattr(part, "slot", -1), [])
+        numbers = self.tapes.numbers(tensor)
+        for entry in stands:
+            if entry.side != "in" or family_of_module(entry.kind) != family:
+                continue
+            if (entry.module, entry.call) in self._used:
+                continue
+            for tap in self._by_place[entry.module, "out"]:
+                if tap.call != entry.call:
+                    continue
+                value = nearest(tap.array, numbers)
+                if value is None:
+                    continue
+                module = call.modules[0] if call.modules else ""
+                key = (f"{module}/{call.name}", entry.module, "out", entry.call)
+                self._used.add((entry.module, entry.call))
+                return tap, self._new_check(Subject(key, module, tap, "out", False), tensor, value)
+        return None
+
+    def _enter(self, module: str, args: Any, kwargs: Any) -> Any:
+        call = self._calls[module] = self._calls.get(module, -1) + 1
+        tensors = [one for one in self.tapes.tensors_of((args, kwargs)) if self.tapes.is_real(one)]
+        for tensor in tensors:
+            if self.tape.slot(tensor) not in self.stands:
+                self._match(tensor)
+        pairing = self._pairings.get(module)
+        port_call = self._port_call(pairing, call, tensors) if pairing else None
+        self._current.append((module, port_call))
+        if pairing is None or port_call is None or "in" not in pairing.sides:
+            return None
+        others = self._compare(pairing, port_call, call, "in", tensors)
+        if not others:
+            return None
+        return self.tapes.mapped((args, kwargs), lambda part: others.get(id(part), part))
+
+    def _leave(self, module: str, result: Any) -> Any:
+        _, port_call = self._current.pop()
+        pairing = self._pairings.get(module)
+        if pairing is None or port_call is None or "out" not in pairing.sides:
+            return None
+        tensors = [one for one in self.tapes.tensors_of(result) if self.tapes.is_real(one)]
+        others = self._compare(pairing, port_call, self._calls[module], "out", tensors)
+        if not others:
+            return None
+        return self.tapes.mapped(result, lambda part: others.get(id(part), part))
+
+    def _port_call(self, pairing: Pairing, call: int, tensors: Sequence[Any]) -> int | None:
+        """Which call of the port's module this one is: that with the same input, or the next."""
+        entries = self._by_place[pairing.port, "in"]
+        free = [tap.call for tap in entries if (pairing.port, tap.call) not in self._used]
+        if not free:
+            return None
+        chosen = min(free)
+        for tensor in tensors:
+            for tap in self.stands.get(self.tape.slot(tensor), []):
+                if tap.module == pairing.port and tap.side == "in" and tap.call in free:
+                    chosen = tap.call
+                    break
+        self._used.add((pairing.port, chosen))
+        return chosen
+
+    def _compare(
+        self, pairing: Pairing, port_call: int, call: int, side: str, tensors: Sequence[Any]
+    ) -> dict[int, Any]:
+        """Compare what enters or leaves a module; the tensors that take the port's numbers."""
+        taps = [tap for tap in self._by_place[pairing.port, side] if tap.call == port_call]
+        others: dict[int, Any] = {}
+        left = list(taps)
+        for index, tensor in enumerate(tensors):
+            numbers = self.tapes.numbers(tensor)
+            if numbers.size < 1 or not left:
+                continue
+            tap, value = None, None
+            for candidate in left:
+                value = nearest(candidate.array, numbers)
+                if value is not None:
+                    tap = candidate
+                    break
+            if tap is None or value is None:
+                continue
+            left.remove(tap)
+            key = (pairing.reference, pairing.port, f"{side}{index}", call)
+            if key in self.dropped:
+                continue
+            check = self._new_check(
+                Subject(key, pairing.reference, tap, side, pairing.is_strong), tensor, value
+            )
+            self.checks.append(check)
+            if (
+                not check.history.calls
+                and check.history.sources
+                and _is_close(value, numbers, norms_of(numbers))
+            ):
+                check.is_repeated = True
+                continue
+            close = _is_close(value, numbers, norms_of(numbers))
+            # Whoever else has the tensor that enters a module has the port's numbers of it, too.
+            shared = side == "in" and key not in self.apart and self.tape.is_alone(tensor)
+            target, check.tap = self.tape.put(tensor, value, anew=not close and not shared)
+            slot = self.tape.slot(target)
+            self.stands[slot] = [
+                tap,
+                *(other for other, _ in self._equal(value) if other is not tap),
+            ]
+            if target is not tensor:
+                others[id(tensor)] = target
+        return others
+
+    def _check_output(self, number: int, tensor: Any) -> None:
+        numbers = self.tapes.numbers(tensor)
+        value = nearest(self._outputs[number], numbers)
+        if value is None:
+            return
+        key = ("", "", f"output{number}", 0)
+        check = self._new_check(Subject(key, "", None, "out", True), tensor, value)
+        if not check.history.calls and check.history.sources:
+            return
+        self.checks.append(check)
+
+    def _new_check(self, subject: Subject, tensor: Any, value: np.ndarray) -> Check:
+        slot = self.tape.slot(tensor)
+        return Check(
+            subject,
+            slot,
+            self.tape.history(slot),
+            self.tapes.numbers(tensor).copy(),
+            np.asarray(value, np.float64),
+            None,
+            is_led=bool(self._pairings),
+        )
+
+    # What the comparison says.
+
+    def _judge(self, check: Check) -> None:
+        norms = norms_of(check.computed)
+        check.units = Norms(ULP * norms.two, ULP * norms.max)
+        check.ratio = self.ratio(check.value, check.computed, check.units)
+        if check.ratio > BOUND:
+            check.units = self.units(self.stretch_of(check), check.computed)
+            check.ratio = self.ratio(check.value, check.computed, check.units)
+
+    def _meaningless(self) -> tuple[set[Any], set[Any]]:
+        """Pairs that differ without consequence: the port's tap stands for something else; and
+        inputs of modules that differ where other users of the same tensor have what they should."""
+        wrong, apart = set(), set()
+        following: dict[int, list[Check]] = defaultdict(list)
+        for check in self.checks:
+            for source in check.history.sources:
+                following[source].append(check)
+        for check in self.checks:
+            if not check.differs or check.tap is None or check.key in self.dropped:
+                continue
+            after = following[check.tap]
+            for_it = against = 0
+            for other in after:
+                unforced = self._unforced(check, other)
+                if other.differs and not unforced:
+                    against += 1
+                elif not other.differs and unforced:
+                    for_it += 1
+            if against and for_it and check.subject.side == "in" and check.key not in self.apart:
+                apart.add(check.key)
+            elif against > for_it or (not for_it and not check.subject.is_strong):
+                wrong.add(check.key)
+        return wrong, apart
+
+    def _unforced(self, check: Check, other: Check) -> bool:
+        """Whether a later comparison differs if the reference keeps its own numbers here."""
+        assert check.tap is not None
+        slot = self.tape.taps[check.tap][0]
+        try:
+            found = self.tape.play(self.stretch_of(other), sources={slot: check.computed})
+        except Exception:
+            return True
+        return self.ratio(other.value, found, other.units) > STRETCH_BOUND
+
+
+def _is_close(one: np.ndarray, other: np.ndarray, norms: Norms) -> bool:
+    error = norms_of(one - other)
+    return error.max <= _SAME * norms.max and error.two <= _SAME * norms.two

@@ -1,0 +1,182 @@
+"""What the reference's process does to find where a port differs, and why: `Forced`, then `Search`.
+
+Only PyTorch records what it computes, so only a reference in PyTorch is asked this.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity.adapters import serving
+from parity.diagnose.forced import Check, Forced, Pairing, PortRun, PortTap
+from parity.diagnose.places import common_start
+from parity.diagnose.search import Explanation, Search
+from restoration.process import arrays
+from restoration.process.serve import Session
+
+
+def locate(
+    session: Session,
+    *,
+    inputs: str,
+    port: str,
+    events: Sequence[Mapping[str, Any]],
+    kinds: Mapping[str, str],
+    pairings: Sequence[Sequence[Any]],
+    outputs: Mapping[str, str],
+    weights: str,
+    causes: bool = True,
+) -> dict[str, Any]:
+    """Run the reference led by a port's taps, and explain what differs.
+
+    port: the file of the port's recording. events: its. kinds: classes of its modules. pairings:
+    (reference's module, port's, whether it is sure). outputs: the port's name of each output, by
+    its number. weights: a file with the port's weights by the reference's names.
+    """
+    held = serving.current()
+    tapes, catalogue = session.module("tape"), session.module("mutations")
+    with arrays.reading(Path(port)) as file:
+        taps = list(_taps(file, events, kinds))
+        results = {int(number): file[f"output/{name}"] for number, name in outputs.items()}
+    network = copy.deepcopy(held.network)
+    known = held.bridge.entries(network)
+    with arrays.reading(Path(weights)) as file:
+        for name in file.names:
+            held.bridge.assign(known[name], file[name])
+    network = tapes.double(network)
+    pairs = [Pairing(one, other, sure, tuple(sides)) for one, other, sure, sides in pairings]
+    given = list(serving.read_inputs(inputs).values())
+    forced = Forced(tapes, network, given, PortRun(taps, results, pairs))
+    with held.bridge.on_this_machine():
+        forced.settle(session.report)
+        search = Search(forced, catalogue)
+        found = []
+        differing = forced.differing()
+        for number, check in enumerate(differing):
+            session.report(f"looking for causes: {number + 1} of {len(differing)}")
+            explanation = search.explain(check) if causes else None
+            found.append(_finding(forced, check, explanation))
+    return {
+        "sites": _sites(forced, given) if not differing else [],
+        "findings": found,
+        "compared": sum(not check.is_repeated for check in forced.checks),
+        "dropped": sorted("/".join(map(str, key)) for key in forced.dropped),
+        "matched": sum(len(taps) for taps in forced.stands.values()),
+    }
+
+
+def _sites(forced: Forced, given: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+    """Lines and calls where a gradient may be cut, and the port's taps around each, the last
+    first."""
+    ends = {
+        number: check.subject.port_tap.event
+        for check in reversed(forced.checks)
+        for number in check.history.calls
+        if check.subject.port_tap is not None
+    }
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for call in reversed(forced.tape.calls):
+        slots = [part.slot for part in _places((call.arguments, call.keywords))]
+        if not call.frames or not slots:
+            continue
+        site = (*call.frames[0][:2], call.name)
+        history = forced.tape.history(call.results[0]) if call.results else None
+        sources = sorted({tap.event for slot in slots for tap in forced.stands.get(slot, [])})
+        if history is not None and site not in found:
+            found[site] = {
+                "site": [*site, len(slots)],
+                "reference": _place([call], None),
+                "paired": None,
+                "target": ends.get(call.number),
+                "sources": sources,
+            }
+    return list(found.values())
+
+
+def _places(values: Any) -> Any:
+    if hasattr(values, "slot"):
+        yield values
+    elif isinstance(values, Mapping):
+        for value in values.values():
+            yield from _places(value)
+    elif isinstance(values, tuple | list):
+        for value in values:
+            yield from _places(value)
+
+
+def _taps(file: Any, events: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> Any:
+    number = 0
+    for place, event in enumerate(events):
+        for leaf in event["leaves"]:
+            array = file[f"tap/{place}/{leaf}"]
+            if np.issubdtype(array.dtype, np.floating):
+                yield PortTap(
+                    number,
+                    place,
+                    str(event["module"]),
+                    int(event["call"]),
+                    str(event["side"]),
+                    leaf,
+                    array.astype(np.float64),
+                    kinds.get(str(event["module"]), ""),
+                )
+                number += 1
+
+
+def _finding(forced: Forced, check: Check, explanation: Explanation | None) -> dict[str, Any]:
+    """A difference as plain values: places of the reference, and the port's taps around it."""
+    stretch = forced.stretch_of(check)
+    sources = sorted({tap.event for slot in stretch.sources for tap in forced.stands.get(slot, [])})
+    inside = bool(stretch.calls) and all(check.reference in call.modules for call in stretch.calls)
+    is_module = check.subject.side == "out" and inside and bool(check.reference)
+    found: dict[str, Any] = {
+        "kind": "module" if is_module else "code",
+        "reference": _place(stretch.calls, check.reference if is_module else None),
+        "paired": check.port if is_module else None,
+        "target": None if check.subject.port_tap is None else check.subject.port_tap.event,
+        "sources": sources,
+        "ratio": check.ratio,
+        "causes": [],
+    }
+    for step in explanation.steps if explanation else ():
+        calls = [call for call in stretch.calls if call.number in step.calls] or stretch.calls[-1:]
+        found["causes"].append(
+            {
+                "name": step.cause,
+                "detail": step.detail,
+                "ratio_before": explanation.ratio_before if explanation else 0.0,
+                "ratio_after": explanation.ratio_after if explanation else 0.0,
+                "reference": _place(calls, None if step.calls else check.reference),
+            }
+        )
+    return found
+
+
+def _place(calls: Sequence[Any], module: str | None) -> dict[str, Any]:
+    """Where calls are: the innermost module that runs all of them, and their lines."""
+    if not calls:
+        return {"module": module or "", "file": None, "first_line": None, "last_line": None}
+    stacks = [list(reversed(call.modules)) for call in calls]
+    if module is None:
+        module = common_start(stacks)[-1]
+    last = next((call.frames[0] for call in reversed(calls) if call.frames), None)
+    if last is None:
+        return {"module": module, "file": None, "first_line": None, "last_line": None}
+    lines = [
+        frame[1]
+        for call in calls
+        for frame in call.frames[:1]
+        if frame[0] == last[0] and frame[2] == last[2]
+    ]
+    return {
+        "module": module,
+        "file": last[0],
+        "first_line": min(lines),
+        "last_line": max(lines),
+        "frames": [list(frame) for call in calls for frame in call.frames[:4]][:24],
+    }

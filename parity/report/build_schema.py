@@ -1,0 +1,80 @@
+"""Writes `comparison.schema.json`, the schema of what `parity compare --json` prints:
+
+python -m parity.report.build_schema
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from parity.diagnose.causes import CAUSES
+
+FILE = Path(__file__).with_name("comparison.schema.json")
+
+
+def schema() -> dict[str, Any]:
+    """The schema as plain values."""
+    line = {"type": ["integer", "null"], "minimum": 1}
+    ratio = {
+        "type": ["number", "null"],
+        "description": "In units of float32's own rounding; null where nothing can be measured.",
+    }
+    place = _object(
+        module={"type": "string", "description": 'Dotted path; "" is the whole network.'},
+        file={"type": ["string", "null"]},
+        first_line=line,
+        last_line=line,
+        lines={
+            "type": "array",
+            "description": "All lines that may be meant: file, first, last.",
+            "items": {"type": "array", "minItems": 3, "maxItems": 3},
+        },
+        entry={"type": ["string", "null"], "description": "The name of a weight."},
+    )
+    cause = _object(
+        name={"enum": list(CAUSES)},
+        detail={"type": "string"},
+        ratio_before=ratio,
+        ratio_after=ratio,
+    )
+    finding = _object(
+        kind={"enum": ["module", "code", "weights", "gradient"]},
+        reference={"$ref": "#/$defs/place"},
+        port={"$ref": "#/$defs/place"},
+        ratio=ratio,
+        inherited={"type": "boolean"},
+        detail={"type": "string"},
+        cause={"anyOf": [{"$ref": "#/$defs/cause"}, {"type": "null"}]},
+    )
+    count = {"type": "integer", "minimum": 0}
+    texts = {"type": "array", "items": {"type": "string"}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Result of parity compare",
+        **_object(
+            verdict={"enum": ["AGREE", "DIFFER", "INCOMPLETE"]},
+            reference={"type": "string"},
+            port={"type": "string"},
+            output_ratio=ratio,
+            coverage=_object(compared=count, expected=count),
+            findings={"type": "array", "items": {"$ref": "#/$defs/finding"}},
+            assumptions=texts,
+            warnings=texts,
+        ),
+        "$defs": {"place": place, "cause": cause, "finding": finding},
+    }
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps(schema(), indent=1) + "\n", encoding="utf-8")

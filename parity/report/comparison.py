@@ -1,0 +1,169 @@
+"""The result of `parity compare`, as text and as JSON (`comparison.schema.json`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from restoration.errors import ExitCode
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something is on a side. module: dotted path, "" for the network. lines: all ranges that
+    ran, (file, first, last). entry: the name of a weight."""
+
+    module: str = ""
+    file: str | None = None
+    first_line: int | None = None
+    last_line: int | None = None
+    lines: tuple[tuple[str, int, int], ...] = ()
+    entry: str = ""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Place:
+        lines = tuple((file, line, line) for file, line, _ in values.get("frames", ()))
+        return cls(
+            values["module"], values["file"], values["first_line"], values["last_line"], lines
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "module": self.module,
+            "file": self.file,
+            "first_line": self.first_line,
+            "last_line": self.last_line,
+            "lines": [list(one) for one in self.lines],
+            "entry": self.entry or None,
+        }
+
+    def source(self, most: int = 6) -> list[str]:
+        """The lines themselves, "FILE:12: x = x + y", where they can be read."""
+        if self.file is None or self.first_line is None or self.last_line is None:
+            return []
+        try:
+            text = Path(self.file).read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError):
+            return []
+        chosen = range(self.first_line, min(self.last_line, self.first_line + most - 1) + 1)
+        name = Path(self.file).name
+        return [f"{name}:{n}: {text[n - 1].strip()}" for n in chosen if 0 < n <= len(text)]
+
+    @property
+    def in_words(self) -> str:
+        name = self.entry or self.module or "the network"
+        if self.file is None:
+            return name
+        lines = (
+            f"{self.first_line}"
+            if self.first_line == self.last_line
+            else f"{self.first_line}-{self.last_line}"
+        )
+        return f"{name} ({Path(self.file).name}:{lines})"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference. kind: "module", "code", "weights" or "gradient". cause: one of
+    `parity.diagnose.causes.CAUSES`, "" where none is known. is_gap: something that could not be
+    compared, no difference."""
+
+    kind: str
+    reference: Place
+    port: Place
+    ratio: float
+    inherited: bool = False
+    cause: str = ""
+    detail: str = ""
+    ratio_before: float = 0.0
+    ratio_after: float | None = None
+    is_gap: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "reference": self.reference.to_json(),
+            "port": self.port.to_json(),
+            "ratio": _finite(self.ratio),
+            "inherited": self.inherited,
+            "detail": self.detail,
+            "cause": {
+                "name": self.cause,
+                "detail": self.detail,
+                "ratio_before": _finite(self.ratio_before),
+                "ratio_after": None if self.ratio_after is None else _finite(self.ratio_after),
+            }
+            if self.cause
+            else None,
+        }
+
+    @property
+    def in_words(self) -> str:
+        text = f"{self.kind}: {self.reference.in_words} / {self.port.in_words}: "
+        if self.is_gap:
+            return text + self.detail
+        text += f"{self.ratio:.3g} times rounding; "
+        if not self.cause:
+            return text + (self.detail or "no known cause")
+        text += f"{self.cause}: {self.detail}"
+        if self.ratio_after is not None:
+            text += f" (with it {self.ratio_after:.2g})"
+        return text
+
+
+@dataclass
+class Comparison:
+    """What is known of a port. outputs: the port's by the number of the reference's."""
+
+    reference: str
+    port: str
+    findings: list[Finding] = field(default_factory=list)
+    assumptions: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    outputs: dict[int, str] = field(default_factory=dict)
+    compared: int = 0
+    expected: int = 0
+    output_ratio: float = 0.0
+    outputs_differ: bool = False
+    verdict: str = ""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was found so far."""
+        return not self.findings and not self.outputs_differ
+
+    def conclude(self) -> None:
+        """Differences outweigh gaps, gaps outweigh agreement."""
+        if self.outputs_differ or any(not one.is_gap for one in self.findings):
+            self.verdict = "DIFFER"
+        elif self.compared < self.expected or self.findings or not self.compared:
+            self.verdict = "INCOMPLETE"
+        else:
+            self.verdict = "AGREE"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return {
+            "AGREE": ExitCode.OK,
+            "DIFFER": ExitCode.DIFFERENT,
+            "INCOMPLETE": ExitCode.INCOMPLETE,
+        }[self.verdict]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "verdict": self.verdict,
+            "reference": self.reference,
+            "port": self.port,
+            "output_ratio": _finite(self.output_ratio),
+            "coverage": {"compared": self.compared, "expected": self.expected},
+            "findings": [finding.to_json() for finding in self.findings],
+            "assumptions": self.assumptions,
+            "warnings": self.warnings,
+        }
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None

@@ -1,0 +1,178 @@
+"""What `parity compare` needs of PyTorch to run a network that it has not seen.
+
+The same functions in each `*_impl`; arrays in and out are NumPy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.utils.parametrize
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+
+def is_network(value: Any) -> bool:
+    return isinstance(value, nn.Module)
+
+
+def is_array(value: Any) -> bool:
+    return isinstance(value, Tensor)
+
+
+def modules(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    """All modules by dotted path, the network itself as ""."""
+    return list(network.named_modules())
+
+
+def entries(network: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name, in order of declaration; a shared one once."""
+    return dict(network.named_parameters()) | dict(network.named_buffers())
+
+
+def trainable(network: nn.Module) -> list[str]:
+    return [name for name, value in network.named_parameters() if value.requires_grad]
+
+
+def to_array(array: np.ndarray) -> Tensor:
+    """An array of the framework's; floating-point numbers get its default precision."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array).copy())
+    return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
+
+
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    """A copy; bfloat16, which NumPy has not, as float32, which holds it."""
+    tensor = tensor.detach().cpu().resolve_conj()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy().copy()
+
+
+def assign(entry: Tensor, array: np.ndarray) -> None:
+    """Give a parameter or buffer other numbers."""
+    with torch.no_grad():
+        entry.copy_(torch.from_numpy(np.ascontiguousarray(array)).reshape(entry.shape))
+
+
+def fold(network: nn.Module) -> list[str]:
+    """Replace weights that are computed of others, as by weight and spectral norms, by their
+    values; the names of those that were."""
+    folded = []
+    for name, module in network.named_modules():
+        for entry in list(getattr(module, "parametrizations", ())):
+            nn.utils.parametrize.remove_parametrizations(module, entry)
+            folded.append(f"{name}.{entry}" if name else entry)
+        for remove in (nn.utils.remove_weight_norm, nn.utils.remove_spectral_norm):
+            with contextlib.suppress(ValueError):
+                remove(module)
+                folded.append(f"{name}.weight" if name else "weight")
+    return folded
+
+
+def set_training(network: nn.Module, training: bool) -> None:
+    network.train(training)
+
+
+@contextlib.contextmanager
+def without_gradients() -> Iterator[None]:
+    with torch.no_grad():
+        yield
+
+
+@contextlib.contextmanager
+def hooked(
+    network: nn.Module,
+    enter: Callable[[str, Sequence[Any], Mapping[str, Any]], None],
+    leave: Callable[[str, Any], None],
+) -> Iterator[None]:
+    """Be told of every call of a module: its arguments, and its result."""
+    hooks: list[Any] = []
+    for name, module in modules(network):
+        hooks += [
+            module.register_forward_pre_hook(
+                lambda _m, args, kwargs, name=name: enter(name, args, kwargs), with_kwargs=True
+            ),
+            module.register_forward_hook(lambda _m, _args, result, name=name: leave(name, result)),
+        ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def keep(tensor: Tensor) -> Any:
+    """What is held of a tensor when it passes: a copy, since it may be changed in place."""
+    return to_numpy(tensor)
+
+
+def kept(value: Any) -> np.ndarray:
+    return value
+
+
+def gradients(
+    network: nn.Module,
+    call: Callable[..., Sequence[Tensor]],
+    inputs: Sequence[np.ndarray],
+    cotangents: Sequence[np.ndarray],
+) -> tuple[list[np.ndarray | None], dict[str, np.ndarray]]:
+    """Of sum(output * cotangent), by each input (None for integers) and each parameter.
+
+    call: the network's outputs, in order, of its inputs.
+    """
+    values = [to_array(array) for array in inputs]
+    sources = [value.requires_grad_() for value in values if value.is_floating_point()]
+    parameters = {name: value for name, value in network.named_parameters() if value.requires_grad}
+    outputs = call(*values)
+    total = sum(
+        (output * to_array(cotangent).to(output.dtype)).sum()
+        for output, cotangent in zip(outputs, cotangents, strict=True)
+        if output.requires_grad
+    )
+    wanted = [*sources, *parameters.values()]
+    if not isinstance(total, Tensor):  # nothing depends on anything
+        found: Sequence[Tensor] = [torch.zeros_like(value) for value in wanted]
+    else:
+        found = torch.autograd.grad(total, wanted, allow_unused=True, materialize_grads=True)
+    arrays = [to_numpy(gradient) for gradient in found]
+    by_input = iter(arrays[: len(sources)])
+    return (
+        [next(by_input) if value.is_floating_point() else None for value in values],
+        dict(zip(parameters, arrays[len(sources) :], strict=True)),
+    )
+
+
+class _OnCpu(TorchFunctionMode):
+    """Sends to the CPU what is meant for a device that is not there."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if getattr(function, "__name__", "") == "cuda":
+            return args[0]
+        args = tuple("cpu" if _is_absent(value) else value for value in args)
+        for name, value in kwargs.items():
+            if _is_absent(value):
+                kwargs[name] = "cpu"
+        return function(*args, **kwargs)
+
+
+def _is_absent(value: Any) -> bool:
+    if isinstance(value, torch.device):
+        value = value.type
+    return isinstance(value, str) and value.partition(":")[0] == "cuda"
+
+
+@contextlib.contextmanager
+def on_this_machine() -> Iterator[None]:
+    """Let code that names a GPU run on a machine without one."""
+    with contextlib.nullcontext() if torch.cuda.is_available() else _OnCpu():
+        yield
+
+
+def prepare() -> None:
+    """What a file that was imported may have set, and taps cannot do with."""
+    torch.set_default_dtype(torch.float32)
