@@ -1,6 +1,6 @@
 """BasicSR's words for data, read as ours: dataroot_gt is `target`, and so on.
 
-Source of the words: the option files of XPixelGroup/BasicSR; docs/data.md has the table.
+Source of the words: the option files of XPixelGroup/BasicSR; docs/training.md has the table.
 """
 
 from __future__ import annotations
@@ -40,9 +40,6 @@ def data(given: Mapping[str, Any]) -> dict[str, Any]:
         plain["valid"] = plain.pop("val")
     if "type" in plain and "kind" not in plain and plain["type"] in _KINDS:
         plain["kind"] = _KINDS[plain.pop("type")]
-    for name in ("train", "valid"):
-        if isinstance(plain.get(name), Mapping):
-            plain[name] = split(plain[name])
     backend = plain.get("io_backend")
     if isinstance(backend, Mapping) and backend.get("type") in ("disk", "lmdb"):
         plain.pop("io_backend")
@@ -59,11 +56,14 @@ def data(given: Mapping[str, Any]) -> dict[str, Any]:
     if "use_hflip" in plain or "use_rot" in plain:
         flips, turns = plain.pop("use_hflip", False), plain.pop("use_rot", False)
         plain.setdefault("augmentation", "eight" if turns else "flip" if flips else "none")
+    for name in ("train", "valid"):
+        if isinstance(plain.get(name), Mapping):
+            plain[name] = split(plain[name])
     return plain
 
 
 def understood(schema: Any) -> Any:
-    """A pydantic schema of the section that also takes BasicSR's words.
+    """The pydantic schema of the section `data`, such that it also takes BasicSR's words.
 
     That of a split is not wrapped itself: pydantic refers to the plain one from its second use on.
     """

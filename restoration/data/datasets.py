@@ -154,7 +154,7 @@ class NpySamples:
                 expected=f"entries {npy.BLURRED} and {npy.TRUE}",
                 got=", ".join(sample) or "none",
                 where=str(self.paths[index]),
-                next_step="prepare writes such samples",
+                next_step="a sample is a dictionary of both, and of blur_mask for local blur",
             )
         arrays = {
             "degraded": to_colors(sample[npy.BLURRED], str(self.paths[index])),
@@ -260,6 +260,19 @@ def open_videos(
     if not clips and not faults:
         raise _absent(split, "target", "a folder of frames for each video", f"none in {root}")
     return Clips(split, clips, faults)
+
+
+def covering(pictures: Pictures) -> Sequence[int]:
+    """Numbers of pictures that together are made of all files, each as seldom as possible."""
+    if not isinstance(pictures, Clips):
+        return range(len(pictures))
+    found, seen = [], set[Path]()
+    for index, (video, paths) in enumerate(pictures.clips):
+        is_last = index + 1 == len(pictures) or pictures.clips[index + 1][0] != video
+        if not seen.intersection(paths) or (is_last and not seen.issuperset(paths)):
+            found.append(index)
+            seen.update(paths)
+    return found
 
 
 def video_of(pictures: Pictures, index: int) -> int:
@@ -385,11 +398,12 @@ def _open_lmdb(split: str, settings: SplitSettings) -> Pictures:
         for key in ("target", "degraded", "mask")
         if getattr(settings, key)
     }
-    known = {key: _lmdb_keys(split, root) for key, root in roots.items()}
+    names = {key: _lmdb_keys(split, root) for key, root in roots.items()}
+    known = {key: set(found) for key, found in names.items()}
     rows, faults = [], []
-    for name in known["target"][: settings.limit]:
+    for name in names["target"][: settings.limit]:
         row = {key: settings.template.format(name) if key == "degraded" else name for key in roots}
-        absent = [key for key, one in row.items() if one not in set(known[key])]
+        absent = [key for key, one in row.items() if one not in known[key]]
         faults += [
             Fault(split, f"{roots['target']}:{name}", f"no {key} picture {row[key]}")
             for key in absent

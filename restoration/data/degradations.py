@@ -55,12 +55,12 @@ def motion_kernel(size_px: int, rng: np.random.Generator) -> np.ndarray:
     _check_size(size_px)
     if size_px == 1:
         return np.ones((1, 1))
+    with picture_packages():
+        from scipy.signal import lfilter
     steps = _STEPS_PER_PX * size_px
     kicks = rng.standard_normal((steps, 2))
-    velocity = np.zeros((steps, 2))
-    velocity[0] = kicks[0] * 3
-    for step in range(1, steps):
-        velocity[step] = _INERTIA * velocity[step - 1] + (1 - _INERTIA) * kicks[step]
+    kicks[0] *= 3 / (1 - _INERTIA)
+    velocity = lfilter([1 - _INERTIA], [1, -_INERTIA], kicks, axis=0)
     path = np.cumsum(velocity, axis=0)
     path -= path.mean(axis=0)
     # The half pixel keeps bilinear drawing inside the kernel.
@@ -71,11 +71,19 @@ def motion_kernel(size_px: int, rng: np.random.Generator) -> np.ndarray:
 
 def blur(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Convolve each channel with a kernel, (..., h, w) -> (..., h, w), dtype kept."""
+    padded = borders.pad(image, kernel.shape[0] // 2, border="symmetric")
+    return blur_inside(padded, kernel)
+
+
+def blur_inside(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """The same where the image says all, (..., h, w) -> (..., h - k + 1, w - k + 1)."""
     with picture_packages():
-        from scipy.signal import oaconvolve
-    padded = borders.pad(image.astype(np.float64), kernel.shape[0] // 2, border="symmetric")
-    shape = (1,) * (image.ndim - 2) + kernel.shape
-    blurred = oaconvolve(padded, kernel.reshape(shape), mode="valid", axes=(-2, -1))
+        from scipy import fft
+    # Around the border of a larger picture comes only what is cut off.
+    size = [fft.next_fast_len(side, real=True) for side in image.shape[-2:]]
+    spectrum = fft.rfft2(image.astype(np.float64), s=size) * fft.rfft2(kernel, s=size)
+    first = kernel.shape[0] - 1
+    blurred = fft.irfft2(spectrum, s=size)[..., first : image.shape[-2], first : image.shape[-1]]
     return blurred.astype(image.dtype)
 
 
@@ -113,23 +121,23 @@ def blur_objects(
         from scipy import fft
     height, width = picture.shape[1:]
     size = kernels.shape[-1]
-    placed = np.zeros((len(kernels), height, width))
-    placed[:, :size, :size] = kernels
+    used = np.flatnonzero(masks.any((1, 2)))
+    placed = np.zeros((len(used), height, width))
+    placed[:, :size, :size] = kernels[used]
     placed = np.roll(placed, (-(size // 2), -(size // 2)), axis=(1, 2))
     spectra = fft.rfft2(placed)
 
-    def convolved(arrays: np.ndarray, spectrum: np.ndarray) -> np.ndarray:
-        product = fft.rfft2(arrays.astype(np.float64)) * spectrum
+    def convolved(arrays: np.ndarray) -> np.ndarray:
+        """Arrays (P or 1, h, w), by each kernel that is used."""
+        product = fft.rfft2(arrays.astype(np.float64)) * spectra
         result: np.ndarray = fft.irfft2(product, s=(height, width))
         return result
 
-    soft = convolved(masks, spectra)
-    soft = np.where(masks.any((1, 2))[:, None, None], soft, 0).clip(0)
-    soft = soft / soft.sum(0)
-    blurred = np.zeros(picture.shape)
-    for mask, spectrum in zip(soft, spectra, strict=True):
-        if mask.any():
-            blurred += mask * convolved(picture, spectrum)
+    shares = convolved(masks[used]).clip(0)
+    shares /= shares.sum(0)
+    blurred = np.stack([(shares * convolved(channel[None])).sum(0) for channel in picture])
+    soft = np.zeros(masks.shape)
+    soft[used] = shares
     return blurred, soft
 
 

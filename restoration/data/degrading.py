@@ -17,7 +17,6 @@ from restoration.data.settings import DataSettings
 from restoration.errors import picture_packages
 from restoration.images.resize import matlab_resize, pillow_resize
 
-_SOFT_SIGMA_PX = (0.3, 0.8)
 # Jaffe's and McGlamery's model of water, much simplified: light is lost with the way it takes, red
 # first, and replaced by the color of the water.
 _WATER_LOSS = np.array([1.3, 0.5, 0.35])
@@ -35,9 +34,6 @@ def degrade(
 ) -> Arrays:
     """A picture, with its margin, degraded, without; see the module. Noise is added and clipped."""
     arrays = _FUNCTIONS[name](picture, data, rng, scale)
-    margin = margin_px(name, data)
-    if margin:
-        arrays = {key: array[:, margin:-margin, margin:-margin] for key, array in arrays.items()}
     low, high = data.noise_range
     if high > 0 and name != "noise":
         sigma = rng.uniform(low, high)
@@ -51,7 +47,7 @@ def _motion(
     picture: np.ndarray, data: DataSettings, rng: np.random.Generator, scale: int
 ) -> Arrays:
     kernel = degradations.motion_kernel(data.kernel_px, rng)
-    return {"degraded": degradations.blur(picture, kernel)}
+    return {"degraded": degradations.blur_inside(picture, kernel)}
 
 
 def _local_motion(
@@ -65,9 +61,11 @@ def _local_motion(
     inside = ((y - center[0]) / radii[0]) ** 2 + ((x - center[1]) / radii[1]) ** 2 < 1
     kernel = degradations.motion_kernel(data.kernel_px, rng)
     both = np.concatenate([picture, inside[None].astype(np.float32)])
-    blurred = degradations.blur(both, kernel)
+    blurred = degradations.blur_inside(both, kernel)
     share = blurred[3:].clip(0, 1)
-    degraded = share * blurred[:3] + (1 - share) * picture
+    margin = data.kernel_px // 2
+    seen = picture[:, margin : height - margin, margin : width - margin]
+    degraded = share * blurred[:3] + (1 - share) * seen
     return {"degraded": degraded, "mask": (share > 0.05).astype(np.float32)}
 
 

@@ -7,12 +7,11 @@ import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
 from restoration.arrays import Arrays
-from restoration.data.datasets import Photographs, Pictures
+from restoration.data.datasets import Photographs, Pictures, covering
 from restoration.data.task import Fault
 from restoration.errors import RestorationError
 
@@ -40,7 +39,7 @@ def of_pictures(
                 scale=scale if is_scaled else None,
                 smallest_px=smallest,
             )
-            checked = pool.map(check, range(len(pictures)))
+            checked = pool.map(check, covering(pictures))
             for faults, prints in checked:
                 found += faults
                 for path, fingerprint in prints:
@@ -54,13 +53,15 @@ def of_pictures(
 def _check(
     pictures: Pictures, index: int, *, split: str, scale: int | None, smallest_px: int
 ) -> tuple[list[Fault], list[tuple[str, str]]]:
-    """The faults of one picture, and fingerprints of its target."""
+    """The faults of one picture, and fingerprints of its target, or of each of its frames."""
     files = pictures.files(index)
     label = files[0]
     try:
         arrays = pictures.read(index)
     except RestorationError as problem:
-        return [Fault(split, label, str(problem))], []
+        text = str(problem)
+        path = next((file for file in files if file in text), label)
+        return [Fault(split, path, text)], []
     target = arrays["target"]
     texts = list(_pair_faults(arrays, scale))
     if min(target.shape[-2:]) < smallest_px:
@@ -76,9 +77,9 @@ def _check(
         outside = not np.isfinite(target).all() or target.min() < 0 or target.max() > 1
         if outside:
             texts.append("samples that are not in [0, 1]")
-    digest = hashlib.blake2b(np.ascontiguousarray(target).tobytes(), digest_size=16)
-    digest.update(str(target.shape).encode())
-    prints = [(_target_file(files, arrays), digest.hexdigest())]
+    frames = target if target.ndim == 4 else target[None]
+    paths = files if target.ndim == 4 else (_target_file(files, arrays),)
+    prints = [(path, _fingerprint(frame)) for path, frame in zip(paths, frames, strict=True)]
     return [Fault(split, label, text) for text in texts], prints
 
 
@@ -103,6 +104,12 @@ def _is_gray(samples: np.ndarray) -> bool:
     return bool((samples[..., :1, :, :] == samples).all())
 
 
+def _fingerprint(picture: np.ndarray) -> str:
+    digest = hashlib.blake2b(np.ascontiguousarray(picture).tobytes(), digest_size=16)
+    digest.update(f"{picture.shape} {picture.dtype}".encode())
+    return digest.hexdigest()
+
+
 def _target_file(files: tuple[str, ...], arrays: Arrays) -> str:
     names = list(arrays)
     return files[names.index("target")] if len(names) == len(files) else files[0]
@@ -114,8 +121,3 @@ def _size(array: np.ndarray) -> str:
 
 def _depth(array: np.ndarray) -> str:
     return f"{8 * array.dtype.itemsize} bits"
-
-
-def as_lines(faults: list[Fault]) -> list[str]:
-    """Faults as lines of text, for an error that lists them."""
-    return [f"{fault.split}: {Path(fault.path)}: {fault.problem}" for fault in faults]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import os
 import pickle
 import queue
 import signal
@@ -38,6 +39,8 @@ from restoration.models.spec import Spec
 _SUITE = Path(__file__).resolve().parents[2]
 _AHEAD = 2  # batches that each process may prepare before they are asked for
 _LEAVES_WITHIN_S = 5.0
+# There are several processes, and the one that trains needs the cores more.
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class LoaderError(RestorationError):
@@ -228,6 +231,7 @@ class _Process:
             [sys.executable, "-c", _COMMAND, str(_SUITE)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env={**os.environ, **_ONE_THREAD},
         )
         self._answers: queue.Queue[Any] = queue.Queue()
         self._thread = threading.Thread(target=self._listen, daemon=True)

@@ -6,6 +6,7 @@ ends it; Ctrl-C is for that one to answer.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
@@ -19,6 +20,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     source = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
+    with contextlib.suppress(ModuleNotFoundError):
+        import cv2
+
+        cv2.setNumThreads(1)  # as the others, which read the environment
     os.dup2(2, 1)  # what a library prints must not come between answers
     content = loader.read_message(source)
     if content is None:

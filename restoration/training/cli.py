@@ -204,7 +204,7 @@ class DataError(InputError):
             expected="no fault",
             got="one fault" if count == 1 else f"{count} faults",
             where="below, each with its split and path",
-            next_step="repair or remove what is listed, or see docs/training.md, Data of your own",
+            next_step="repair or remove what is listed, or see docs/training.md, Data of one's own",
         )
         self._shown = list(shown)
 

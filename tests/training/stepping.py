@@ -15,6 +15,8 @@ from restoration.engine.execution import PLAIN, Execution
 from restoration.models.mimo_unet import MIMOUNetSpec
 from restoration.models.spec import Spec
 from restoration.training.optimizers import groups
+from restoration.training.recipe import Recipe
+from restoration.training.session import make_trainer
 from restoration.training.settings import OptimizerSettings, TrainerSettings
 from tests import work
 
@@ -80,3 +82,10 @@ def _parameter(name: str, array: np.ndarray) -> Any:
 def _numpy(value: Any) -> np.ndarray:
     array: np.ndarray = work._module("arrays").to_numpy(value)
     return array
+
+
+def first_step(recipe: Recipe, parts: list[Arrays]) -> StepResult:
+    """The first step of a recipe on given parts of a batch."""
+    engine = work._module("engine").ENGINE()
+    _, trainer = make_trainer(engine, recipe, None)
+    return trainer.step(parts)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, overload
+from typing import Any, ClassVar, overload
 
 import numpy as np
 
 from restoration.arrays import Arrays
 from restoration.data import datasets, degrading, faults, streams
 from restoration.data.datasets import Pictures
-from restoration.data.settings import DataSettings
+from restoration.data.settings import DataSettings, SplitSettings
 from restoration.data.task import Fault, HeldOut
 from restoration.data.transforms import cut, middle, to_intensities
 from restoration.errors import InputError, suggest
@@ -28,6 +28,17 @@ _DEGRADATION_KEYS: Mapping[str, frozenset[str]] = {
     "local_motion": frozenset({"kernel_px"}),
     "jpeg": frozenset({"jpeg_quality"}),
 }
+_PLACES: Mapping[str, frozenset[str]] = {
+    "synthetic": frozenset({"limit"}),
+    "pairs": frozenset({"target", "degraded", "mask", "template", "list", "limit"}),
+    "pictures": frozenset({"target", "mask", "list", "limit"}),
+    "list": frozenset({"list", "limit"}),
+    "video": frozenset({"target", "list", "limit"}),
+    "lmdb": frozenset({"target", "degraded", "mask", "template", "limit"}),
+    "npy": frozenset({"target", "limit"}),
+}
+"""What the two splits say of data of a kind."""
+
 HELD_OUT_SEED = 0
 """Held-out pictures are degraded alike in every run, whatever its seed."""
 
@@ -71,6 +82,7 @@ class PictureTask:
     kinds: ClassVar[tuple[str, ...]] = _ALL_KINDS
     degradations: ClassVar[tuple[str, ...]] = ()
     needs_degraded: ClassVar[bool] = True
+    uses_masks: ClassVar[bool] = False
 
     def __init__(self, model: Model, spec: Spec, data: DataSettings, *, seed: int):
         self.model, self.spec, self.data, self.seed = model, spec, data, seed
@@ -196,25 +208,38 @@ class PictureTask:
         data, name = self.data, self.model.name
         if data.kind not in self.kinds:
             raise unfit("kind", f"one of {', '.join(self.kinds)}", repr(data.kind), name)
-        taken = self.taken_keys(data, self.degradation)
-        plain = DataSettings()
-        for one in dataclasses.fields(data):
-            if getattr(data, one.name) != getattr(plain, one.name) and one.name not in taken:
-                raise InputError(
-                    f"data.{one.name}",
-                    expected=f"a key that {name} takes from data of kind {data.kind}",
-                    got=repr(getattr(data, one.name)),
-                    where="recipe",
-                    next_step=f"leave it out; {suggest(one.name, taken)}",
-                )
+        self._require_taken("data", data, DataSettings(), self.taken_keys(data, self.degradation))
+        for split in ("train", "valid"):
+            places = getattr(data, split)
+            taken = _PLACES[data.kind] - (frozenset() if self.uses_masks else {"mask"})
+            if not self.needs_degraded:
+                taken -= {"degraded"}
+            if not places.degraded:
+                taken -= {"template"}
+            self._require_taken(f"data.{split}", places, SplitSettings(), taken)
         if data.degradation and data.degradation not in self.degradations:
             known = ", ".join(self.degradations) or "none"
             raise unfit("degradation", f"one of {known}", repr(data.degradation), name)
-        if self.needs_degraded and data.kind == "pairs" and not data.train.degraded:
-            raise unfit("train.degraded", "a folder of degraded pictures", "nothing", name)
         for split in ("train", "valid"):
-            if data.kind == "pictures" and getattr(data, split).degraded:
-                raise unfit(f"{split}.degraded", "none with kind pictures", "a folder", name)
+            places = getattr(data, split)
+            is_needed = self.needs_degraded and data.kind == "pairs"
+            if is_needed and places.target and not places.degraded:
+                raise unfit(f"{split}.degraded", "a folder of degraded pictures", "nothing", name)
+
+    def _require_taken(self, section: str, given: Any, plain: Any, taken: frozenset[str]) -> None:
+        """Raise for a key that changes nothing and yet is set."""
+        kind = self.data.kind
+        for one in dataclasses.fields(given):
+            value = getattr(given, one.name)
+            if value != getattr(plain, one.name) and one.name not in taken:
+                raise InputError(
+                    f"{section}.{one.name}",
+                    expected=f"a key that {self.model.name} takes from data of kind {kind}",
+                    got=repr(value),
+                    where="recipe",
+                    next_step=f"leave it out, or choose another data.kind; "
+                    f"{suggest(one.name, taken)}",
+                )
 
 
 def unfit(key: str, expected: str, got: str, model: str) -> InputError:

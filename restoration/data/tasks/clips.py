@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -18,7 +18,9 @@ from restoration.errors import InputError, picture_packages
 from restoration.models.self_blind_vsr import SelfBlindVSRSpec
 
 _SMOOTHEST = 7.0
-_TRIES = 5
+TRIES = 5
+"""How many crops are drawn at most until one has detail."""
+
 _FASTEST_PX = 3.0  # of a moving photograph, from frame to frame
 
 
@@ -63,21 +65,18 @@ class ClipTask(PictureTask):
         """
         whole = self.train.read(index % len(self.train))["target"]
         rng = self.rng("crop", index, epoch)
-        side = self.given_px
-        for _ in range(_TRIES):
-            if self.data.kind == "synthetic":
-                crop = moving_window(
-                    whole, self.frames, side, side, rng=rng, fastest_px=self.fastest_px
-                )
-            else:
-                height, width = whole.shape[-2:]
-                top, left = (int(rng.integers(max(length - side, 0) + 1))
-                             for length in (height, width))  # fmt: skip
-                crop = whole[..., top : top + side, left : left + side]
-            if degradations.smoothness(crop[len(crop) // 2]) >= _SMOOTHEST:
-                break
+        crop = first_with_detail(self._crop(whole, rng) for _ in range(TRIES))
         number = drawn_orientation(self.data.augmentation, self.rng("turn", index, epoch))
         return np.ascontiguousarray(oriented(crop, number))
+
+    def _crop(self, whole: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        side = self.given_px
+        if self.data.kind == "synthetic":
+            return moving_window(
+                whole, self.frames, side, side, rng=rng, fastest_px=self.fastest_px
+            )
+        top, left = (int(rng.integers(max(length - side, 0) + 1)) for length in whole.shape[-2:])
+        return whole[..., top : top + side, left : left + side]
 
     def held_out_frames(self, index: int) -> np.ndarray:
         """The frames of a held-out clip, (t, 3, h, w) uint8, cut to their middle."""
@@ -180,6 +179,14 @@ class FlowTask(ClipTask):
         return warped(item.inputs["second"], outputs["flow"])
 
 
+def first_with_detail(crops: Iterable[np.ndarray]) -> np.ndarray:
+    """The first of some crops (t, 3, h, w) uint8 whose middle frame has detail, else the last."""
+    for crop in crops:
+        if degradations.smoothness(crop[len(crop) // 2]) >= _SMOOTHEST:
+            break
+    return crop
+
+
 def warped(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """What a flow points at, (n, c, h, w) and (n, 2, h, w) -> (n, c, h, w).
 
@@ -213,18 +220,18 @@ def moving_window(
         import cv2
     margin = _margin(count, fastest_px)
     speed = rng.uniform(-fastest_px, fastest_px, size=2)
-    starts = [
+    top, left = (
         int(rng.integers(max(whole - side - margin, 0) + 1))
         for whole, side in zip(picture.shape[1:], (height, width), strict=True)
-    ]
-    # It moves to both sides of the middle of the margin.
-    samples = picture.transpose(1, 2, 0)
+    )
+    # OpenCV copies what is not contiguous: of a whole photograph that takes longer than all else.
+    samples = np.ascontiguousarray(
+        picture[:, top : top + height + margin, left : left + width + margin].transpose(1, 2, 0)
+    )
     frames = []
     for time in range(count):
-        y, x = (
-            start + margin / 2 + (time - (count - 1) / 2) * step
-            for start, step in zip(starts, speed, strict=True)
-        )
+        # It moves to both sides of the middle of the margin.
+        y, x = (margin / 2 + (time - (count - 1) / 2) * step for step in speed)
         shift = np.array([[1, 0, x], [0, 1, y]])
         frame = cv2.warpAffine(
             samples, shift, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,

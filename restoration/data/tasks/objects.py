@@ -45,6 +45,7 @@ class ObjectTask(PictureTask):
     kinds: ClassVar[tuple[str, ...]] = ("synthetic", "pictures", "list", "lmdb")
     keys: ClassVar[frozenset[str]] = frozenset({"objects", "kernel_px"})
     needs_degraded: ClassVar[bool] = False
+    uses_masks: ClassVar[bool] = True
     smallest_object: ClassVar[float]
 
     @property
@@ -149,18 +150,17 @@ class NonUniformTask(ObjectTask):
     def _blurred(self, scene: Scene, rng: np.random.Generator) -> Arrays:
         data, scale = self.data, self.spec.scale
         drawn = kernels.draw_object_kernels(data.kernels, data.kernel_px, rng, scale=scale)
-        drawn = drawn.astype(np.float32)
-        blurred, soft = degradations.blur_objects(scene.sharp, scene.masks, drawn)
-        image = self.inner(blurred)[:, ::scale, ::scale]
         sigma = self._sigma(rng)
-        noisy = image + sigma * rng.standard_normal(image.shape)
-        return {
-            "image": noisy.astype(np.float32)[None],
-            "masks": np.ascontiguousarray(self.inner(soft)).astype(np.float32)[None],
-            "kernels": drawn[None],
-            "sigma": np.full((1, 1, 1, 1), sigma, np.float32),
-            "target": np.ascontiguousarray(self.inner(scene.sharp))[None],
-        }
+        sides = [(side - 2 * self.margin_px) // scale for side in scene.sharp.shape[1:]]
+        noise = rng.standard_normal((3, *sides))
+        return non_uniform(
+            scene,
+            drawn.astype(np.float32),
+            sigma=sigma,
+            noise=noise,
+            scale=scale,
+            margin_px=self.margin_px,
+        )
 
     def _sigma(self, rng: np.random.Generator) -> float:
         low, high = self.data.noise_range
@@ -249,6 +249,32 @@ class KernelPredictionTask(ObjectTask):
             "masks": np.ascontiguousarray(self.inner(soft)).astype(np.float32)[None],
             "target": (light[:, half:-half, half:-half] - 0.5).astype(np.float32)[None],
         }
+
+
+def non_uniform(
+    scene: Scene,
+    drawn: np.ndarray,
+    *,
+    sigma: float,
+    noise: np.ndarray,
+    scale: int,
+    margin_px: int,
+) -> Arrays:
+    """NIMBUSR's sample from what was drawn for it.
+
+    drawn: kernels (P, k, k). sigma, noise: the noise's standard deviation, and (3, h, w) of it with
+    a deviation of one. scale: every so manieth pixel is kept. margin_px: cut off after blurring.
+    """
+    inner = slice(margin_px, -margin_px or None)
+    blurred, soft = degradations.blur_objects(scene.sharp, scene.masks, drawn)
+    image = blurred[:, inner, inner][:, ::scale, ::scale] + sigma * noise
+    return {
+        "image": image.astype(np.float32)[None],
+        "masks": soft[:, inner, inner].astype(np.float32)[None],
+        "kernels": drawn[None],
+        "sigma": np.full((1, 1, 1, 1), sigma, np.float32),
+        "target": np.ascontiguousarray(scene.sharp[:, inner, inner])[None],
+    }
 
 
 def displayed(light: np.ndarray) -> np.ndarray:

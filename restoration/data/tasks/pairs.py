@@ -96,6 +96,7 @@ class LocalBlurTask(PairsTask):
     """LMD-ViT: also "mask", 1 where a picture is blurred, and crops with blur in them."""
 
     keys: ClassVar[frozenset[str]] = frozenset({"blurred_share"})
+    uses_masks: ClassVar[bool] = True
     degradations: ClassVar[tuple[str, ...]] = ("local_motion", "motion")
 
     @classmethod
@@ -105,23 +106,17 @@ class LocalBlurTask(PairsTask):
         return keys if has_masks else keys - {"blurred_share"}
 
     def place(self, arrays: Arrays, rng: np.random.Generator) -> tuple[int, int]:
-        """In a share of the samples, blur begins at the upper left pixel or nearest to it."""
+        """In a share of the samples, the middle pixel is a blurred one."""
         is_forced = rng.random() < self.data.blurred_share
         place = super().place(arrays, rng)
         mask, side = arrays.get("mask"), self.data.crop_px
         if not is_forced or mask is None:
             return place
-        height, width = mask.shape[1:]
-        half = side // 2
-        rows, columns = np.nonzero(mask[0, half : height - half, half : width - half])
-        if not len(rows):
+        places = places_around_blur(mask[0], side)
+        if not len(places):
             return place
-        chosen = int(rng.integers(len(rows)))
-        # The chosen pixel becomes the middle of the crop.
-        return (
-            min(int(rows[chosen]), height - side),
-            min(int(columns[chosen]), width - side),
-        )
+        top, left = places[rng.integers(len(places))]
+        return int(top), int(left)
 
     def _finished(self, arrays: Arrays, index: int, epoch: int) -> Arrays:
         sample = super()._finished(arrays, index, epoch)
@@ -129,3 +124,14 @@ class LocalBlurTask(PairsTask):
         if mask is None:
             mask = np.ones_like(arrays["target"][:, :1])
         return {**sample, "mask": (mask > 0).astype(np.float32)}
+
+
+def places_around_blur(mask: np.ndarray, side: int) -> np.ndarray:
+    """The crops of a side whose middle is blurred, (n, 2), by row and then column of their corner.
+
+    mask: (h, w), above 0 where a picture is blurred.
+    """
+    height, width = mask.shape
+    half = side // 2
+    places = np.argwhere(mask[half : height - half, half : width - half])
+    return places.clip(max=(height - side, width - side))
