@@ -236,7 +236,7 @@ def test_every_change_that_is_tried_has_a_word_of_the_list() -> None:
     [
         ("network.py:build", "reference: expected FRAMEWORK:FILE.py:FACTORY"),
         ("keras:network.py:build", "framework of reference: expected one that is known"),
-        ("torch:absent.py:build", "reference: expected a Python file, got none at absent.py"),
+        ("torch:absent.py:build", "reference: expected a file, got none at absent.py"),
     ],
 )
 def test_a_side_that_is_none_is_bad_input(text: str, expected: str) -> None:
