@@ -3,6 +3,7 @@
     python benchmarks/models.py [MODEL ...]                 # measure, print, and keep the figures
     python benchmarks/models.py --markdown                  # write them into the pages
     python benchmarks/models.py --against TREE [MODEL ...]  # another checkout, old and new in turns
+    python benchmarks/models.py --steps                     # training steps against bare loops
 
 One thread, float32, published size; CPU seconds, best of several. The unit, measured in the same
 run, is the CPU time of sixteen 3x3 convolutions 64 -> 64 on (1, 64, 256, 256) in plain PyTorch, so
@@ -40,6 +41,10 @@ UNIT = "unit"
 NOISE = {"forward_s": 1.03, "both_s": 1.03, "peak_mb": 1.05}
 """By how much a figure may be larger than that of another tree."""
 
+STEP_PX = 64
+STEP_AIMS = {"torch": 1.05, "jittor": 1.1, "mindspore": 1.1}
+"""How long a training step may take beside the bare loop of the same framework."""
+
 Figures = dict[str, float]
 
 
@@ -73,6 +78,10 @@ def _main() -> int:
         "--against", type=Path, metavar="TREE", help="another checkout, with jobs of the same names"
     )
     parser.add_argument(
+        "--steps", action="store_true",
+        help="training steps of MIMO-UNet against the bare loop of each framework, nothing else",
+    )  # fmt: skip
+    parser.add_argument(
         "--measure", nargs=2, metavar=("FRAMEWORK", "MODEL"), help=argparse.SUPPRESS
     )
     options = parser.parse_args()
@@ -81,6 +90,8 @@ def _main() -> int:
     if options.measure:
         print(json.dumps(measured(*options.measure)))
         return 0
+    if options.steps:
+        return measure_steps(options.frameworks)
     if options.markdown:
         speed_page.write(ROOT, options.json)
         return 0
@@ -96,6 +107,32 @@ def _main() -> int:
         ordered = {name: kept[name] for name in JOBS if name in kept}
         options.json.write_text(json.dumps(ordered, indent=1) + "\n")
     return report({model: kept[model] for model in models})
+
+
+def measure_steps(frameworks: Sequence[str]) -> int:
+    """Print seconds and memory of training steps; 1 if one takes too long beside the bare loop."""
+    table = Table("MIMO-UNet", "framework", "step s", "bare loop s", "ratio", "aim", "peak MB")
+    missed = 0
+    for spec in ("tiny", "published"):
+        for framework in frameworks:
+            _say(f"steps of {spec}, {framework}")
+            worker = Worker(
+                framework,
+                FRAMEWORKS[framework].package,
+                path=[str(HERE)],
+                environment={"OMP_NUM_THREADS": "1"},
+            )
+            with Process(worker, warn=_say) as process:
+                arguments = {"spec_name": spec, "side_px": STEP_PX}
+                found = process.call("stepping:measure_steps", arguments)
+            ratio, aim = found["step_s"] / found["bare_s"], STEP_AIMS[framework]
+            missed += ratio > aim
+            table.add_row(
+                f"{spec}, {STEP_PX}x{STEP_PX}", framework, f"{found['step_s']:.4f}",
+                f"{found['bare_s']:.4f}", f"{ratio:.2f}", f"{aim:.2f}", f"{found['peak_mb']:.0f}",
+            )  # fmt: skip
+    _print(table)
+    return 1 if missed else 0
 
 
 def collect(model: str, rounds: int) -> dict[str, object]:

@@ -28,6 +28,7 @@ from restoration.process import arrays
 from restoration.process.frameworks import FRAMEWORKS
 from restoration.process.launch import Process, Worker
 from restoration.process.serve import Session
+from restoration.training.settings import LossSettings, OptimizerSettings, TrainerSettings
 
 HERE = Path(__file__).resolve().parent
 WEIGHTS = HERE / "pictures" / "small_mimo_unet.safetensors"
@@ -69,11 +70,13 @@ def train(steps: int) -> None:
     photographs = [_photograph(name) for name in TRAINED_ON]
     engine = TorchEngine()
     network = engine.build(SPEC)
-    trainer = engine.trainer(network, learning_rate=PEAK_RATE)
+    optimizer = OptimizerSettings(learning_rate=PEAK_RATE)
+    settings = TrainerSettings(loss=LossSettings(name=SPEC.loss), optimizer=optimizer)
+    trainer = engine.trainer(network, settings)
     losses = []
     for step in track(range(steps), "training"):
-        trainer.learning_rate = PEAK_RATE * 0.5 * (1 + np.cos(np.pi * step / steps)) + 1e-6
-        losses.append(trainer.step(_batch(photographs, rng)))
+        rate = PEAK_RATE * 0.5 * (1 + np.cos(np.pi * step / steps)) + 1e-6
+        losses.append(trainer.step([_batch(photographs, rng)], rate / PEAK_RATE).loss)
         if step % 250 == 249:
             print(f"step {step + 1}: loss {np.mean(losses[-250:]):.4f}", file=sys.stderr)
             save_file(engine.state(network), WEIGHTS)

@@ -20,6 +20,7 @@ from restoration.engine.state import check_state
 from restoration.engine.taps import Tap, TapRecorder
 from restoration.errors import UnavailableError
 from restoration.models.spec import Spec
+from restoration.training.settings import TrainerSettings
 
 
 class JittorEngine:
@@ -121,8 +122,8 @@ class JittorEngine:
             parameters=dict(zip(parameters, arrays[len(sources) :], strict=True)),
         )
 
-    def trainer(self, network: Network, *, learning_rate: float) -> JittorTrainer:
-        return JittorTrainer(network, learning_rate=learning_rate)
+    def trainer(self, network: Network, settings: TrainerSettings) -> JittorTrainer:
+        return JittorTrainer(network, settings)
 
     def describe(self) -> dict[str, str]:
         return {

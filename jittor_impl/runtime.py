@@ -29,6 +29,7 @@ _ONEDNN_FOLDER = ".cache/jittor/mkl/dnnl_lnx_2.2.0_cpu_gomp"  # where Jittor loo
 _CORE_OBJECTS = 160  # object files of a full build of the core, for the progress line
 _POLL_S = 1.0
 _READY = "jittor is ready"
+_MPI_VARIABLES = ("OMPI_", "PMIX_", "PMI_", "PRTE_")  # what mpirun gives the processes it starts
 _KERNEL_HEADERS = "".join(
     f'#include "{name}.h"\n'
     for name in (
@@ -124,6 +125,8 @@ def _build_core(home: Path, report: Callable[[str], None]) -> None:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
+                # It is none of the processes that mpirun counts: it would take this one's place.
+                env={k: v for k, v in os.environ.items() if not k.startswith(_MPI_VARIABLES)},
             )
             started = time.monotonic()
             while probe.poll() is None:

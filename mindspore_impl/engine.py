@@ -23,6 +23,7 @@ from restoration.engine.state import check_state
 from restoration.engine.taps import Tap, TapRecorder
 from restoration.errors import UnavailableError
 from restoration.models.spec import Spec
+from restoration.training.settings import TrainerSettings
 
 _CONFIGS = {"cpu": "cpu_config", "cuda": "gpu_config", "ascend": "ascend_config"}
 
@@ -140,8 +141,8 @@ class MindSporeEngine:
             parameters=name_gradients(list(parameters), by_weight),
         )
 
-    def trainer(self, network: Network, *, learning_rate: float) -> MindSporeTrainer:
-        return MindSporeTrainer(network, learning_rate=learning_rate)
+    def trainer(self, network: Network, settings: TrainerSettings) -> MindSporeTrainer:
+        return MindSporeTrainer(network, settings)
 
     def describe(self) -> dict[str, str]:
         level = self._config["amp_level"]

@@ -1,4 +1,4 @@
-"""The command `parity`: `parity run`, `parity compare`, `parity selftest`, `parity doctor`."""
+"""The command `parity`: `parity run`, `compare`, `train`, `lint`, `selftest`, `doctor`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from pathlib import Path
 from parity import arguments
 from parity.cases import goldens, sources
 from parity.cases.case import Case
-from parity.commands import compare_cli, doctor, selftest_cli
+from parity.commands import compare_cli, doctor, lint, selftest_cli
 from parity.commands.run import run
+from parity.commands.train import recipe_of, train
 from parity.report.progress import Progress
 from parity.report.result import Run
 from parity.report.table import print_result
@@ -49,6 +50,33 @@ def _run(options: argparse.Namespace) -> int:
             chosen,
             reference,
             ports,
+            runs_folder=options.runs,
+            progress=progress,
+            keep_arrays=options.keep,
+            parallel=options.parallel,
+        )
+    _print(result, as_json=options.json)
+    return result.exit_code
+
+
+def _train(options: argparse.Namespace) -> int:
+    models = options.models or list(registry.MODELS)
+    plans = {model: recipe_of(model, options.recipe, options.set) for model in models}
+    if options.recipe and len(plans) != 1:
+        raise InputError(
+            "--recipe",
+            expected="one model",
+            got=f"{len(plans)}",
+            where="command line",
+            next_step="name the model that the recipe trains",
+        )
+    reference, *ports = _workers(options)
+    with Progress(quiet=options.quiet) as progress:
+        result = train(
+            plans,
+            reference,
+            ports,
+            steps=options.steps,
             runs_folder=options.runs,
             progress=progress,
             keep_arrays=options.keep,
@@ -169,8 +197,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = console.Parser(
         prog="parity",
         description="Proves by measurement that implementations of one network agree.",
-        epilog="Exit codes: 0 agree (doctor: all is there), 1 differ, 2 incomplete or could not "
-        "run, 3 bad input or wrong options.",
+        epilog="Exit codes: 0 agree (doctor: all is there), 1 differ (lint: findings), 2 "
+        "incomplete or could not run, 3 bad input or wrong options.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -252,6 +280,27 @@ def _parser() -> argparse.ArgumentParser:
     selftest_cli.add_parser(commands)
 
     command = commands.add_parser(
+        "train",
+        help="compare steps of training in all frameworks",
+        description="Train the same steps of one recipe in every framework, from the same weights "
+        "on the same batches. Losses, parameters, averaged weights and the optimizer's moments "
+        "after each step are judged by the drift of the reference between float32 and float64.",
+    )
+    command.set_defaults(command=_train)
+    command.add_argument("models", nargs="*", metavar="MODEL", help="default: all")
+    command.add_argument(
+        "--recipe", metavar="RECIPE", help="default: the model's demo with its tiny spec"
+    )
+    command.add_argument(
+        "--steps", type=arguments.count(least=1), default=20, metavar="N", help="default: 20"
+    )
+    command.add_argument(
+        "--set", action="append", default=[], metavar="key.sub=VALUE", help="of the recipe"
+    )
+    command.add_argument("--keep", action="store_true", help="keep the arrays of what agrees")
+    _add_worker_options(command)
+
+    command = commands.add_parser(
         "doctor",
         help="say what is installed, what is missing and how to fix it",
         description="Say what is installed, which devices each framework can use, what is missing, "
@@ -259,6 +308,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(command=_doctor)
     _add_worker_options(command)
+
+    lint.add_arguments(
+        commands.add_parser(
+            "lint",
+            help="say where a port's source falls into known traps, without running it",
+            description="Look at the source of a port for what Jittor and MindSpore mean otherwise "
+            "than PyTorch (docs/porting), and for calls that were removed. `# noqa: CODE` in a "
+            "line suppresses a finding there. Exit codes: 0 none, 1 findings, 3 a file that is no "
+            "Python 3.",
+        )
+    )
     return parser
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 from typing import Any
@@ -10,15 +11,22 @@ import numpy as np
 
 from parity.measure.weights import seeded_weights
 from restoration.arrays import Arrays
-from restoration.engine.contract import Gradients
+from restoration.engine.contract import Gradients, StepResult, TrainingState
 from restoration.engine.execution import PLAIN, Execution
 from restoration.engine.taps import Tap
 from restoration.inference import cmsr, restorer
 from restoration.models import registry
 from restoration.models.self_blind_vsr import SelfBlindVSRSpec
 from restoration.models.spec import Spec
+from restoration.training.settings import LossSettings, OptimizerSettings, TrainerSettings
 
 _CHOSEN: list[str] = []  # the framework of this process
+
+LOSS_ARGUMENTS = {
+    "MultiScaleLoss": ("quarter", "half", "full", "target"),
+    "LocalMotionLoss": ("restored", "target", "mask"),
+}
+"""What each loss takes of the network's outputs and of the batch, in order."""
 
 
 def use(framework: str) -> None:
@@ -258,12 +266,53 @@ def train(spec: Spec, batch: Arrays, rates: list[float]) -> tuple[list[float], A
     engine = _engine()
     network = engine.build(spec)
     engine.load(network, seeded_weights(engine.state(network), (0, 0)))
-    trainer = engine.trainer(network, learning_rate=rates[0])
-    losses = []
-    for rate in rates:
-        trainer.learning_rate = rate
-        losses.append(trainer.step(batch))
+    trainer = engine.trainer(network, _plain_training(rates[0]))
+    losses = [trainer.step([batch], rate / rates[0]).loss for rate in rates]
     return losses, engine.state(network)
+
+
+def train_steps(
+    specs: list[Spec], start: Arrays, settings: TrainerSettings, batches: list[Arrays], dtype: str
+) -> tuple[list[StepResult], list[Arrays], list[Arrays]]:
+    """Results of the steps of a training, their gradients after clipping, and all weights after.
+
+    Gradients are told from the first moments; those of parameters that sat out are left out. Specs
+    of steps that differ in a scale have the same weights: each step's network goes on from the
+    state of the one before.
+    """
+    engine = _module("engine").ENGINE(**({"dtype": dtype} if _CHOSEN[-1] == "torch" else {}))
+    network = engine.build(specs[0])
+    engine.load(network, {name: v for name, v in start.items() if not name.startswith("loss.")})
+    trainer = engine.trainer(network, settings)
+    trainer.load(dataclasses.replace(trainer.state(), weights=start))
+    results, gradients, states = [], [], []
+    before = trainer.state()
+    for number, (spec, batch) in enumerate(zip(specs, batches, strict=True)):
+        if number and spec != specs[number - 1]:
+            trainer = engine.trainer(engine.build(spec), settings)
+            trainer.load(before)
+        results.append(trainer.step([batch]))
+        after = trainer.state()
+        states.append(dict(after.weights))
+        gradients.append(_gradients_of_step(before, after, settings.optimizer.betas[0]))
+        before = after
+    return results, gradients, states
+
+
+def _gradients_of_step(before: TrainingState, after: TrainingState, kept: float) -> Arrays:
+    found = {}
+    for name, count in after.counts.items():
+        moment = f"{name}.first"
+        if count != before.counts.get(name, 0):
+            found[name] = (after.moments[moment] - kept * before.moments.get(moment, 0)) / (
+                1 - kept
+            )
+    return found
+
+
+def _plain_training(rate: float) -> TrainerSettings:
+    loss = LossSettings(name="MultiScaleLoss")
+    return TrainerSettings(loss=loss, optimizer=OptimizerSettings(learning_rate=rate))
 
 
 def training_outputs(spec: Spec, inputs: Arrays) -> Arrays:
@@ -271,7 +320,7 @@ def training_outputs(spec: Spec, inputs: Arrays) -> Arrays:
     engine = _engine()
     network = engine.build(spec)
     engine.load(network, seeded_weights(engine.state(network), (0, 0)))
-    engine.trainer(network, learning_rate=1e-3)
+    _module("training").set_training(network.module, True)
     return engine.run(network, inputs)
 
 
@@ -390,6 +439,46 @@ def loss(
     return [_to_numpy(result) for result in _results(_loss(name, options), arrays)]
 
 
+def loss_terms(
+    name: str, spec: Spec | None, settings: dict[str, Any], outputs: Arrays, batch: Arrays
+) -> Arrays:
+    """What a loss gives for outputs of a network and a batch, by name."""
+    made = getattr(_module("losses"), name)(spec, **settings)
+    given = [{key: _tensor(array) for key, array in part.items()} for part in (outputs, batch)]
+    if _CHOSEN[-1] == "torch":
+        made.to(next(iter(given[0].values())).dtype)
+    return {key: _to_numpy(value) for key, value in made(*given).items()}
+
+
+def pruning_entropy(scores: list[np.ndarray], mask: np.ndarray) -> list[np.ndarray]:
+    found = _module("losses").pruning_entropy([_tensor(score) for score in scores], _tensor(mask))
+    return [_to_numpy(found)]
+
+
+def stage_gradients(spec: Spec, inputs: Arrays, cotangents: Arrays) -> Gradients:
+    """Gradients of a network with seeded weights."""
+    engine = _engine()
+    network = engine.build(spec)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    return engine.gradients(network, inputs, cotangents)
+
+
+def stage_outputs(spec: Spec, inputs: Arrays) -> Arrays:
+    """Outputs of a network with seeded weights."""
+    engine = _engine()
+    network = engine.build(spec)
+    engine.load(network, seeded_weights(engine.state(network), (0, 0)))
+    return engine.run(network, inputs)
+
+
+def vgg_maps(
+    stages: list[list[tuple[np.ndarray, np.ndarray]]], image: np.ndarray, is_activated: bool
+) -> list[np.ndarray]:
+    """The maps of VGG's stages."""
+    network = _module("vgg").VGG(stages, is_activated=is_activated)
+    return [_to_numpy(found) for found in network(_tensor(image))]
+
+
 def loss_gradients(name: str, arrays: list[np.ndarray], factor: float) -> list[np.ndarray]:
     """Gradients of factor * loss by each argument."""
     return _gradients(_loss(name), arrays, [np.full(1, factor, np.float32)])
@@ -491,7 +580,16 @@ def _plain(value: Any) -> Any:
 def _loss(name: str, options: dict[str, Any] | None = None) -> Any:
     found = getattr(_module("losses"), name)
     given = options or {}
-    return found(**given) if isinstance(found, type) else functools.partial(found, **given)
+    if not isinstance(found, type):
+        return functools.partial(found, **given)
+    loss, names = found(None, **given), LOSS_ARGUMENTS[name]
+    outputs = names.index("target")
+
+    def called(*tensors: Any) -> Any:
+        pairs = list(zip(names, tensors, strict=False))
+        return loss(dict(pairs[:outputs]), dict(pairs[outputs:]))["loss"]
+
+    return called
 
 
 def _apply(name: str, options: dict[str, Any]) -> Any:

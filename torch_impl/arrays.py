@@ -13,7 +13,7 @@ from restoration.arrays import Arrays
 from restoration.engine.calls import arguments, name_outputs
 from restoration.models.spec import Spec
 
-_HALF = (torch.bfloat16, torch.float16)
+HALF = (torch.bfloat16, torch.float16)
 
 
 def to_tensor(array: np.ndarray, device: torch.device, dtype: torch.dtype) -> Tensor:
@@ -46,6 +46,6 @@ def to_arguments(
 def to_outputs(spec: Spec, result: Any) -> Arrays:
     """Outputs by name; what was computed at half precision becomes float32, which holds it."""
     return {
-        name: to_numpy(value.float() if value.dtype in _HALF else value)
+        name: to_numpy(value.float() if value.dtype in HALF else value)
         for name, value in name_outputs(spec, result).items()
     }

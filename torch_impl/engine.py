@@ -24,6 +24,7 @@ from restoration.engine.state import check_state
 from restoration.engine.taps import Tap, TapRecorder
 from restoration.errors import UnavailableError
 from restoration.models.spec import Spec
+from restoration.training.settings import TrainerSettings
 from torch_impl.arrays import to_arguments, to_numpy, to_outputs, to_tensor
 from torch_impl.training import TorchTrainer
 
@@ -136,8 +137,8 @@ class TorchEngine:
             parameters=dict(zip(parameters, arrays[len(sources) :], strict=True)),
         )
 
-    def trainer(self, network: Network, *, learning_rate: float) -> TorchTrainer:
-        return TorchTrainer(network, learning_rate=learning_rate)
+    def trainer(self, network: Network, settings: TrainerSettings) -> TorchTrainer:
+        return TorchTrainer(network, settings)
 
     def describe(self) -> dict[str, str]:
         return {

@@ -11,7 +11,9 @@ shifted blocks belong to shifted windows.
 
 Optional inputs: decisions (n, windows of all predictors) are taken instead of the network's own,
 which it still returns; noise (n, windows of all predictors, 2) from the Gumbel distribution selects
-the differentiable path of training, in which every window is computed.
+the differentiable path of training, in which every window is computed; paths (n, windows of all
+blocks, 2) are factors of what attention and feed-forward add to each window, 0 or one over the
+share that is kept, instead of random ones.
 
 A predictor sees the mean of the whole image, so a tile is not restored as the whole image is.
 """
@@ -173,7 +175,10 @@ class Block(nn.Module):
     """Window attention and a feed-forward, both residual, (n, h, w, c) -> (n, h, w, c).
 
     A policy (n windows) says by 1 or 0 which windows to process; `is_sampled` tells that its
-    gradient is wanted, so that all are computed and multiplied by it.
+    gradient is wanted, so that all are computed and multiplied by it. A block that is to process
+    none of the whole batch does nothing, and passes no gradient on. paths: (n, windows, 2) factors
+    of its two branches instead of random ones; those of each image's first window count for all of
+    them where the feed-forward is not local.
     """
 
     def __init__(self, spec: LMDViTStageSpec, number: int):
@@ -209,38 +214,47 @@ class Block(nn.Module):
             self.predictor = Predictor(channels)
         self.drop_path = DropPath(spec.drop_path[number])
 
-    def forward(self, x: Tensor, policy: Tensor | None = None, is_sampled: bool = False) -> Tensor:
-        if policy is None or is_sampled:
-            return self.process_all(x, policy)
+    def forward(
+        self,
+        x: Tensor,
+        policy: Tensor | None = None,
+        is_sampled: bool = False,
+        paths: Tensor | None = None,
+    ) -> Tensor:
+        if policy is None:
+            return self.process_all(x, None, paths)
         kept = nonzero(policy)
         if kept.shape[0] == 0:
             return x
+        if is_sampled:
+            return self.process_all(x, policy, paths)
         if kept.shape[0] == policy.shape[0] and self.is_local:
-            return self.process_all(x, None)
+            return self.process_all(x, None, paths)
         return self.process_kept(x, kept)
 
-    def process_all(self, x: Tensor, policy: Tensor | None) -> Tensor:
+    def process_all(self, x: Tensor, policy: Tensor | None, paths: Tensor | None) -> Tensor:
         """Every window, (n, h, w, c) -> (n, h, w, c)."""
         height, width = x.shape[1], x.shape[2]
         x = self.attend_across(x)
         z = to_windows(self.rolled(x, -self.shift), self.window)
         factor = None if policy is None else policy.reshape(-1, 1, 1)
+        first, second = self.branch_factors(paths, 0), self.branch_factors(paths, 1)
         normal = self.norm1(z)
         if factor is not None:
             normal = normal * factor
         mixed = self.attend(normal, self.offsets(x, None))
         if self.is_local:
-            z = self.add(z, mixed, factor)
-            z = self.add(z, self.transform(z), factor)
+            z = self.add(z, mixed, first, factor)
+            z = self.add(z, self.transform(z), second, factor)
             return self.rolled(to_map(z, self.window, height, width), self.shift)
         if factor is not None:
             mixed = mixed * factor
         mixed = to_map(mixed, self.window, height, width)
         if policy is None:
-            x = x + self.drop_path(self.rolled(mixed, self.shift))
-            return x + self.drop_path(self.feed_forward(self.norm2(x)))
-        x = self.rolled(x, -self.shift) + self.drop_path(mixed)
-        x = x + self.drop_path(self.feed_forward(self.norm2(x)))
+            x = x + self.drop_path(self.rolled(mixed, self.shift), first)
+            return x + self.drop_path(self.feed_forward(self.norm2(x)), second)
+        x = self.rolled(x, -self.shift) + self.drop_path(mixed, first)
+        x = x + self.drop_path(self.feed_forward(self.norm2(x)), second)
         return self.rolled(x, self.shift)
 
     def process_kept(self, x: Tensor, kept: Tensor) -> Tensor:
@@ -279,9 +293,17 @@ class Block(nn.Module):
         windows = self.norm2(z).reshape(rows, self.window, self.window, c)
         return self.feed_forward(windows).reshape(rows, area, c)
 
-    def add(self, z: Tensor, branch: Tensor, factor: Tensor | None) -> Tensor:
+    def branch_factors(self, paths: Tensor | None, branch: int) -> Tensor | None:
+        """What a branch is multiplied by if it is not left to chance, a factor for each member."""
+        if paths is None:
+            return None
+        if self.is_local:
+            return paths[:, :, branch].reshape(-1, 1, 1)
+        return paths[:, 0, branch].reshape(-1, 1, 1, 1)
+
+    def add(self, z: Tensor, branch: Tensor, drop: Tensor | None, factor: Tensor | None) -> Tensor:
         """The sum with a branch that may be dropped, and counts by a factor (rows, 1, 1)."""
-        branch = self.drop_path(branch)
+        branch = self.drop_path(branch, drop)
         return z + branch if factor is None else z + branch * factor
 
     def offsets(self, x: Tensor, kept: Tensor | None) -> Tensor:
@@ -318,7 +340,11 @@ class Stage(nn.Module):
         self.blocks = nn.ModuleList([Block(spec, number) for number in range(spec.depth)])
 
     def forward(
-        self, x: Tensor, decisions: Tensor | None = None, noise: Tensor | None = None
+        self,
+        x: Tensor,
+        decisions: Tensor | None = None,
+        noise: Tensor | None = None,
+        paths: Tensor | None = None,
     ) -> tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]:
         scores, margins, own, policies = [], [], [], []
         count = self.windows(x)
@@ -335,10 +361,11 @@ class Stage(nn.Module):
                 margins.append(margin.reshape(shape))
                 own.append(decision.reshape(shape))
                 policies.append(policy)
+            factors = None if paths is None else paths[:, number * count : (number + 1) * count]
             if self.predictors:
-                x = block(x, policies[number % self.slots], noise is not None)
+                x = block(x, policies[number % self.slots], noise is not None, factors)
             else:
-                x = block(x)
+                x = block(x, None, False, factors)
         return x, scores, margins, own
 
     def windows(self, x: Tensor) -> int:
@@ -402,19 +429,25 @@ class LMDViT(nn.Module):
         self.output = Conv2d(2 * width, 4, 3, padding=1, bias=True)
 
     def forward(
-        self, image: Tensor, decisions: Tensor | None = None, noise: Tensor | None = None
+        self,
+        image: Tensor,
+        decisions: Tensor | None = None,
+        noise: Tensor | None = None,
+        paths: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor], list[Tensor]]:
         skips, scores, margins, own = [], [], [], []
-        start = 0
+        start, first = 0, 0
         x = leaky_relu(self.input(image), SLOPE).permute(0, 2, 3, 1)
         for number, stage in enumerate(self.stages):
             if number > 4:
                 x = torch.cat([self.ups[number - 5](x), skips[8 - number]], dim=3)
             end = start + stage.predictors * stage.windows(x)
+            last = first + len(stage.blocks) * stage.windows(x)
             given = None if decisions is None else decisions[:, start:end]
             drawn = None if noise is None else noise[:, start:end]
-            x, stage_scores, stage_margins, stage_own = stage(x, given, drawn)
-            start = end
+            factors = None if paths is None else paths[:, first:last]
+            x, stage_scores, stage_margins, stage_own = stage(x, given, drawn, factors)
+            start, first = end, last
             scores = scores + stage_scores
             margins = margins + stage_margins
             own = own + stage_own

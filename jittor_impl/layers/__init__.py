@@ -57,6 +57,7 @@ from jittor_impl.layers.resize import (
 from jittor_impl.layers.tensors import (
     Embedding,
     constant_parameter,
+    fixed_parameter,
     materialize,
     no_grad,
     tensor_like,
@@ -88,6 +89,7 @@ __all__ = [
     "expand",
     "fft2",
     "filter_valid",
+    "fixed_parameter",
     "fold",
     "gather_rows",
     "gelu",

@@ -42,6 +42,13 @@ def uniform_parameter(shape: tuple[int, ...], bound: float) -> Var:
     return jt.init.uniform(shape, low=-bound, high=bound)
 
 
+def fixed_parameter(values: np.ndarray) -> Var:
+    """Given numbers as part of a module's state that is not trained."""
+    # Native: jittor.Var.stop_grad: in place; a Var that is an attribute of a module is trained
+    # otherwise.
+    return jt.array(values).stop_grad()
+
+
 class Embedding(nn.Module):
     """A learned table (rows, columns), its `weight`, drawn from a normal distribution."""
 

@@ -41,6 +41,12 @@ def uniform_parameter(shape: tuple[int, ...], bound: float) -> ms.Parameter:
     return ms.Parameter(initializer(Uniform(bound), shape, ms.float32))
 
 
+def fixed_parameter(values: np.ndarray) -> ms.Parameter:
+    """Given numbers as part of a module's state that is not trained."""
+    # Native: mindspore.Parameter: requires_grad True by default.
+    return ms.Parameter(Tensor(values), requires_grad=False)
+
+
 class Embedding(nn.Cell):
     """A learned table (rows, columns), its `weight`, drawn from a normal distribution."""
 

@@ -46,7 +46,7 @@ def run(
         InputError: a case's inputs or weights do not fit its network, two have one name, or the
             run's folder cannot be written.
     """
-    result = Run(_new_folder(runs_folder))
+    result = Run(new_folder(runs_folder))
     try:
         with writing(result) as write_row:
             for batch in _batches(cases):
@@ -154,7 +154,7 @@ def _summary(outcome: Outcome) -> str:
     return f"{done} measured" + (f", {failed} could not run" if failed else "")
 
 
-def _new_folder(runs_folder: Path) -> Path:
+def new_folder(runs_folder: Path) -> Path:
     """A folder of its own for a run, named by time."""
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     folder = runs_folder.absolute() / f"{now}-{secrets.token_hex(2)}"

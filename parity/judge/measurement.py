@@ -16,13 +16,14 @@ from parity.judge.errors import Norms
 
 
 class ArrayKind(StrEnum):
-    """What an array is of a network. PARAMETER: read back after loading."""
+    """What an array is of a network. PARAMETER: read back after loading. STEP: of training."""
 
     OUTPUT = "output"
     TAP = "tap"
     INPUT_GRADIENT = "gradient/input"
     PARAMETER_GRADIENT = "gradient/parameter"
     PARAMETER = "parameter"
+    STEP = "step"
 
 
 _KEY = re.compile(rf"({'|'.join(ArrayKind)})(?:@([^/]+))?/(.+)", re.DOTALL)
@@ -117,6 +118,9 @@ class ArrayKey:
             side = {"in": "input", "out": "output"}[place.side]
             call = f" of call {place.call + 1}" if place.call else ""
             return f"{place.module or _WHOLE_NETWORK}, {side}{call}"
+        if self.kind is ArrayKind.STEP:
+            step, _, name = self.name.partition("/")
+            return f"step {step}, {name.replace('/', ' ', 1)}"
         return str(self).replace("/", " ", 1)
 
 

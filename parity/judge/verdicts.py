@@ -96,13 +96,13 @@ def judge_case(
     verdicts = []
     for key, source in sources.items():
         if key not in found:
-            verdicts.append(_unmatched(key, NOT_GIVEN))
+            verdicts.append(unmatched(key, NOT_GIVEN))
         elif reference.has_no_truth and source in reference.nonfinite:
             why = f"the float64 truth itself has {reference.nonfinite[source]}"
-            verdicts.append(_unmatched(key, why))
+            verdicts.append(unmatched(key, why))
         elif source in reference.unusable:
             why = f"the reference's own float32 run has {reference.unusable[source]}"
-            verdicts.append(_unmatched(key, why))
+            verdicts.append(unmatched(key, why))
         elif source in reference.decisions:
             margin = reference.decisions[source]
             verdicts.append(
@@ -116,15 +116,15 @@ def judge_case(
     parameters = {ArrayKey.parameter(name): array for name, array in weights.items()}
     for key, given in parameters.items():
         if key not in found:
-            verdicts.append(_unmatched(key, NOT_GIVEN))
+            verdicts.append(unmatched(key, NOT_GIVEN))
         else:
             verdicts.append(_judge_parameter(key, port[found[key]], given))
     verdicts += [
-        _unmatched(key, "the reference has none of that name")
+        unmatched(key, "the reference has none of that name")
         for key in found
         if key not in sources and key not in parameters
     ]
-    return _collect(verdicts)
+    return collect(verdicts)
 
 
 def judge_reference(reference: ReferenceMeasurement) -> CaseVerdict:
@@ -137,11 +137,11 @@ def judge_reference(reference: ReferenceMeasurement) -> CaseVerdict:
         plain[key], *rest = runs.values()
         others[key] = Noise(largest(rest), reference.norms[key])
     noise = with_floors(others)
-    return _collect(
+    return collect(
         [
-            _unmatched(key, f"the truth has {reference.nonfinite[key]}")
+            unmatched(key, f"the truth has {reference.nonfinite[key]}")
             if reference.has_no_truth and key in reference.nonfinite
-            else _unmatched(key, f"its own float32 runs have {reference.unusable[key]}")
+            else unmatched(key, f"its own float32 runs have {reference.unusable[key]}")
             if key in reference.unusable
             else _judge_error(key, Error(*plain[key]), noise[key])
             if key in plain
@@ -209,11 +209,11 @@ def _unequal(key: ArrayKey, why: str) -> ArrayVerdict:
     return ArrayVerdict(key, Verdict.DIFFER, np.inf, np.inf, np.inf, why=why)
 
 
-def _unmatched(key: ArrayKey, why: str) -> ArrayVerdict:
+def unmatched(key: ArrayKey, why: str) -> ArrayVerdict:
     return ArrayVerdict(key, Verdict.INCOMPLETE, 0.0, why=why)
 
 
-def _collect(verdicts: Sequence[ArrayVerdict]) -> CaseVerdict:
+def collect(verdicts: Sequence[ArrayVerdict]) -> CaseVerdict:
     """A difference outweighs a gap, a gap outweighs agreement; nothing compared is a gap."""
     kinds = {array.verdict for array in verdicts}
     missing = sum(array.verdict is Verdict.INCOMPLETE for array in verdicts)

@@ -157,14 +157,26 @@ class KernelField:
         Raises:
             InputError: an image of another size, or an unknown border.
         """
-        n, count, height, width = self.masks.shape
+        n, _, height, width = self.masks.shape
         if image.ndim != 4 or image.shape[::2] != (n, height) or image.shape[3] != width:
             raise _shape_error("image", f"({n}, c, {height}, {width})", image.shape)
+        return self.blur_inside(borders.pad(image, self.size_px // 2, border=border))
+
+    def blur_inside(self, image: np.ndarray) -> np.ndarray:
+        """Blur the inner part of an image, (n, c, h + k - 1, w + k - 1) -> (n, c, h, w).
+
+        Raises:
+            InputError: an image of another size.
+        """
+        n, count, height, width = self.masks.shape
+        wide = height + self.size_px - 1, width + self.size_px - 1
+        if image.ndim != 4 or image.shape[0] != n or image.shape[2:] != wide:
+            raise _shape_error("image", f"({n}, c, {wide[0]}, {wide[1]})", image.shape)
         with picture_packages():
             from scipy.signal import oaconvolve
-        padded = borders.pad(image.astype(np.float64), self.size_px // 2, border=border)
+        padded = image.astype(np.float64)
         flipped = self.flipped().kernels.astype(np.float64)
-        blurred = np.zeros(image.shape)
+        blurred = np.zeros((*image.shape[:2], height, width))
         for sample in range(n):
             for i in range(count):
                 kernel = flipped[sample, i][None]

@@ -85,6 +85,68 @@ def add_noise(image: np.ndarray, *, sigma: float, rng: np.random.Generator) -> n
     return (image + noise).astype(image.dtype)
 
 
+def blur_and_reduce(pictures: np.ndarray, kernel: np.ndarray, scale: int) -> np.ndarray:
+    """Correlate with a kernel and keep every so manieth pixel, (..., h, w) -> (..., h/s, w/s).
+
+    Sides are rounded up, borders replicated, nothing is rounded or cut off; float64.
+    """
+    size = kernel.shape[0]
+    padded = borders.pad(pictures.astype(np.float64), size // 2, border="replicate")
+    height, width = pictures.shape[-2:]
+    reduced = np.zeros((*pictures.shape[:-2], -(-height // scale), -(-width // scale)))
+    for row, column in zip(*np.nonzero(kernel), strict=True):
+        seen = padded[..., row : row + height : scale, column : column + width : scale]
+        reduced += kernel[row, column] * seen
+    return reduced
+
+
+def blur_objects(
+    picture: np.ndarray, masks: np.ndarray, kernels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Blur objects and what is behind them each by its own kernel.
+
+    picture: (c, h, w). masks: (P, h, w), 1 where an object is. kernels: (P, k, k), by which masks
+    and pictures are convolved; borders wrap around. Gives the picture (c, h, w) and the soft masks
+    (P, h, w), which sum to one; float64.
+    """
+    with picture_packages():
+        from scipy import fft
+    height, width = picture.shape[1:]
+    size = kernels.shape[-1]
+    placed = np.zeros((len(kernels), height, width))
+    placed[:, :size, :size] = kernels
+    placed = np.roll(placed, (-(size // 2), -(size // 2)), axis=(1, 2))
+    spectra = fft.rfft2(placed)
+
+    def convolved(arrays: np.ndarray, spectrum: np.ndarray) -> np.ndarray:
+        product = fft.rfft2(arrays.astype(np.float64)) * spectrum
+        result: np.ndarray = fft.irfft2(product, s=(height, width))
+        return result
+
+    soft = convolved(masks, spectra)
+    soft = np.where(masks.any((1, 2))[:, None, None], soft, 0).clip(0)
+    soft = soft / soft.sum(0)
+    blurred = np.zeros(picture.shape)
+    for mask, spectrum in zip(soft, spectra, strict=True):
+        if mask.any():
+            blurred += mask * convolved(picture, spectrum)
+    return blurred, soft
+
+
+def smoothness(frame: np.ndarray) -> float:
+    """How much detail a frame (3, h, w) uint8 has: the mean of its Sobel gradients, rounded.
+
+    Source: Self-Blind-VSR, which draws crops below 7 again.
+    """
+    with picture_packages():
+        import cv2
+    levels = np.ascontiguousarray(frame.transpose(1, 2, 0))
+    rows, columns = (
+        cv2.convertScaleAbs(cv2.Sobel(levels, cv2.CV_16S, *order)) for order in ((1, 0), (0, 1))
+    )
+    return float(cv2.addWeighted(rows, 0.5, columns, 0.5, 0).mean())
+
+
 def _draw(points: np.ndarray, size_px: int) -> np.ndarray:
     """Spread points (n, 2) in pixels over their four neighbors, normalized to sum one."""
     kernel = np.zeros((size_px, size_px))

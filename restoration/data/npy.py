@@ -16,7 +16,10 @@ from restoration import images
 from restoration.errors import InputError
 
 BLURRED = "img_blur"
-"""The key of the blurred image, (h, w, 3) uint8; "img_gt" and "blur_mask" may stand beside it."""
+"""The key of the blurred image, (h, w, 3) uint8; those of the true one and the mask follow."""
+
+TRUE = "img_gt"
+MASK = "blur_mask"
 
 _FORMAT: Any = np.lib.format  # what is used of it has no types
 # The functions by which NumPy pickles are private and move between its versions: it names them.

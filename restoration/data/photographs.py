@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from restoration import images
@@ -9,6 +11,12 @@ from restoration.data import degradations
 from restoration.errors import InputError, picture_packages, unknown_name
 
 PHOTOGRAPHS = ("astronaut", "coffee", "cat", "rocket")
+
+TRAINED_ON = ("astronaut", "rocket", "motorcycle", "stained_tissue")
+HELD_OUT = ("cat", "coffee")
+"""Photographs of synthetic data, none of them in both."""
+
+_LOADERS = {"motorcycle": "stereo_motorcycle", "stained_tissue": "immunohistochemistry"}
 _KERNEL_PX = 15
 _NOISE = 0.005
 
@@ -35,6 +43,18 @@ def photograph(name: str, *, height_px: int, width_px: int) -> np.ndarray:
         )
     top, left = (height - height_px) // 2, (width - width_px) // 2
     return pixels[..., top : top + height_px, left : left + width_px]
+
+
+@functools.lru_cache(maxsize=8)
+def whole_photograph(name: str) -> np.ndarray:
+    """A photograph as it is, (3, h, w) uint8, kept for the next one who asks."""
+    with picture_packages():
+        import skimage.data
+    found = getattr(skimage.data, _LOADERS.get(name, name))()
+    samples = found[0] if isinstance(found, tuple) else found  # of two views the left one
+    whole = np.ascontiguousarray(samples.transpose(2, 0, 1))
+    whole.flags.writeable = False
+    return whole
 
 
 def sharp_and_blurred(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from restoration.arrays import Arrays
 from restoration.engine.execution import PLAIN, Execution
 from restoration.engine.taps import Tap
 from restoration.models.spec import Spec
+from restoration.training.settings import TrainerSettings
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,65 @@ class Gradients:
     parameters: Arrays
 
 
+@dataclass(frozen=True)
+class StepResult:
+    """What a step found: all of it measured before the update.
+
+    All are means over the parts of a batch and over the processes that share it. loss: what is
+    minimized. terms: the loss's parts by name, and learned weights of them. gradient_norm: of all
+    gradients of the network together, before clipping. updated: False where loss or gradients were
+    not finite, and no parameter, moment or average was changed; with a dynamic loss scale at
+    float16 that happens now and then, the loss being finite, and halves the scale.
+    """
+
+    loss: float
+    terms: Mapping[str, float]
+    gradient_norm: float
+    updated: bool
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """All that a trainer must know to go on, under the suite's names, in NumPy.
+
+    weights: parameters and buffers of the network; learned parameters of the loss under "loss.".
+    averages: averaged weights, empty if none are kept. moments: the optimizer's, "NAME.first" and
+    "NAME.second" for each parameter that has taken a step (sgd has no second, and without momentum
+    no first). counts: how many steps each has taken, those that have taken none left out.
+    step: how many steps were tried. loss_scale: the present one, 1 without.
+    """
+
+    weights: Arrays
+    averages: Arrays
+    moments: Arrays
+    counts: Mapping[str, int]
+    step: int
+    loss_scale: float = 1.0
+
+
 class Trainer(Protocol):
-    """Trains a network with Adam; made by `Engine.trainer`. The rate may be set between steps."""
+    """Trains a network; made by `Engine.trainer`."""
 
-    learning_rate: float
+    def step(self, batches: Sequence[Mapping[str, np.ndarray]], factor: float = 1.0) -> StepResult:
+        """One update by the mean gradient of the parts of a batch.
 
-    def step(self, batch: Mapping[str, np.ndarray]) -> float:
-        """One update on {input names..., "target"}; the loss before it."""
+        batches: each {names of the network's inputs..., and what its loss compares with, as
+        "target"}; one unless gradients are accumulated. factor: of every group's learning rate.
+
+        A parameter that took no part stands still, with its moments and its count, as PyTorch lets
+        one without gradient: one of those that may (`Spec.may_sit_out`), if its gradient is zero
+        everywhere. Others move by momentum then, as behind units that are dead for a while.
+        """
+
+    def state(self) -> TrainingState:
+        """Copies."""
+
+    def load(self, state: TrainingState) -> None:
+        """Go on from a state, of whatever framework.
+
+        Raises:
+            InputError: lists every missing, unexpected and misshapen entry; nothing is changed.
+        """
 
 
 class Engine(Protocol):
@@ -103,11 +156,12 @@ class Engine(Protocol):
     ) -> Gradients:
         """Gradients of the sum, over outputs named in `cotangents`, of mean(output * cotangent)."""
 
-    def trainer(self, network: Network, *, learning_rate: float) -> Trainer:
-        """Puts the network in training mode; the loss is the one that its spec names.
+    def trainer(self, network: Network, settings: TrainerSettings) -> Trainer:
+        """Trains the network, which is in evaluation mode between steps: `run` may be used then.
 
         Raises:
-            InputError: the spec names no loss.
+            InputError: there is no such loss or argument of it, or a pattern that matches no
+                parameter.
         """
 
     def describe(self) -> dict[str, str]:

@@ -9,6 +9,9 @@ import numpy as np
 from restoration.arrays import Arrays
 from restoration.errors import InputError
 
+RECORD = "weights_convert"
+"""Key in the metadata of a safetensors file of weights: {"model", "spec"} and more, as JSON."""
+
 _LISTED = 5  # how many names an error shows of each kind
 
 

@@ -14,11 +14,15 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from restoration.errors import InputError, picture_packages
 from restoration.images.metadata import Metadata
+
+if TYPE_CHECKING:
+    from restoration.images.decode import Decoded
 
 READABLE = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 MAX_MEGAPIXELS = 1000.0
@@ -53,7 +57,21 @@ def read_image(path: str | os.PathLike[str], *, max_megapixels: float = MAX_MEGA
         InputError: the file is missing, is no image, is damaged, holds no pixels or more than
             `max_megapixels`, or means what is not served.
     """
-    path = Path(path)
+    found = _decode(Path(path), max_megapixels)
+    return replace(from_array(found.samples, where=str(path)), metadata=found.metadata)
+
+
+def read_samples(path: str | os.PathLike[str]) -> np.ndarray:
+    """The samples of an image file as they are in it, (h, w) or (h, w, 1 to 4), upright.
+
+    Raises:
+        InputError: as `read_image`.
+    """
+    return _decode(Path(path), MAX_MEGAPIXELS).samples
+
+
+def _decode(path: Path, max_megapixels: float) -> Decoded:
+    """What the decoder finds; whatever it raises is an error in words."""
     if not path.is_file():
         raise InputError(
             "image file",
@@ -65,7 +83,7 @@ def read_image(path: str | os.PathLike[str], *, max_megapixels: float = MAX_MEGA
     with picture_packages():
         from restoration.images import decode
     try:
-        found = decode.decode(path, max_megapixels=max_megapixels)
+        return decode.decode(path, max_megapixels=max_megapixels)
     except decode.UnsupportedError as problem:
         raise InputError(
             "image file",
@@ -82,7 +100,6 @@ def read_image(path: str | os.PathLike[str], *, max_megapixels: float = MAX_MEGA
             where=str(path),
             next_step="check that it is whole and opens in an image viewer, or convert it to PNG",
         ) from problem
-    return replace(from_array(found.samples, where=str(path)), metadata=found.metadata)
 
 
 def _reason(problem: Exception) -> str:

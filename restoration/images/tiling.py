@@ -6,8 +6,9 @@ over all pixels, a Fourier transform) a tiled result is not the result of the wh
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,97 +37,139 @@ def extend(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.pad(image, padding, mode="symmetric") if below or right else image
 
 
-def restore_tiled(
-    restore: Callable[[np.ndarray], np.ndarray],
-    image: np.ndarray,
-    *,
-    tile_px: int,
-    overlap_px: int,
-    multiple: int = 1,
-    scale: int = 1,
-    tiling_caveat: str = "",
-    progress: Callable[[int, int], None] | None = None,
-) -> np.ndarray:
-    """Restore an image tile by tile and blend the overlaps, (n, c, h, w) -> (n, c', h*s, w*s).
+@dataclass(frozen=True)
+class Tiles:
+    """How a picture is cut: tiles of `tile_px` at multiples of `multiple`, overlapping.
 
-    restore: takes a tile (n, c, t, t), gives (n, c', t*scale, t*scale). Tiles are cut so that each
-    one is whole and its sides are multiples of `multiple`; an image smaller than a tile is one
-    padded tile. tiling_caveat: the spec's reason why a tile is not restored as the whole image is;
-    with more than one tile a UserWarning states it. progress: called with (tiles done, in all).
-
-    Raises:
-        InputError: `tile_px` is no multiple of `multiple`, or not larger than twice the overlap.
+    overlap_px: of neighbors. margin_px: of pixels at an inner edge that are computed and thrown
+    away, because they lack what lies beyond; between two margins tiles are blended.
     """
-    if tile_px < 1 or tile_px % multiple or not 0 <= 2 * overlap_px < tile_px:
-        raise InputError(
-            "tiles",
-            expected=f"a tile that is a multiple of {multiple} and over twice the overlap",
-            got=f"tile {tile_px}, overlap {overlap_px}",
-            where="restoration.images.tiling.restore_tiled",
-            next_step="make the tile larger or the overlap smaller",
-        )
-    height, width = image.shape[-2:]
-    padded = pad_to_multiple(image, multiple)
-    places = list(_places(padded.shape[-2], padded.shape[-1], tile_px, overlap_px))
-    if tiling_caveat and len(places) > 1:
-        warnings.warn(
-            f"{len(places)} tiles differ from the whole image: {tiling_caveat}", stacklevel=2
-        )
-    blended: np.ndarray | None = None
-    weights = np.zeros((padded.shape[-2] * scale, padded.shape[-1] * scale), np.float32)
-    for done, (rows, columns) in enumerate(places, start=1):
-        tile = restore(np.ascontiguousarray(padded[..., rows, columns]))
-        if blended is None:
-            blended = np.zeros((*tile.shape[:2], *weights.shape), np.float32)
-        target_rows, target_columns = _scaled(rows, scale), _scaled(columns, scale)
-        ramp = np.minimum.outer(
-            _ramp(rows, padded.shape[-2], overlap_px, scale),
-            _ramp(columns, padded.shape[-1], overlap_px, scale),
-        )
-        blended[..., target_rows, target_columns] += tile * ramp
-        weights[target_rows, target_columns] += ramp
-        if progress:
-            progress(done, len(places))
-    assert blended is not None, "an image has at least one tile"
-    blended /= weights
-    return blended[..., : height * scale, : width * scale]
 
+    tile_px: int
+    overlap_px: int
+    margin_px: int = 0
+    multiple: int = 1
 
-def _places(
-    height: int, width: int, tile_px: int, overlap_px: int
-) -> Iterator[tuple[slice, slice]]:
-    """Where tiles lie, row by row."""
-    for top in _starts(height, tile_px, overlap_px):
-        for left in _starts(width, tile_px, overlap_px):
-            yield (
-                slice(top, min(top + tile_px, height)),
-                slice(left, min(left + tile_px, width)),
+    def __post_init__(self) -> None:
+        holds = (
+            self.tile_px >= 1
+            and self.tile_px % self.multiple == 0
+            and self.overlap_px % self.multiple == 0
+            and 0 <= 2 * self.overlap_px < self.tile_px
+            and (0 <= 2 * self.margin_px < self.overlap_px or self.margin_px == 0)
+        )
+        if not holds:
+            raise InputError(
+                "tiles",
+                expected=f"tile and overlap that are multiples of {self.multiple}, the tile over "
+                "twice the overlap, the overlap over twice its margin",
+                got=f"tile {self.tile_px}, overlap {self.overlap_px}, margin {self.margin_px}",
+                where="restoration.images.tiling.Tiles",
+                next_step="make the tile larger or the overlap smaller",
             )
 
-
-def _starts(length: int, tile_px: int, overlap_px: int) -> list[int]:
-    """First pixels of tiles along one axis; the last tile ends with the image."""
-    if length <= tile_px:
-        return [0]
-    step = tile_px - overlap_px
-    starts = list(range(0, length - tile_px, step))
-    return [*starts, length - tile_px]
-
-
-def _scaled(pixels: slice, scale: int) -> slice:
-    return slice(pixels.start * scale, pixels.stop * scale)
+    def along(self, length: int) -> list[slice]:
+        """Where tiles lie along an axis. The last one ends with the picture; it may be larger than
+        the others by less than `multiple`."""
+        if length <= self.tile_px:
+            return [slice(0, length)]
+        last = (length - self.tile_px) // self.multiple * self.multiple
+        starts = [*range(0, last, self.tile_px - self.overlap_px), last]
+        return [slice(start, start + self.tile_px) for start in starts[:-1]] + [slice(last, length)]
 
 
-def _ramp(pixels: slice, length: int, overlap_px: int, scale: int) -> np.ndarray:
-    """Blending weights along one axis: rising and falling over the overlap, flat at the border."""
-    size = (pixels.stop - pixels.start) * scale
-    ramp = np.ones(size, np.float32)
-    rise = (np.arange(overlap_px * scale, dtype=np.float32) + 0.5) / max(overlap_px * scale, 1)
-    if pixels.start > 0 and overlap_px:
-        ramp[: len(rise)] = rise
-    if pixels.stop < length and overlap_px:
-        ramp[-len(rise) :] = np.minimum(ramp[-len(rise) :], rise[::-1])
-    return ramp
+@dataclass
+class Seam:
+    """How far neighboring tiles were apart where they are blended, intensities in [0, 1]."""
+
+    largest: float = 0.0
+    square: float = 0.0
+    count: int = 0
+
+    def add(self, difference: np.ndarray) -> None:
+        if difference.size:
+            self.largest = max(self.largest, float(np.abs(difference).max()))
+            self.square += float((difference.astype(np.float64) ** 2).sum())
+            self.count += difference.size
+
+    @property
+    def psnr_db(self) -> float:
+        """Of one tile against the other; infinite where nothing differs."""
+        mean = self.square / max(self.count, 1)
+        return float(-10 * np.log10(mean)) if mean else float("inf")
+
+
+Part = tuple[slice, slice]
+"""Rows and columns."""
+
+
+def restore_tiled(
+    restore: Callable[[Part, Part], np.ndarray],
+    size: tuple[int, int],
+    tiles: Tiles,
+    *,
+    result_size: tuple[int, int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[np.ndarray, Seam]:
+    """A picture of a size (h, w) restored tile by tile, (n, c, H, W), and the seam between tiles.
+
+    restore: takes a part of the picture and the part of the result whose pixels have their centers
+    in it, and gives the latter, (n, c, rows, columns). result_size: H, W, at any ratio to h, w; the
+    picture's if None. progress: called with (tiles done, in all).
+    """
+    result_size = result_size or size
+    axes = [
+        [(part, *_of_result(part, length, longer, tiles)) for part in tiles.along(length)]
+        for length, longer in zip(size, result_size, strict=True)
+    ]
+    places = [(row, column) for row in axes[0] for column in axes[1]]
+    seam = Seam()
+    blended: np.ndarray | None = None
+    weights = np.zeros(result_size, np.float32)
+    for done, (row, column) in enumerate(places, start=1):
+        tile = restore((row[0], column[0]), (row[1], column[1]))
+        if len(places) == 1:
+            if progress:
+                progress(1, 1)
+            return tile, seam
+        if blended is None:
+            blended = np.zeros((*tile.shape[:2], *result_size), np.float32)
+        ramp = np.minimum.outer(row[2], column[2])
+        sofar, known = blended[..., row[1], column[1]], weights[row[1], column[1]]
+        both = (ramp > 0) & (known > 0)
+        seam.add(tile[..., both] - sofar[..., both] / known[both])
+        sofar += tile * ramp
+        known += ramp
+        if progress:
+            progress(done, len(places))
+    assert blended is not None, "a picture has at least one tile"
+    blended /= weights
+    return blended, seam
+
+
+def _of_result(
+    part: slice, length: int, result_length: int, tiles: Tiles
+) -> tuple[slice, np.ndarray]:
+    """The pixels of a result's axis whose centers lie in a part of the picture's, and how much each
+    counts there: nothing within the margin of an inner edge, then more and more."""
+    found = part_of_result(part, length, result_length)
+    centers = (np.arange(found.start, found.stop) + 0.5) * length / result_length
+    ramp = np.ones(len(centers))
+    band = max(tiles.overlap_px - 2 * tiles.margin_px, 1)
+    if part.start > 0 and tiles.overlap_px:
+        ramp = np.minimum(ramp, (centers - part.start - tiles.margin_px) / band)
+    if part.stop < length and tiles.overlap_px:
+        ramp = np.minimum(ramp, (part.stop - centers - tiles.margin_px) / band)
+    return found, ramp.clip(0, 1).astype(np.float32)
+
+
+def part_of_result(part: slice, length: int, result_length: int) -> slice:
+    """The pixels of a result's axis whose centers lie in a part of the picture's axis."""
+    scale = result_length / length
+    return slice(
+        max(math.ceil(part.start * scale - 0.5), 0),
+        min(math.ceil(part.stop * scale - 0.5), result_length),
+    )
 
 
 def pad_centered(image: np.ndarray, multiple: int) -> np.ndarray:

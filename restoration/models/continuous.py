@@ -31,6 +31,7 @@ from restoration.errors import InputError
 from restoration.images import tiling
 from restoration.models.edsr import EDSRSpec
 from restoration.models.encoder import EncoderSpec
+from restoration.models.laws import Rules
 from restoration.models.model import Model, PublishedWeights
 from restoration.models.rdn import RDNSpec
 from restoration.models.spec import Spec
@@ -47,9 +48,12 @@ def make_coord(height: int, width: int) -> np.ndarray:
     return np.stack([rows.ravel(), columns.ravel()], axis=1)
 
 
-def output_cell(height: int, width: int, *, scale: float) -> np.ndarray:
-    """The cell of an image of a size, (2,); never smaller than at the largest trained scale."""
-    factor = max(scale / LARGEST_TRAINED_SCALE, 1)
+def output_cell(
+    height: int, width: int, *, scale: float, floor: float | None = LARGEST_TRAINED_SCALE
+) -> np.ndarray:
+    """The cell of an image of a size, (2,); never smaller than at the scale `floor`, the largest
+    that was trained, if that is not None."""
+    factor = max(scale / floor, 1) if floor else 1
     return np.array([2 / height, 2 / width]) * factor
 
 
@@ -60,16 +64,18 @@ def enlarge(
     height: int,
     width: int,
     part_px: tuple[int, int] | None = None,
+    cell_floor: float | None = LARGEST_TRAINED_SCALE,
 ) -> Arrays:
     """All inputs of a network that give images (n, 3, h, w) in [-1, 1] another size.
 
     The network's result (n, height width, 3) holds the pixels row by row; `to_images` makes images
     of it. part_px: height and width of the upper left part that is enlarged, where it is not all.
+    cell_floor: see `output_cell`.
 
     Raises:
         InputError: the new size is smaller than the image's.
     """
-    n, _, h, w = images.shape
+    h, w = images.shape[2:]
     rows, columns = part_px or (h, w)
     if height < rows or width < columns:
         raise InputError(
@@ -80,10 +86,47 @@ def enlarge(
             next_step="continuous super-resolution only enlarges",
         )
     scale = math.sqrt(height * width / (rows * columns))
-    coord, cell = make_coord(height, width), output_cell(height, width, scale=scale)
+    coord = make_coord(height, width)
+    cell = output_cell(height, width, scale=scale, floor=cell_floor)
     if (rows, columns) != (h, w):
         share = np.array([rows / h, columns / w])
         coord, cell = (coord + 1) * share - 1, cell * share
+    return at_places(spec, images, coord, cell)
+
+
+def enlarge_tile(
+    spec: ContinuousSpec,
+    tile: np.ndarray,
+    place: tuple[slice, slice],
+    result: tuple[slice, slice],
+    *,
+    size: tuple[int, int],
+    result_size: tuple[int, int],
+    cell_floor: float | None = LARGEST_TRAINED_SCALE,
+) -> Arrays:
+    """All inputs of a network that give a part of an enlarged image from a tile (n, 3, h, w).
+
+    place: where the tile lies in an image of a size; it may be extended below and at the right.
+    result: the part that is asked for of the image at its new size.
+    """
+    axes, cells = [], []
+    scale = math.sqrt(math.prod(result_size) / math.prod(size))
+    cell = output_cell(*result_size, scale=scale, floor=cell_floor)
+    for axis in (0, 1):
+        centers = (np.arange(result_size[axis])[result[axis]] + 0.5) * size[axis]
+        within = centers / result_size[axis] - place[axis].start  # in pixels of the image
+        axes.append(2 * within / tile.shape[2 + axis] - 1)
+        cells.append(cell[axis] * size[axis] / tile.shape[2 + axis])
+    rows, columns = np.meshgrid(*axes, indexing="ij")
+    coord = np.stack([rows.ravel(), columns.ravel()], axis=1)
+    return at_places(spec, tile, coord, np.array(cells))
+
+
+def at_places(
+    spec: ContinuousSpec, images: np.ndarray, coord: np.ndarray, cell: np.ndarray
+) -> Arrays:
+    """All inputs of a network for images (n, 3, h, w) at places (q, 2) with one cell (2,)."""
+    n, _, h, w = images.shape
     # All images are asked for the same places, so these are worked out for one of them.
     found = lookup(spec, coord[None], cell[None], height=h, width=w)
     inputs: Arrays = {"image": images}
@@ -190,6 +233,10 @@ class ContinuousSpec(Spec):
 
     encoder: EncoderSpec = field(default_factory=EDSRSpec)
     chunk: int = 16384
+
+    @property
+    def initialization(self) -> Mapping[str, Rules]:
+        return self.encoder.initialization
 
     @property
     def magnification(self) -> None:

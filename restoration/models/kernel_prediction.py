@@ -27,7 +27,9 @@ class KernelPredictionSpec(Spec):
     network: ClassVar[str] = "KernelPrediction"
     inputs: ClassVar[tuple[str, ...]] = ("image",)
     outputs: ClassVar[tuple[str, ...]] = ("kernels", "masks")
+    tiling_caveat: ClassVar[str] = "its kernels come from means over the whole image"
     smallest_side_px: ClassVar[int] = 32
+    may_sit_out: ClassVar[tuple[str, ...]] = ("stem_rgb.*", "stem_gray.*")  # one of the two
 
     kernels: int = 25
     kernel_size: int = 33

@@ -11,6 +11,7 @@ import numpy as np
 from restoration.arrays import Arrays
 from restoration.errors import InputError
 from restoration.images import tiling
+from restoration.models.laws import Rule, Rules
 from restoration.models.model import Model, PublishedWeights
 from restoration.models.spec import Spec, check_image
 
@@ -29,7 +30,7 @@ class LMDViTStageSpec(Spec):
 
     module: ClassVar[str] = "lmd_vit"
     network: ClassVar[str] = "Stage"
-    inputs: ClassVar[tuple[str, ...]] = ("x", "decisions", "noise")
+    inputs: ClassVar[tuple[str, ...]] = ("x", "decisions", "noise", "paths")
 
     width: int
     depth: int
@@ -106,7 +107,14 @@ class LMDViTStageSpec(Spec):
                 next_step="pad the map to whole windows",
             )
         self._require_shape("x", x, (*x.shape[:3], self.width))
-        _check_pruning(self, inputs, x.shape[0], self.predictors * _windows(sides, self.window))
+        windows = _windows(sides, self.window)
+        _check_pruning(
+            self,
+            inputs,
+            x.shape[0],
+            decided=self.predictors * windows,
+            processed=self.depth * windows,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,10 +131,19 @@ class LMDViTSpec(Spec):
     module: ClassVar[str] = "lmd_vit"
     network: ClassVar[str] = "LMDViT"
     loss: ClassVar[str] = "LocalMotionLoss"
+    may_sit_out: ClassVar[tuple[str, ...]] = ("stages.*.blocks.*",)  # if all windows are dropped
+    initialization: ClassVar[Mapping[str, Rules]] = {
+        "": (
+            Rule("*.modulator.weight", "normal"),
+            Rule("*_modulator.weight", "normal"),
+            Rule("*.weight", "truncated_normal", axes=2),
+            Rule("*.bias", "zeros", axes=2),
+        )
+    }
     checkpointed_block: ClassVar[str] = "Block"
     float32_block: ClassVar[str] = "Predictor"
     trained_outputs: ClassVar[tuple[str, ...]] = ("restored",)
-    inputs: ClassVar[tuple[str, ...]] = ("image", "decisions", "noise")
+    inputs: ClassVar[tuple[str, ...]] = ("image", "decisions", "noise", "paths")
     tiling_caveat: ClassVar[str] = (
         "its predictors see the mean of the whole image, so windows of a tile may be skipped that "
         "are not skipped in the whole image"
@@ -220,15 +237,47 @@ class LMDViTSpec(Spec):
         check_image(
             image, name="image", channels=3, multiple=self.size_multiple, where=self.network
         )
-        _check_pruning(self, inputs, image.shape[0], self.decided_windows(*image.shape[2:]))
+        _check_pruning(
+            self,
+            inputs,
+            image.shape[0],
+            decided=self.decided_windows(*image.shape[2:]),
+            processed=self.processed_windows(*image.shape[2:]),
+        )
+
+    def training_noise(
+        self, inputs: Mapping[str, np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Gumbel noise for windows that are decided about, then drop paths of all blocks."""
+        images, _, height, width = inputs["image"].shape
+        found = {}
+        windows = self.decided_windows(height, width)
+        if windows:
+            found["noise"] = rng.gumbel(size=(images, windows, 2)).astype(np.float32)
+        if self.drop_path:
+            kept = 1 - self._drop_rates(height, width)[:, None]
+            drawn = rng.random((images, len(kept), 2)) < kept
+            found["paths"] = (drawn / kept).astype(np.float32)
+        return found
+
+    def _drop_rates(self, height: int, width: int) -> np.ndarray:
+        """The rate of each window of all blocks, for an image of a size, (windows,)."""
+        counts = zip(self.stages(), self._windows_of_stages(height, width), strict=True)
+        return np.concatenate([np.repeat(stage.drop_path, windows) for stage, windows in counts])
 
     def decided_windows(self, height: int, width: int) -> int:
         """How many windows all predictors decide about, for an image of a size."""
+        counts = zip(self.stages(), self._windows_of_stages(height, width), strict=True)
+        return sum(stage.predictors * windows for stage, windows in counts)
+
+    def processed_windows(self, height: int, width: int) -> int:
+        """How many windows all blocks have, for an image of a size."""
+        counts = zip(self.depths, self._windows_of_stages(height, width), strict=True)
+        return sum(depth * windows for depth, windows in counts)
+
+    def _windows_of_stages(self, height: int, width: int) -> list[int]:
         scales = (1, 2, 4, 8, 16, 8, 4, 2, 1)
-        return sum(
-            stage.predictors * _windows((height, width), self.window * scale)
-            for stage, scale in zip(self.stages(), scales, strict=True)
-        )
+        return [_windows((height, width), self.window * scale) for scale in scales]
 
 
 _PRUNING_IS_DYNAMIC = {
@@ -258,9 +307,16 @@ def _windows(sides: tuple[int, ...], window: int) -> int:
     return (sides[0] // window) * (sides[1] // window)
 
 
-def _check_pruning(spec: Spec, inputs: Mapping[str, np.ndarray], images: int, windows: int) -> None:
-    """Check the optional inputs of a network with predictors."""
-    for name, shape in (("decisions", (images, windows)), ("noise", (images, windows, 2))):
+def _check_pruning(
+    spec: Spec, inputs: Mapping[str, np.ndarray], images: int, *, decided: int, processed: int
+) -> None:
+    """Check the optional inputs: windows that predictors decide about, and those of all blocks."""
+    shapes = {
+        "decisions": (images, decided),
+        "noise": (images, decided, 2),
+        "paths": (images, processed, 2),
+    }
+    for name, shape in shapes.items():
         if name in inputs:
             spec._require_shape(name, inputs[name], shape)
 

@@ -64,6 +64,19 @@ class MIMOUNetSpec(Spec):
                     next_step="leave it out to keep every channel",
                 )
 
+    def training_noise(
+        self, inputs: Mapping[str, np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Channel dropout of the fused skips, as factors, the half resolution's drawn first."""
+        if not self.skip_dropout:
+            return {}
+        kept = 1 - self.skip_dropout
+        masks = {}
+        for level in (2, 1):
+            shape = (len(inputs["image"]), level * self.width, 1, 1)
+            masks[f"skip_mask{level}"] = ((rng.random(shape) < kept) / kept).astype(np.float32)
+        return masks
+
 
 _SOURCE = (
     "Cho, Ji, Hong, Jung, Ko: Rethinking Coarse-to-Fine Approach in Single Image Deblurring, "

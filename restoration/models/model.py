@@ -114,17 +114,24 @@ class Model:
         return self._inputs(spec, image, scale, dict(given or {}))
 
     def to_image(
-        self, spec: Spec, outputs: Mapping[str, np.ndarray], *, height: int, width: int
+        self,
+        spec: Spec,
+        outputs: Mapping[str, np.ndarray],
+        *,
+        height: int,
+        width: int,
+        is_clipped: bool = True,
     ) -> np.ndarray:
         """The restored pictures (n, 3, height, width) in [0, 1] from the network's outputs.
 
-        height, width: as `result_size` says.
+        height, width: as `result_size` says. is_clipped: cut off what lies outside of [0, 1].
 
         Raises:
             InputError: the network gives no picture; the text says what it gives.
         """
         self.check_gives_picture(spec)
-        return self._image(spec, outputs, height, width).clip(0, 1)
+        pictures = self._image(spec, outputs, height, width)
+        return pictures.clip(0, 1) if is_clipped else pictures
 
     def check_gives_picture(self, spec: Spec) -> None:
         """Raise InputError if the network gives no picture; the text says what it gives."""

@@ -12,6 +12,7 @@ import numpy as np
 from restoration.arrays import Arrays
 from restoration.errors import InputError
 from restoration.images import tiling
+from restoration.models.laws import Rule, Rules
 from restoration.models.model import Model, PublishedWeights
 from restoration.models.spec import Spec, check_image
 
@@ -29,9 +30,13 @@ class NIMBUSRSpec(Spec):
     """
 
     module: ClassVar[str] = "nimbusr"
+    initialization: ClassVar[Mapping[str, Rules]] = {
+        "orthogonal": (Rule("*.weight", "orthogonal"), Rule("*.bias", "zeros"))
+    }
     network: ClassVar[str] = "NIMBUSR"
     inputs: ClassVar[tuple[str, ...]] = ("image", "masks", "kernels", "sigma")
     outputs: ClassVar[tuple[str, ...]] = ("restored",)
+    tiling_caveat: ClassVar[str] = "its data step deconvolves the whole image at once"
     required_inputs: ClassVar[int] = 4
 
     iterations: int = 8

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from restoration.models.laws import Rule, Rules
 from restoration.models.model import Model, PublishedWeights
 from restoration.models.spec import Spec, check_image, has_counts
 
@@ -21,10 +22,15 @@ class PhaseformerSpec(Spec):
     """
 
     module: ClassVar[str] = "phaseformer"
+    initialization: ClassVar[Mapping[str, Rules]] = {
+        "xavier": (Rule("*.weight", "xavier", axes=4), Rule("*.bias", "zeros", axes=4))
+    }
     network: ClassVar[str] = "Phaseformer"
     inputs: ClassVar[tuple[str, ...]] = ("image",)
     outputs: ClassVar[tuple[str, ...]] = ("low", "high")
+    tiling_caveat: ClassVar[str] = "its attention and its phases are of the whole image"
     size_multiple: ClassVar[int] = 8
+    may_sit_out: ClassVar[tuple[str, ...]] = ("gate4.*", "up4.*")  # nothing depends on them
     widths: ClassVar[tuple[int, ...]] = (16, 32, 64, 128)
 
     blocks: tuple[int, ...] = (2, 3, 3, 4)

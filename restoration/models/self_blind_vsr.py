@@ -56,6 +56,10 @@ class SelfBlindVSRSpec(Spec):
         return 1 if self.is_enlarged else self.scale
 
     @property
+    def scored(self) -> Spec:
+        return dataclasses.replace(self, mode="infer")
+
+    @property
     def doublings(self) -> int:
         """How often the size is doubled."""
         return self.scale.bit_length() - 1

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from restoration.errors import InputError
+from restoration.models.laws import Rules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +21,11 @@ class Spec:
     """Base of all specs.
 
     Class variables: `module` is the file in each `*_impl` package and `network` the class in it;
-    `loss` is the class in `losses.py` that trains it, empty if there is none; `inputs` names the
+    `loss` is the class in `losses` that trains it, empty if there is none; `inputs` names the
     network's arguments in order, of which those after the first `required_inputs` may be left out.
     `tiling_caveat` says why a tile is not restored as the whole image is, empty if it is.
+    `may_sit_out` has patterns of names of parameters that may take no part in a step of training,
+    or in any; see `Trainer`.
     `checkpointed_block` is the class of the parts whose activations may be recomputed in training,
     `float32_block` the class of those that stay in float32 whatever the precision. What is a
     property here is a class variable where it does not depend on hyper-parameters.
@@ -34,6 +37,7 @@ class Spec:
     inputs: ClassVar[tuple[str, ...]]
     required_inputs: ClassVar[int] = 1
     tiling_caveat: ClassVar[str] = ""
+    may_sit_out: ClassVar[tuple[str, ...]] = ()
     checkpointed_block: ClassVar[str] = ""
     float32_block: ClassVar[str] = ""
 
@@ -46,6 +50,16 @@ class Spec:
     def trained_outputs(self) -> tuple[str, ...]:
         """The results that the loss takes, before the target."""
         return self.outputs
+
+    @property
+    def scored(self) -> Spec:
+        """The spec that the same weights restore pictures with, where training needs another."""
+        return self
+
+    @property
+    def initialization(self) -> Mapping[str, Rules]:
+        """Laws of first weights: "" the usual, then named variants. See `laws.py`."""
+        return {}
 
     @property
     def size_multiple(self) -> int:
@@ -76,6 +90,15 @@ class Spec:
         """Inputs that make a network take the decisions that another run came to."""
         return {}
 
+    def training_noise(
+        self, inputs: Mapping[str, np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """What is random in training beside the other inputs, which say how many images there are.
+
+        Drop masks, drop paths, noise: empty for networks that have none.
+        """
+        return {}
+
     def to_dict(self) -> dict[str, Any]:
         """The hyper-parameters as plain values, for JSON; `spec_from_dict` reads them."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -94,7 +117,7 @@ class Spec:
         if not self.loss:
             raise InputError(
                 f"training {self.network}",
-                expected="a model with a loss in losses.py",
+                expected="a model with a loss in losses",
                 got="none: its training was not published",
                 where=f"restoration/models/{self.module}.py, {type(self).__name__}",
                 next_step="train it with a loss of your own on the engine's network",

@@ -16,6 +16,11 @@ class SpectroformerSpec(PhaseformerSpec):
     module: ClassVar[str] = "spectroformer"
     network: ClassVar[str] = "Spectroformer"
     outputs: ClassVar[tuple[str, ...]] = ("restored",)
+    may_sit_out: ClassVar[tuple[str, ...]] = (  # nothing depends on them
+        *("skip4.*", "up4.*", "up5.*", "enlarge.*", "high.*"),
+        "*.attention.unused?.*",
+    )
+    tiling_caveat: ClassVar[str] = "its Fourier transforms are of the whole image"
 
 
 MODELS = (

@@ -10,6 +10,7 @@ import numpy as np
 
 from restoration.errors import InputError
 from restoration.models.encoder import MEAN, EncoderModel, EncoderSpec
+from restoration.models.laws import Rule, Rules
 from restoration.models.model import PublishedWeights
 
 _SCALES = {
@@ -44,6 +45,13 @@ class SwinIRSpec(EncoderSpec):
     """
 
     module: ClassVar[str] = "swinir"
+    initialization: ClassVar[Mapping[str, Rules]] = {
+        "": (
+            Rule("*.relative_bias.weight", "truncated_normal"),
+            Rule("*groups.*.weight", "truncated_normal", axes=2),
+            Rule("*groups.*.bias", "zeros", axes=2),
+        )
+    }
     network: ClassVar[str] = "SwinIR"
 
     width: int = 180

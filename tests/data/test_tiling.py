@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
 
 from restoration.errors import InputError
-from restoration.images.tiling import pad_to_multiple, restore_tiled
+from restoration.images.tiling import Part, Tiles, pad_to_multiple, restore_tiled
 
 sizes = st.integers(1, 70)
 
@@ -34,68 +32,61 @@ def test_padding(height: int, width: int, multiple: int) -> None:
     tile=st.integers(1, 8),
     overlap=st.integers(0, 15),
     multiple=st.sampled_from([1, 2, 4]),
-    scale=st.integers(1, 3),
+    scale=st.sampled_from([1.0, 2.0, 3.0, 1.7, 2.25]),
 )
 def test_pointwise_restoration_is_the_same_in_tiles(
-    *, height: int, width: int, tile: int, overlap: int, multiple: int, scale: int
+    *, height: int, width: int, tile: int, overlap: int, multiple: int, scale: float
 ) -> None:
+    """At any scale: each pixel of the result is asked for by its place."""
     tile_px = 4 * tile
-    overlap_px = min(overlap, (tile_px - 1) // 2)
-    image = np.random.default_rng(1).random((1, 3, height, width)).astype(np.float32)
+    overlap_px = min(overlap, (tile_px - 1) // 2) // multiple * multiple
+    tiles = Tiles(tile_px, overlap_px, max((overlap_px - 1) // 4, 0), multiple)
+    result_size = round(height * scale), round(width * scale)
+    expected = np.random.default_rng(1).random((1, 3, *result_size)).astype(np.float32)
     seen = []
 
-    def restore(x: np.ndarray) -> np.ndarray:
-        assert x.shape[2] % multiple == x.shape[3] % multiple == 0
-        assert max(x.shape[2:]) <= tile_px
-        return (2 * x).repeat(scale, 2).repeat(scale, 3)
+    def restore(part: Part, result: Part) -> np.ndarray:
+        for axis, length, longer in zip((0, 1), (height, width), result_size, strict=True):
+            assert part[axis].start % multiple == 0
+            assert part[axis].stop - part[axis].start < tile_px + multiple
+            centers = (np.arange(longer)[result[axis]] + 0.5) * length / longer
+            assert ((centers > part[axis].start - 1e-9) & (centers < part[axis].stop)).all()
+        return expected[..., result[0], result[1]]
 
-    found = restore_tiled(
+    found, seam = restore_tiled(
         restore,
-        image,
-        tile_px=tile_px,
-        overlap_px=overlap_px,
-        multiple=multiple,
-        scale=scale,
+        (height, width),
+        tiles,
+        result_size=result_size,
         progress=lambda done, total: seen.append((done, total)),
     )
-    expected = (2 * image).repeat(scale, 2).repeat(scale, 3)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert [done for done, _ in seen] == list(range(1, seen[0][1] + 1))
+    assert seam.largest < 1e-6
 
 
-def test_what_sees_less_than_half_the_overlap_has_no_seams() -> None:
+def test_what_sees_no_further_than_the_margin_has_no_seams() -> None:
     image = np.random.default_rng(2).random((1, 1, 64, 96)).astype(np.float32)
 
     def smooth(x: np.ndarray) -> np.ndarray:
-        return uniform_filter(x, size=(1, 1, 3, 3))
+        return uniform_filter(x, size=(1, 1, 7, 7))
 
-    found = restore_tiled(smooth, image, tile_px=32, overlap_px=8)
-    # The ramp gives the outermost pixel of a tile, the only wrong one, a sixteenth of the weight.
-    assert np.abs(found - smooth(image)).max() < 0.1
-    assert np.abs(found - smooth(image)).mean() < 1e-3
+    def restore(part: Part, _result: Part) -> np.ndarray:
+        return smooth(image[..., part[0], part[1]])
 
-
-@pytest.mark.parametrize(("tile", "overlap", "multiple"), [(30, 4, 4), (16, 8, 4), (0, 0, 1)])
-def test_impossible_tiles_are_refused(tile: int, overlap: int, multiple: int) -> None:
-    with pytest.raises(InputError, match=f"got tile {tile}, overlap {overlap}"):
-        restore_tiled(
-            lambda x: x,
-            np.zeros((1, 3, 64, 64), np.float32),
-            tile_px=tile,
-            overlap_px=overlap,
-            multiple=multiple,
-        )
+    found, seam = restore_tiled(restore, (64, 96), Tiles(32, 8, margin_px=3))
+    np.testing.assert_allclose(found, smooth(image), atol=1e-6)
+    assert seam.largest < 1e-6
+    found, seam = restore_tiled(restore, (64, 96), Tiles(32, 8))
+    assert np.abs(found - smooth(image)).max() > 0.01
+    assert seam.largest > 0.01
+    assert 20 < seam.psnr_db < 40
 
 
-def test_a_network_that_sees_the_whole_image_says_so() -> None:
-    """Where the result of a tile depends on the rest of the image."""
-    image = np.random.default_rng(0).random((1, 3, 40, 24), np.float32)
-    with pytest.warns(UserWarning, match="2 tiles differ from the whole image: it sees the mean"):
-        restore_tiled(
-            lambda tile: tile, image, tile_px=24, overlap_px=4, tiling_caveat="it sees the mean"
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        restore_tiled(
-            lambda tile: tile, image, tile_px=40, overlap_px=4, tiling_caveat="it sees the mean"
-        )
+@pytest.mark.parametrize(
+    ("tile", "overlap", "margin", "multiple"),
+    [(30, 4, 0, 4), (16, 8, 0, 4), (0, 0, 0, 1), (32, 8, 4, 1), (32, 6, 0, 4)],
+)
+def test_impossible_tiles_are_refused(tile: int, overlap: int, margin: int, multiple: int) -> None:
+    with pytest.raises(InputError, match=f"got tile {tile}, overlap {overlap}, margin {margin}"):
+        Tiles(tile, overlap, margin, multiple)

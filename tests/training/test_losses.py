@@ -112,7 +112,6 @@ LMD_TERMS = {
     "frequency": ("amplitude_difference", False, {"parts": 8}),
     "frequency_factor4": ("amplitude_difference", False, {"parts": 4}),
 }
-ONE_PIXEL = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1))
 
 
 @pytest.fixture(scope="module")
@@ -137,15 +136,17 @@ def test_terms_of_lmd_vit(backend: Backend, lmd_golden: dict[str, np.ndarray], n
     np.testing.assert_allclose(found, lmd_golden[f"outputs/{name}"], rtol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "shifts"), [("total", ((0, 0),)), ("total_shift", ONE_PIXEL)])
+@pytest.mark.parametrize(("name", "shift_px"), [("total", 0), ("total_shift", 1)])
 def test_the_whole_loss_of_lmd_vit(
     backend: Backend,
     lmd_golden: dict[str, np.ndarray],
     name: str,
-    shifts: tuple[tuple[int, int], ...],
+    shift_px: int,
 ) -> None:
     arguments = _lmd_arguments(lmd_golden, name, np.float32)
-    (found,) = backend.call("loss", "LocalMotionLoss", arguments, {"shifts": shifts})
+    (found,) = backend.call(
+        "loss", "LocalMotionLoss", arguments, {"shift_px": shift_px, "masked": True}
+    )
     assert found == pytest.approx(float(lmd_golden[f"outputs/{name}"]), rel=1e-5)
 
 
@@ -169,9 +170,9 @@ def test_lmd_vit_in_float64(
         np.testing.assert_allclose(found, lmd_golden[f"outputs/{name}"], rtol=1e-12)
         probe = lmd_golden[f"probes/{name}"] / 2
         add(torch.call("weighted_loss_gradients", function, arguments, probe, options))
-    for name, shifts in (("total", ((0, 0),)), ("total_shift", ONE_PIXEL)):
+    for name, shift_px in (("total", 0), ("total_shift", 1)):
         arguments = _lmd_arguments(lmd_golden, name, np.float64)
-        options = {"shifts": shifts}
+        options = {"shift_px": shift_px, "masked": True}
         (found,) = torch.call("loss", "LocalMotionLoss", arguments, options)
         assert found == pytest.approx(float(lmd_golden[f"outputs/{name}"]), rel=1e-12)
         probe = lmd_golden[f"probes/{name}"].reshape(1)

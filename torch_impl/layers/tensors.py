@@ -40,6 +40,12 @@ def uniform_parameter(shape: tuple[int, ...], bound: float) -> nn.Parameter:
     return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
 
 
+def fixed_parameter(values: np.ndarray) -> nn.Parameter:
+    """Given numbers as part of a module's state that is not trained."""
+    # Native: torch.nn.Parameter: requires_grad True by default.
+    return nn.Parameter(torch.from_numpy(values), requires_grad=False)
+
+
 class Embedding(nn.Module):
     """A learned table (rows, columns), its `weight`, drawn from a normal distribution."""
 

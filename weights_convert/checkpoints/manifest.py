@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from restoration.engine.state import RECORD
 from restoration.errors import InputError
 from restoration.models.registry import spec_from_dict
 from restoration.models.spec import Spec
@@ -21,7 +22,7 @@ from weights_convert.checkpoints.detect import Candidate
 from weights_convert.files.integrity import Fingerprint
 from weights_convert.files.tensors import Tensor
 
-KEY = "weights_convert"
+KEY = RECORD
 """The manifest's key in the metadata of a safetensors file."""
 
 SUFFIX = ".manifest.json"

@@ -1,0 +1,121 @@
+"""What kernel prediction is trained to minimize. Kernels are applied by correlation."""
+
+from __future__ import annotations
+
+import jittor as jt
+from jittor import Var, nn
+
+from jittor_impl.layers import conv2d, matmul
+from jittor_impl.nimbusr import saturate
+from restoration.models.spec import Spec
+from restoration.training.requirements import require_choice, require_entry
+
+CLEAR = 0.95
+SATURATION = 0.5
+SMALLEST = 1e-10
+
+
+class KernelFieldLoss(nn.Module):
+    """The loss of kernel prediction: the blur it explains, and the kernels themselves.
+
+    The batch has the network's input "image" (n, 3, h, w), intensities raised to 2.2 minus 0.5;
+    "target" (n, 3, h + k - 1, w + k - 1), the sharp image likewise; and what blurred it, "kernels"
+    (n, P, k, k) and "masks" (n, P, h, w). Pixels count by one over the area of their mask, those
+    between masks do not.
+
+    distance: of kernels, "l2", "l1", "huber" or "kl". Its training was not published; this is that
+    of the predecessor: Carbajal et al., arXiv 2102.01026; see kernel_prediction.py.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        reblur_weight: float = 1.0,
+        kernel_weight: float = 1.0,
+        distance: str = "l2",
+    ):
+        super().__init__()
+        require_choice("distance", distance, ("l2", "l1", "huber", "kl"))
+        self.distance = distance
+        self.reblur_weight = reblur_weight
+        self.kernel_weight = kernel_weight
+
+    def execute(self, outputs: dict[str, Var], batch: dict[str, Var]) -> dict[str, Var]:
+        for name in ("kernels", "masks"):
+            require_entry(name, batch, loss="KernelFieldLoss")
+        kernels, masks, true_masks = outputs["kernels"], outputs["masks"], batch["masks"]
+        weights = pixel_weights(true_masks)
+        blurred = saturate(reblur(batch["target"], kernels, masks), SATURATION)
+        difference = blurred - batch["image"]
+        reblurred = weighted_sum(difference * difference, weights)
+        kernel = kernel_difference(
+            kernels, masks, batch["kernels"], true_masks, weights, distance=self.distance
+        )
+        loss = self.reblur_weight * reblurred + self.kernel_weight * kernel
+        return {"loss": loss, "reblur": reblurred, "kernel": kernel}
+
+
+def pixel_weights(masks: Var) -> Var:
+    """One over 1 plus the area of a pixel's mask, 0 between masks, (n, P, h, w) -> (n, 1, h, w)."""
+    n, count, height, width = masks.shape
+    clear = jt.where(masks > CLEAR, jt.full_like(masks, 1.0), jt.full_like(masks, 0.0))
+    areas = masks.sum(dim=3).sum(dim=2).reshape(n, count, 1, 1)
+    return (clear / (1 + areas)).sum(dim=1).reshape(n, 1, height, width)
+
+
+def weighted_sum(x: Var, weights: Var) -> Var:
+    """The sum over pixels by weights, over the images' number, (n, c, h, w) -> (1,)."""
+    rows = (x * weights).sum(dim=3).sum(dim=2)
+    return rows.sum().reshape(1) / x.shape[0]
+
+
+def reblur(x: Var, kernels: Var, masks: Var) -> Var:
+    """Sum over p of masks[p] * (x correlated with kernel p), without what lies outside.
+
+    (n, c, h + k - 1, w + k - 1), (n, P, k, k), (n, P, h, w) -> (n, c, h, w).
+    """
+    n, c, height, width = x.shape
+    count, size = kernels.shape[1], kernels.shape[3]
+    found = []
+    for i in range(n):
+        maps = x[i].reshape(c, 1, height, width)
+        filtered = conv2d(maps, kernels[i].reshape(count, 1, size, size), padding=0)
+        found.append((filtered * masks[i : i + 1]).sum(dim=1))
+    return jt.stack(found, dim=0)
+
+
+def kernel_difference(
+    kernels: Var,
+    masks: Var,
+    true_kernels: Var,
+    true_masks: Var,
+    weights: Var,
+    *,
+    distance: str,
+) -> Var:
+    """The sum over pixels of the distance of their kernels by weights, over the images' number.
+
+    (n, K, k, k), (n, K, h, w), (n, P, k, k), (n, P, h, w), (n, 1, h, w) -> (1,).
+    """
+    found, wanted = pixel_kernels(kernels, masks), pixel_kernels(true_kernels, true_masks)
+    if distance == "kl":
+        logarithms = jt.log(jt.clamp(wanted, min_v=SMALLEST))
+        logarithms = logarithms - jt.log(jt.clamp(found, min_v=SMALLEST))
+        return weighted_sum(wanted * logarithms, weights)
+    difference = (found - wanted).abs()
+    if distance == "l2":
+        difference = difference * difference
+    elif distance == "huber":
+        square = 0.5 * difference * difference
+        difference = jt.where(difference < 1, square, difference - 0.5)
+    return weighted_sum(difference, weights)
+
+
+def pixel_kernels(kernels: Var, masks: Var) -> Var:
+    """The kernel of each pixel, (n, K, k, k), (n, K, h, w) -> (n, k k, h, w)."""
+    n, count, height, width = masks.shape
+    taps = kernels.shape[2] * kernels.shape[3]
+    flat = kernels.reshape(n, count, taps).permute(0, 2, 1)
+    mixed = matmul(flat, masks.reshape(n, count, height * width))
+    return mixed.reshape(n, taps, height, width)

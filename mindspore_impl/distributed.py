@@ -1,0 +1,55 @@
+"""Several processes that train one network, by MindSpore's communication; msrun starts them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from mindspore import Tensor, ops
+from mindspore import communication as comm
+
+_STARTED: list[bool] = []
+
+
+def start(device: str = "cpu") -> None:
+    """Meet the other processes, if msrun started any."""
+    if int(os.environ.get("MS_WORKER_NUM", "1")) > 1 and not _STARTED:
+        comm.init()
+        _STARTED.append(True)
+
+
+def finish() -> None:
+    """Part from the other processes."""
+    if _STARTED:
+        comm.release()
+        _STARTED.clear()
+
+
+def rank() -> int:
+    """The number of this process, from 0."""
+    return int(comm.get_rank()) if _STARTED else 0
+
+
+def world() -> int:
+    """How many processes there are."""
+    return int(comm.get_group_size()) if _STARTED else 1
+
+
+def reduce(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Means over all processes, of tensors that have the same shapes in each."""
+    if world() == 1:
+        return list(tensors)
+    joined = ops.AllReduce()(ops.cat([tensor.reshape(-1) for tensor in tensors])) / world()
+    means, start = [], 0
+    for tensor in tensors:
+        means.append(joined[start : start + tensor.size].reshape(tensor.shape))
+        start += tensor.size
+    return means
+
+
+def any_of(flag: bool) -> bool:
+    """Whether the flag of any process is set; all are told the same."""
+    if world() == 1:
+        return flag
+    return bool(reduce([Tensor(np.array([flag], np.float32))])[0].asnumpy()[0] > 0)

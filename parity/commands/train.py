@@ -1,0 +1,157 @@
+"""`parity train`: steps of one recipe in every framework, judged against the reference's drift."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from parity.commands.run import new_folder
+from parity.judge.steps import Departure, departure, judge_steps
+from parity.judge.verdicts import Verdict
+from parity.report.progress import Progress
+from parity.report.result import Row, Run, writing
+from restoration.errors import InputError, RestorationError
+from restoration.process import arrays, launch
+from restoration.process.launch import Process, Worker
+from restoration.training import recipe as recipes
+from restoration.training.recipe import Recipe
+
+DEMO = "demo"
+_MEASURE = "parity.measure.steps"
+
+
+def recipe_of(model: str, source: str | None, overrides: Sequence[str]) -> Recipe:
+    """What is trained of a model: a recipe, by default its demo, with the model's tiny spec."""
+    given = [] if source else ["spec=tiny"]
+    return recipes.read(source or f"{model}:{DEMO}", [*given, *overrides])
+
+
+def train(
+    plans: Mapping[str, Recipe],
+    reference: Worker,
+    ports: Sequence[Worker],
+    *,
+    steps: int,
+    runs_folder: Path,
+    progress: Progress,
+    keep_arrays: bool = False,
+    parallel: int = 2,
+) -> Run:
+    """Train each plan's steps in every framework, and write `result.json`.
+
+    Raises:
+        InputError: a recipe or its data cannot be used, or the run's folder cannot be written.
+    """
+    result = Run(new_folder(runs_folder))
+    with writing(result) as write_row:
+        for name, recipe in plans.items():
+            plan = _Plan(name, recipe, steps, result, progress)
+            plan.folder.mkdir()
+            rows = plan.rows(reference, ports, parallel)
+            for row in rows:
+                write_row(row)
+            result.rows += rows
+            if not keep_arrays and all(row.verdict is Verdict.AGREE for row in rows):
+                shutil.rmtree(plan.folder)
+    return result
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A recipe whose steps are compared. name: of its folder."""
+
+    name: str
+    recipe: Recipe
+    steps: int
+    result: Run
+    progress: Progress
+
+    @property
+    def folder(self) -> Path:
+        return self.result.folder / self.name
+
+    def rows(self, reference: Worker, ports: Sequence[Worker], parallel: int) -> list[Row]:
+        """What came of it, a row for each port."""
+        truth = self._ask(reference, "measure_reference")
+        if isinstance(truth, InputError):
+            raise truth
+        if isinstance(truth, RestorationError):
+            return [self._failed(worker, truth) for worker in (reference, *ports)]
+        with concurrent.futures.ThreadPoolExecutor(max_workers=parallel) as pool:
+            try:
+                answers = list(
+                    pool.map(
+                        lambda port: self._ask(port, "measure_port", name=port.framework), ports
+                    )
+                )
+            except KeyboardInterrupt:
+                launch.end_all()
+                raise
+        return [
+            self._failed(port, answer)
+            if isinstance(answer, RestorationError)
+            else self._judged(port, truth, answer)
+            for port, answer in zip(ports, answers, strict=True)
+        ]
+
+    def _ask(self, worker: Worker, function: str, **more: Any) -> dict[str, Any] | RestorationError:
+        """What a framework measures in a process of its own, or why it could not."""
+        arguments = {
+            "recipe": recipes.to_plain(self.recipe),
+            "steps": self.steps,
+            "folder": str(self.folder),
+            **more,
+        }
+
+        def show(text: str) -> None:
+            self.progress.show(worker.framework, f"{self.name}: {text}")
+
+        logs = self.result.folder / "workers" / worker.framework
+        try:
+            with Process(worker, logs, show=show, warn=self.result.warnings.append) as process:
+                found: dict[str, Any] = process.call(
+                    f"{_MEASURE}:{function}", arguments, about=self.name
+                )
+        except RestorationError as problem:
+            return problem
+        self.progress.finish(worker.framework, f"{self.name}: {self.steps} steps")
+        self.result.engines[worker.framework] = found["engine"]
+        return found
+
+    def _judged(self, port: Worker, truth: Mapping[str, Any], answer: Mapping[str, Any]) -> Row:
+        with (
+            arrays.reading(self.folder / arrays.TRUTH_FILE) as exact,
+            arrays.reading(self.folder / f"{port.framework}.safetensors") as found,
+        ):
+            judged = judge_steps(found, exact, truth["norms"], truth["noise"])
+        verdict, fault = judged.verdict, _leaving(departure(judged))
+        digests = zip(truth["digests"], answer["digests"], strict=True)
+        unequal = [step for step, (one, other) in enumerate(digests, start=1) if one != other]
+        if unequal:
+            verdict, fault = Verdict.DIFFER, f"its batches differ from step {unequal[0]} on"
+        return Row(
+            self.name,
+            self.recipe.model,
+            port.framework,
+            verdict,
+            fault=fault,
+            judged=judged,
+            seconds=answer["seconds"],
+            peak_mb=answer["peak_mb"],
+        )
+
+    def _failed(self, worker: Worker, problem: RestorationError) -> Row:
+        model = self.recipe.model
+        return Row(self.name, model, worker.framework, Verdict.FAILED, reason=str(problem))
+
+
+def _leaving(found: Departure | None) -> str:
+    """Where a port leaves the reference, in words."""
+    if found is None:
+        return ""
+    others = f", and {found.differing - 1} more arrays there" if found.differing > 1 else ""
+    return f"leaves the reference at {found.array.key.in_words}: {found.array.why}{others}"

@@ -1,0 +1,82 @@
+"""The verdict on steps of training: the drift of a port, in units of the reference's own.
+
+As for one run (`verdicts.py`), the truth is the reference in float64, and the unit of an array the
+largest error of the reference's float32 runs at that step. The floor, what is typical of arrays of
+one kind (parameters, moments, ...) at that step, keeps a lucky array from being judged harshly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from parity.judge.errors import Norms
+from parity.judge.measurement import ArrayKey
+from parity.judge.noise import Noise, with_floors
+from parity.judge.verdicts import (
+    NOT_GIVEN,
+    ArrayVerdict,
+    CaseVerdict,
+    Verdict,
+    collect,
+    judge_array,
+    unmatched,
+)
+from restoration.process.arrays import Reader
+
+
+@dataclass(frozen=True)
+class Departure:
+    """Where a port leaves the reference: the first step at which an array differs, the worst there
+    and how many do."""
+
+    step: int
+    array: ArrayVerdict
+    differing: int
+
+
+def judge_steps(
+    port: Reader,
+    truth: Reader,
+    norms: Mapping[str, Sequence[float]],
+    errors: Mapping[str, Sequence[float]],
+) -> CaseVerdict:
+    """Judge all arrays of a port's steps.
+
+    norms, errors: of the truth, and the largest of the reference's float32 runs, by key.
+    """
+    groups: dict[tuple[str, str], dict[ArrayKey, Noise]] = {}
+    for name in truth.names:
+        key = ArrayKey.parse(name)
+        step, _, rest = key.name.partition("/")
+        noise = Noise(Norms(*errors[name]), Norms(*norms[name]))
+        groups.setdefault((step, rest.partition("/")[0]), {})[key] = noise
+    verdicts = []
+    for group in groups.values():
+        for key, noise in with_floors(group).items():
+            name = str(key)
+            if name in port:
+                verdicts.append(judge_array(key, port[name], truth[name], noise))
+            else:
+                verdicts.append(unmatched(key, NOT_GIVEN))
+    expected = frozenset(truth.names)
+    verdicts += [
+        unmatched(ArrayKey.parse(name), "the reference has none of that name")
+        for name in port.names
+        if name not in expected
+    ]
+    return collect(verdicts)
+
+
+def departure(judged: CaseVerdict) -> Departure | None:
+    """Where a port leaves the reference, None if it does not."""
+    differing = [one for one in judged.arrays if one.verdict is Verdict.DIFFER]
+    if not differing:
+        return None
+    first = min(_step(one) for one in differing)
+    there = [one for one in differing if _step(one) == first]
+    return Departure(first, max(there, key=lambda one: one.ratio), len(there))
+
+
+def _step(verdict: ArrayVerdict) -> int:
+    return int(verdict.key.name.partition("/")[0])

@@ -1,0 +1,149 @@
+"""The data of a training run, as a recipe says it: the section `data`.
+
+Plain dataclasses, as those of `restoration/training/settings.py`; the text below a field is its
+help. Which keys a model and a kind of data take is checked by `tasks.open_task`; a key that changes
+nothing is an error. The words of BasicSR are read as ours (`basicsr.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from restoration.data import basicsr
+from restoration.training.settings import STRICT
+
+Kind = Literal["synthetic", "pairs", "pictures", "list", "video", "lmdb", "npy"]
+Augmentation = Literal["none", "flip", "eight"]
+Degradation = Literal[
+    "motion",
+    "local_motion",
+    "underwater",
+    "bicubic",
+    "bicubic_pil",
+    "gaussian",
+    "realistic",
+    "noise",
+    "jpeg",
+    "objects",
+    "none",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSettings:
+    """Where the pictures of a split are; BasicSR's dataroot_gt and the like are understood."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    target: str = ""
+    """Folder (or lmdb) of the pictures that a network should give; of videos one folder each."""
+    degraded: str = ""
+    """Folder (or lmdb) of the pictures that it is given; names as in `target`, see template."""
+    mask: str = ""
+    """Folder of masks, names as in `target`: of blurred regions, or objects by number."""
+    list: str = ""
+    """Text file. Kind list: per line the degraded picture and its target (and a mask), or a target
+    alone, relative to the file. Else the names of `target` that count, one per line."""
+    template: str = "{}"
+    """A degraded picture's name without suffix, {} stands for the target's: "{}x4"."""
+    limit: int | None = None
+    """How many of the pictures are taken, the first ones by name; all unless given."""
+
+    def __post_init__(self) -> None:
+        _require("{}" in self.template, "template", "a name with {} for the target's")
+        _require(self.limit is None or self.limit >= 1, "limit", "at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """What a model is trained and scored on."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    kind: Kind = "synthetic"
+    """synthetic: scikit-image's photographs; pairs: two folders with the same names; pictures: a
+    folder of targets, degraded here; list: a text file of paths; video: a folder of frames for each
+    video; lmdb: as BasicSR makes them; npy: samples of ReLoBlur, one dictionary in a file."""
+    train: SplitSettings = field(default_factory=SplitSettings)
+    """What is trained on."""
+    valid: SplitSettings = field(default_factory=SplitSettings)
+    """What is scored; nothing of it may be trained on."""
+    crop_px: int = 64
+    """Side of the square that the network is given in training. Where it enlarges, the target's
+    side is as many times as large."""
+    valid_px: int | None = None
+    """Longest side of a picture that is scored, what the network is given; larger ones are cut to
+    their middle. Whole pictures unless given."""
+    resize_px: int | None = None
+    """Both pictures are resized to this square (bilinear, 8 bits, as Pillow does) and not cut."""
+    augmentation: Augmentation = "none"
+    """flip: left to right in half of the samples; eight: one of the eight flips and turns."""
+    samples: int | None = None
+    """Samples in an epoch, made from the pictures in turn; one of each picture unless given."""
+    drop_last: bool = False
+    """Leave out an epoch's last batch if it is smaller than the others."""
+    cache: bool = False
+    """Keep decoded pictures in the memory of each process that prepares batches."""
+    degradation: Degradation | None = None
+    """How targets without degraded pictures are degraded; what suits the model unless given.
+    motion: a shaken camera; local_motion: an object that moves; underwater: light lost in water;
+    bicubic: reduced as MATLAB does; bicubic_pil: as Pillow does, in 8 bits; gaussian, realistic:
+    the kernels of Self-Blind-VSR, then every n-th pixel; noise; jpeg; objects: a kernel for each
+    object and one for what is behind."""
+    kernel_px: int = 15
+    """motion, local_motion, objects: side of the blur kernels, odd."""
+    noise: float | tuple[float, float] = 0.0
+    """Standard deviation of white noise that is added to what is degraded here, as a share of
+    white; two numbers: between them, drawn per sample."""
+    jpeg_quality: int = 40
+    """jpeg: 1 to 100."""
+    blurred_share: float = 0.0
+    """Local blur: in this share of the samples the crop is one with blur in it."""
+    scale_range: tuple[float, float] = (1.0, 4.0)
+    """Continuous networks: how many times as large the target is, drawn per sample."""
+    valid_scale: float = 4.0
+    """Continuous networks: the same of pictures that are scored."""
+    queries: int | None = None
+    """Continuous networks: places asked for per sample, all different; crop_px squared unless
+    given, which networks of latent modulation need."""
+    frames_per_video: int | None = None
+    """Video: how many of a video's first frames are taken; all unless given."""
+    objects: int = 2
+    """objects: how many there are at most in a sample."""
+    kernels: int = 15
+    """objects: how many kernels there are to choose from."""
+    illumination: float = 0.0
+    """objects: brightness is multiplied by 1 plus up to this much more or less."""
+
+    def __post_init__(self) -> None:
+        _require(self.crop_px >= 1, "crop_px", "at least 1")
+        for name in ("valid_px", "resize_px", "samples", "queries", "frames_per_video"):
+            value = getattr(self, name)
+            _require(value is None or value >= 1, name, "at least 1")
+        _require(self.kernel_px >= 1 and self.kernel_px % 2 == 1, "kernel_px", "an odd number")
+        low, high = self.noise_range
+        _require(0 <= low <= high, "noise", "a number of at least 0, or a range of them")
+        _require(1 <= self.jpeg_quality <= 100, "jpeg_quality", "1 to 100")
+        for name in ("blurred_share", "illumination"):
+            _require(0 <= getattr(self, name) <= 1, name, "a share, 0 to 1")
+        low, high = self.scale_range
+        _require(1 <= low <= high, "scale_range", "two factors of at least 1, the smaller first")
+        _require(self.valid_scale >= 1, "valid_scale", "a factor of at least 1")
+        _require(self.objects >= 0, "objects", "at least 0")
+        _require(self.kernels >= 1, "kernels", "at least 1")
+
+    @property
+    def noise_range(self) -> tuple[float, float]:
+        """The smallest and the largest standard deviation of noise."""
+        return self.noise if isinstance(self.noise, tuple) else (self.noise, self.noise)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return basicsr.understood(handler(source))
+
+
+def _require(holds: bool, key: str, expected: str) -> None:
+    """For pydantic, which reports a ValueError of a dataclass as a fault of it."""
+    if not holds:
+        raise ValueError(f"{key}: expected {expected}")

@@ -1,0 +1,299 @@
+"""The command `restore`: pictures, folders, films, clips and samples by any model and framework."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from restoration import console
+from restoration.errors import ExitCode, InputError
+from restoration.inference import packaged, pictures
+from restoration.inference.pictures import Batch, Job, Naming
+from restoration.inference.restorer import Restorer, Settings
+from restoration.models.registry import MODELS
+from restoration.process.frameworks import DEVICES, FRAMEWORKS, REFERENCE
+
+SECOND_MODELS = {
+    "nimbusr": "nimbusr",
+    "nimbusr_saturated": "nimbusr_saturated",
+    "nimbusr_sat": "nimbusr_saturated",
+}
+"""How J-MKPD and we call the networks that restore by predicted kernels."""
+_LISTED = 20
+_FLAG = re.compile(r"--[A-Za-z][A-Za-z0-9_-]*")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code says what came of it (see --help)."""
+    given = list(sys.argv[1:] if words is None else words)
+    return console.run(
+        "restore",
+        lambda: _run(parser().parse_args(dashed(given))),
+        interrupted="interrupted; what is written is whole, and a second run does the rest",
+    )
+
+
+def dashed(words: Sequence[str]) -> list[str]:
+    """Words of a command line in which "_" and "-" mean the same in every flag."""
+    found = []
+    for word in words:
+        flag = _FLAG.match(word)
+        if flag:
+            word = flag.group().replace("_", "-") + word[flag.end() :]  # noqa: PLW2901
+        found.append(word)
+    return found
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of `restore`, and of what shares them."""
+    options = console.Parser(
+        prog="restore",
+        description="Restore pictures, folders of them, films, clips and .npy samples.",
+        epilog="Exit codes: 0 all is done; 2 some failed, or could not run; 3 bad input. Flags may "
+        "be written with - or _ alike.",
+    )
+    options.add_argument("inputs", nargs="*", type=Path, metavar="INPUT", help="file or folder")
+    options.add_argument(
+        "-i", "--input", "--input-path", "--input-dir", dest="more", action="append", type=Path,
+        default=[], metavar="INPUT", help="the same as INPUT",
+    )  # fmt: skip
+    options.add_argument(
+        "-o", "--output", "--result-dir", "--result-path", type=Path, metavar="OUTPUT",
+        help="folder, or file for one input (default: beside the input, _restored)",
+    )  # fmt: skip
+    add_model(options)
+    add_quality(options)
+    options.add_argument("--suffix", default="", help="behind the names of results")
+    options.add_argument(
+        "--ext", default="auto", metavar="EXT", help="of results: png, jpg, ... (default: auto)"
+    )
+    options.add_argument("--quality", type=int, help="1 to 100, of JPEG and WebP")
+    options.add_argument("--overwrite", action="store_true", help="what is there already, too")
+    options.add_argument(
+        "--no-border", dest="border", action="store_false",
+        help="clips: do not restore the frames at both ends, which lack neighbors",
+    )  # fmt: skip
+    options.add_argument("--border", action="store_true", default=True, help=argparse.SUPPRESS)
+    options.add_argument(
+        "--explain", type=Path, metavar="DIR", help="pictures and a page of what the network did"
+    )
+    return options
+
+
+def add_model(options: argparse.ArgumentParser) -> None:
+    """Which network, from what file, in which framework."""
+    options.add_argument(
+        "-m", "--model", "-n", "--model-name", metavar="MODEL",
+        help="found out from the weights if not given; without weights "
+        f"{packaged.DEFAULT} (known: {', '.join(MODELS)})",
+    )  # fmt: skip
+    options.add_argument(
+        "-w", "--weights", "--model-path", "--ckpt-path", "--checkpoint", action="append",
+        type=Path, default=[], metavar="FILE",
+        help="any file that weights-convert reads; kernel_prediction's and then NIMBUSR's restore "
+        "together",
+    )  # fmt: skip
+    options.add_argument("-nm", "--nimbusr-model", type=Path, metavar="FILE",
+                         help="the second of two weights")  # fmt: skip
+    options.add_argument(
+        "-nt", "--network-type", choices=SECOND_MODELS, default="nimbusr_saturated",
+        help="what the second weights are of, which look alike (default: nimbusr_saturated)",
+    )  # fmt: skip
+    options.add_argument("--framework", choices=FRAMEWORKS, default=REFERENCE)
+    options.add_argument("--device", choices=DEVICES, default="cpu")
+    options.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE",
+        help="a hyper-parameter that no shape of the weights tells",
+    )  # fmt: skip
+
+
+def add_quality(options: argparse.ArgumentParser) -> None:
+    """How a picture goes through the network."""
+    options.add_argument(
+        "-s", "--scale", "--outscale", type=float, help="how much larger, of continuous networks"
+    )
+    options.add_argument(
+        "-t", "--tile", default="auto", metavar="PX",
+        help="side of tiles; 0 for the whole picture; auto (default) for what memory allows",
+    )  # fmt: skip
+    options.add_argument(
+        "--tile-pad", "--tile-overlap", type=int, metavar="PX",
+        help="how far tiles overlap (default: by how far the network is measured to see)",
+    )  # fmt: skip
+    options.add_argument("--half", action="store_true", help="half precision, if exact enough")
+    options.add_argument("--fp32", action="store_true", help="float32, which is the default")
+    options.add_argument("--per-sample", action="store_true", help="pictures one by one")
+    options.add_argument("--max-size", type=int, metavar="PX", help="reduce larger pictures to it")
+    options.add_argument(
+        "--cell-floor", default="4", metavar="SCALE|none",
+        help="the scale above which continuous networks get no smaller cells (default: 4)",
+    )  # fmt: skip
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings that options say.
+
+    Raises:
+        InputError: they contradict each other, or a number is none.
+    """
+    if options.half and options.fp32:
+        raise InputError(
+            "precision",
+            expected="--half or --fp32",
+            got="both",
+            where="command line",
+            next_step="leave out one of them",
+        )
+    return Settings(
+        scale=options.scale,
+        tile_px=None if options.tile == "auto" else _number(options.tile, "--tile", least=0),
+        overlap_px=options.tile_pad,
+        half=options.half,
+        per_sample=options.per_sample,
+        max_side_px=options.max_size,
+        cell_floor=None if options.cell_floor == "none" else float(options.cell_floor),
+        second_model=SECOND_MODELS[options.network_type],
+        model_settings=dict(_setting(word) for word in options.set),
+    )
+
+
+def open_restorer(options: argparse.Namespace, **callbacks: Any) -> Restorer:
+    """The restorer that options say."""
+    weights = [*options.weights, *([options.nimbusr_model] if options.nimbusr_model else [])]
+    return Restorer(
+        options.model,
+        weights,
+        options.framework,
+        device=options.device,
+        settings=settings_of(options),
+        **callbacks,
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    inputs = [*options.inputs, *options.more]
+    if not inputs:
+        raise InputError(
+            "restore",
+            expected="pictures, folders or films",
+            got="none",
+            where="command line",
+            next_step="restore photo.png -o OUT; restore --help shows all options",
+        )
+    naming = Naming(options.output, options.suffix, options.ext)
+    pictures.find_jobs(inputs, naming, are_clips=False)  # errors before a framework starts
+    with open_restorer(options, warn=_warn) as restorer:
+        _introduce(restorer, options)
+        jobs = pictures.find_jobs(inputs, naming, are_clips=restorer.clip_frames > 1)
+        if options.explain:
+            from restoration.inference import explain
+
+            return explain.explain(restorer, jobs, options.explain)
+        batch = _restore(restorer, jobs, naming, options)
+    return _report(batch)
+
+
+def _introduce(restorer: Restorer, options: argparse.Namespace) -> None:
+    """What restores, and in what; said once."""
+    engine = restorer.engine
+    _say(f"{restorer.model.title} in {engine['framework']} on {engine['device']}")
+    if not options.weights and packaged.is_packaged(restorer.files[0]):
+        _say(
+            "weights that come with the suite: small, trained on little data of one kind "
+            f"(recipe {restorer.model.name}:small); they are no published weights, give those by -w"
+        )
+
+
+def _restore(
+    restorer: Restorer, jobs: Sequence[Job], naming: Naming, options: argparse.Namespace
+) -> Batch:
+    is_terminal = sys.stderr.isatty()
+    bar = tqdm(total=len(jobs), unit="file", disable=not is_terminal or len(jobs) == 1)
+
+    def done(job: Job, reason: str) -> None:
+        bar.update()
+        if not is_terminal:
+            _say(f"{job.source}: {reason or f'-> {job.target}'}")
+
+    def frame_done(path: Path, seconds: float) -> None:
+        _say(f"> {path.parent.name}-{path.stem} total_time:{seconds:.3f}s")
+
+    def do(job: Job) -> bool:
+        if job.kind == "film":
+            from restoration.inference import films
+
+            return films.restore_film(restorer, job, with_border=options.border, say=_say)
+        if job.kind == "frames":
+            return pictures.restore_frames(
+                restorer,
+                job,
+                naming,
+                with_border=options.border,
+                overwrite=options.overwrite,
+                done=frame_done,
+            )
+        if not restorer.gives_picture:
+            from restoration.inference import explain
+
+            return explain.draw_field(restorer, job)
+        return pictures.restore_picture(restorer, job, quality=options.quality, warn=_warn)
+
+    with bar:
+        return pictures.restore_all(restorer, jobs, do, overwrite=options.overwrite, done=done)
+
+
+def _report(batch: Batch) -> int:
+    """Say what came of it; the exit code."""
+    if batch.there:
+        _say(f"{len(batch.there)} there already, left as they are (--overwrite restores them anew)")
+    if not batch.failed:
+        return ExitCode.OK
+    total = len(batch.failed) + len(batch.written) + len(batch.there)
+    _say(f"{len(batch.failed)} of {total} failed:")
+    for path, reason in list(batch.failed.items())[:_LISTED]:
+        _say(f"  {path}: {reason}")
+    if len(batch.failed) > _LISTED:
+        _say(f"  and {len(batch.failed) - _LISTED} more")
+    none_read = batch.unread == total
+    return ExitCode.BAD_INPUT if none_read else ExitCode.INCOMPLETE
+
+
+def _say(text: str) -> None:
+    tqdm.write(text, file=sys.stderr)
+
+
+def _warn(text: str) -> None:
+    _say(f"restore: warning: {text}")
+
+
+def _number(text: str, where: str, *, least: int) -> int:
+    if text.isdigit() and int(text) >= least:
+        return int(text)
+    raise InputError(
+        where,
+        expected=f"a whole number of at least {least}, or auto",
+        got=repr(text),
+        where="command line",
+        next_step="leave it out to have it chosen",
+    )
+
+
+def _setting(word: str) -> tuple[str, Any]:
+    name, separator, value = word.partition("=")
+    if not separator:
+        raise InputError(
+            "--set",
+            expected="NAME=VALUE",
+            got=repr(word),
+            where="command line",
+            next_step="as --set value_range=1",
+        )
+    import yaml
+
+    return name, yaml.safe_load(value)

@@ -1,0 +1,108 @@
+"""`parity train`: frameworks that learn alike agree; one that does not is caught at its step."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from restoration.errors import ExitCode
+from restoration.process.frameworks import FRAMEWORKS, REFERENCE
+from tests.backends import ROOT
+
+SMALL = (
+    "--set", "data.crop_px=16", "--set", "batch=2", "--set", "settings.width=4",
+    "--set", "data.samples=4", "--steps", "4", "--quiet", "--json",
+)  # fmt: skip
+
+# PyTorch again, whose rate is a thousandth too large from its third step on.
+ENGINE = """
+from torch_impl.engine import TorchEngine, devices
+
+
+class HastyTrainer:
+    def __init__(self, trainer):
+        self._trainer, self._steps = trainer, 0
+
+    def step(self, batches, factor=1.0):
+        self._steps += 1
+        return self._trainer.step(batches, factor * (1.001 if self._steps >= 3 else 1.0))
+
+    def __getattr__(self, name):
+        return getattr(self._trainer, name)
+
+
+class HastyEngine(TorchEngine):
+    name = "hasty"
+
+    def trainer(self, network, settings):
+        return HastyTrainer(super().trainer(network, settings))
+
+
+ENGINE = HastyEngine
+"""
+
+
+def _train(folder: Path, *words: str, path: Path | None = None) -> tuple[int, dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "parity", "train", *words, *SMALL, "--runs", str(folder)],
+        cwd=ROOT,
+        env=os.environ | ({"PYTHONPATH": str(path)} if path else {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    "framework",
+    [
+        pytest.param(name, marks=pytest.mark.frameworks("torch", name))
+        for name in FRAMEWORKS
+        if name != REFERENCE
+    ],
+)
+def test_frameworks_take_the_same_steps(framework: str, tmp_path: Path) -> None:
+    code, result = _train(tmp_path, "mimo_unet", "--frameworks", framework)
+    (row,) = result["rows"]
+    assert (code, row["verdict"]) == (ExitCode.OK, "agree"), row
+    assert row["compared"] == row["expected"]
+    names = {array["name"].split("/")[2] for array in row["arrays"]}
+    assert names == {"loss", "gradient_norm", "rate", "terms", "weights", "averages", "moments"}
+
+
+@pytest.mark.frameworks("torch")
+def test_a_rate_that_is_a_thousandth_off_is_seen_at_its_step(tmp_path: Path) -> None:
+    package = tmp_path / "packages" / "hasty_impl"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "runtime.py").write_text("from torch_impl.runtime import prepare\n")
+    (package / "engine.py").write_text(ENGINE)
+    code, result = _train(
+        tmp_path / "runs",
+        *("mimo_unet", "--frameworks", "torch", "--engine", "hasty=hasty_impl"),
+        path=package.parent,
+    )
+    (row,) = result["rows"]
+    assert (code, row["verdict"]) == (ExitCode.DIFFERENT, "differ")
+    assert "leaves the reference at step 3, " in row["fault"]
+    differing = [array for array in row["arrays"] if array["verdict"] == "differ"]
+    assert all(int(array["name"].split("/")[1]) >= 3 for array in differing)
+    assert any(array["name"].startswith("step/3/weights/") for array in differing)
+
+
+@pytest.mark.goldens
+def test_all_models_take_the_same_steps_in_all_frameworks(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "parity", "train", "--steps", "20", "--runs", str(tmp_path)],
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == ExitCode.OK
