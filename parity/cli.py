@@ -276,6 +276,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_worker_options(command)
 
     compare_cli.add_parser(commands)
+    compare_cli.add_record_parser(commands)
     selftest_cli.add_parser(commands)
 
     command = commands.add_parser(

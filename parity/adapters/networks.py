@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from parity.adapters import serving
 from parity.adapters.sides import Side
-from restoration.arrays import Arrays
 from restoration.errors import InputError
 from restoration.process import arrays
 from restoration.process.launch import Process
 from weights_convert.checkpoints.checkpoint import open_checkpoint
-
-_MODULE = "parity.adapters.serving"
 
 
 @dataclass
@@ -41,12 +38,23 @@ class Running:
     """A side's network in its process. folder: for files to and from it."""
 
     side: Side
-    process: Process
+    process: Process | None
     folder: Path
     about: dict[str, Any] = field(default_factory=dict)
 
+    is_live: ClassVar[bool] = True
+
     def ask(self, function: str, **arguments: Any) -> Any:
-        return self.process.call(f"{_MODULE}:{function}", arguments)
+        return self.call(f"{self.side.serving}:{function}", **arguments)
+
+    def call(self, function: str, **arguments: Any) -> Any:
+        """The result of "package.module:function" in its process."""
+        assert self.process
+        return self.process.call(function, arguments)
+
+    def close(self) -> None:
+        if self.process:
+            self.process.close()
 
     def open(self) -> None:
         self.about = self.ask("open_network", **self.side.request())
@@ -72,7 +80,7 @@ class Running:
         with arrays.reading(path) as file:
             return {entry["name"]: file[entry["name"]] for entry in self.about["entries"]}
 
-    def load(self, weights: Arrays, name: str = "weights") -> None:
+    def load(self, weights: Mapping[str, np.ndarray], name: str = "weights") -> None:
         path = self.folder / f"{name}.safetensors"
         arrays.write(path, weights)
         self.ask("load", path=str(path))

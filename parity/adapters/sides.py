@@ -14,7 +14,8 @@ from restoration.errors import InputError, unknown_name
 from restoration.process.frameworks import FRAMEWORKS
 from restoration.process.launch import Worker
 
-FORM = "FRAMEWORK:FILE.py:FACTORY or FRAMEWORK:PACKAGE.MODULE:FACTORY"
+FORM = "FRAMEWORK:FILE.py:FACTORY, FRAMEWORK:PACKAGE.MODULE:FACTORY, onnx:FILE.onnx or arrays:FILE"
+FILES = ("onnx", "arrays")
 _SIDE = re.compile(r"(?P<framework>\w+):(?P<source>.+):(?P<factory>[A-Za-z_][\w.]*)", re.DOTALL)
 
 
@@ -33,17 +34,23 @@ class Side:
     python: str = sys.executable
 
     @property
+    def serving(self) -> str:
+        """The module that answers for it in its process."""
+        name = "onnx_serving" if self.framework == "onnx" else "serving"
+        return f"parity.adapters.{name}"
+
+    @property
     def is_file(self) -> bool:
-        return self.source.endswith(".py")
+        return self.source.endswith(".py") or self.framework in FILES
 
     @property
     def title(self) -> str:
         """For a report: "torch:reference.py:build"."""
         source = Path(self.source).name if self.is_file else self.source
-        return f"{self.framework}:{source}:{self.factory}"
+        return ":".join(filter(None, (self.framework, source, self.factory)))
 
     def worker(self, silence_s: float) -> Worker:
-        package = FRAMEWORKS[self.framework].package
+        package = "" if self.framework in FILES else FRAMEWORKS[self.framework].package
         return Worker(self.framework, package, python=self.python, silence_s=silence_s)
 
     def request(self) -> dict[str, Any]:
@@ -65,6 +72,11 @@ def parse_side(text: str, *, arguments: str = "", python: str = "", where: str) 
         InputError: the text names no side, its framework is unknown or its file is not there, or
             the arguments are no JSON object.
     """
+    kind, _, file = text.partition(":")
+    if kind in FILES and file:
+        if not Path(file).is_file():
+            raise _no_file(where, file)
+        return Side(kind, file, "", python=python or sys.executable)
     found = _SIDE.fullmatch(text)
     if found is None:
         raise InputError(
@@ -78,14 +90,18 @@ def parse_side(text: str, *, arguments: str = "", python: str = "", where: str) 
     if framework not in FRAMEWORKS:
         raise unknown_name(f"framework of {where}", framework, FRAMEWORKS, where="command line")
     if source.endswith(".py") and not Path(source).is_file():
-        raise InputError(
-            where,
-            expected="a Python file",
-            got=f"none at {source}",
-            where=str(Path.cwd()),
-            next_step="check the path",
-        )
+        raise _no_file(where, source)
     return Side(framework, source, factory, _object(arguments, where), python or sys.executable)
+
+
+def _no_file(where: str, path: str) -> InputError:
+    return InputError(
+        where,
+        expected="a file",
+        got=f"none at {path}",
+        where=str(Path.cwd()),
+        next_step="check the path",
+    )
 
 
 def _object(text: str, where: str) -> dict[str, Any]:

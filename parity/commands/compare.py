@@ -17,19 +17,26 @@ import numpy as np
 from parity.adapters import inputs as given
 from parity.adapters.mapping import WeightMap, call_order, map_weights, role_of
 from parity.adapters.networks import Recording, Running, fitted, read_weights
-from parity.adapters.sides import Side
+from parity.adapters.recorded import Recorded
+from parity.adapters.sides import FILES, Side
 from parity.adapters.weight_findings import Weights, compare_weights, leftovers
+from parity.diagnose.attributes import difference_of_attributes
 from parity.diagnose.layouts import like
 from parity.diagnose.pairing import container_pairings, match_outputs
 from parity.diagnose.places import port_place
+from parity.diagnose.plain import outputs_side_by_side, side_by_side
+from parity.diagnose.plain import own as own_differences
 from parity.diagnose.statistics import Statistics, compare_statistics
 from parity.judge.verdicts import BOUND
+from parity.measure.problem import Problem
 from parity.measure.weights import seeded_weights
 from parity.report.comparison import Comparison, Finding, Place
 from restoration.errors import InputError, RestorationError
 from restoration.process import arrays
+from restoration.process.frameworks import REFERENCE
 from restoration.process.launch import Process
 
+_MOVED_RUNS = 3
 _LOCATE = "parity.diagnose.locating:locate"
 
 
@@ -79,18 +86,13 @@ def compare(
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
 
             def start(side: Side, folder: Path, who: str) -> Running:
-                process = Process(
-                    side.worker(options.silence_s),
-                    show=lambda text: show(who, text),
-                    warn=result.warnings.append,
+                return start_side(
+                    side,
+                    folder,
+                    options.silence_s,
+                    lambda text: show(who, text),
+                    result.warnings.append,
                 )
-                running = Running(side, process, folder)
-                try:
-                    running.open()
-                except BaseException:
-                    process.close()
-                    raise
-                return running
 
             started = [
                 pool.submit(start, side, folder, who)
@@ -105,9 +107,33 @@ def compare(
             finally:
                 for future in started:
                     if not future.exception():
-                        future.result().process.close()
+                        future.result().close()
     result.conclude()
     return result
+
+
+def start_side(
+    side: Side,
+    folder: Path,
+    silence_s: float,
+    show: Callable[[str], None],
+    warn: Callable[[str], None],
+) -> Running:
+    """The network of a side, in a process of its own; or what was recorded of it.
+
+    Raises:
+        InputError: the side cannot be made.
+        UnavailableError: its framework or interpreter is not there.
+    """
+    if side.framework == "arrays":
+        return Recorded(side, folder)
+    running = Running(side, Process(side.worker(silence_s), show=show, warn=warn), folder)
+    try:
+        running.open()
+    except BaseException:
+        running.close()
+        raise
+    return running
 
 
 def _compare(state: _State, pool: concurrent.futures.Executor) -> None:
@@ -127,10 +153,10 @@ def _compare(state: _State, pool: concurrent.futures.Executor) -> None:
         theirs,
         call_order(first.events),
         call_order(of_port.events),
-        by_values=options.port_weights is not None,
+        by_values=options.port_weights is not None or state.port.side.framework in FILES,
     )
     result.assumptions += state.mapped.assumptions
-    if options.port_weights is None:
+    if options.port_weights is None and state.port.side.framework not in FILES:
         moved = {
             pair.port: pair.move.forward(own[pair.reference], theirs[pair.port].shape)
             for pair in state.mapped.pairs
@@ -140,11 +166,23 @@ def _compare(state: _State, pool: concurrent.futures.Executor) -> None:
         of_port = state.port.record(inputs, "second")
     _compare_weights(state, own, theirs, raw, folded)
     used = _weights_of_port(state, own, theirs)
+    if state.reference.side.framework != REFERENCE:
+        _compare_plainly(state, first, of_port)
+        return
     _compare_outputs(state, first, of_port, own)
-    if not _compare_repeats(state, of_port):
+    is_live = state.port.is_live
+    if is_live and not _compare_repeats(state, of_port):
         return
     answer = _locate(state, first, of_port, used)
-    if not answer["findings"] and not result.outputs_differ:
+    if not is_live:
+        result.assumptions.append(
+            "the port was recorded: its outputs and modules are compared, no gradients, no second "
+            "call and no other size"
+        )
+        return
+    if state.port.side.framework == "onnx":
+        result.assumptions.append("onnxruntime computes no gradients: none were compared")
+    elif not answer["findings"] and not result.outputs_differ:
         _compare_gradients(state, first, of_port, answer)
     _compare_statistics(state)
     if result.is_clean:
@@ -152,32 +190,45 @@ def _compare(state: _State, pool: concurrent.futures.Executor) -> None:
 
 
 def _with_inputs(state: _State) -> Options:
-    """The options with inputs: read, drawn, or found by trying.
+    """The options with inputs: recorded, read, drawn, or found by trying.
 
     Raises:
         InputError: the reference takes none of those that are tried.
     """
-    options, reference = state.options, state.reference
-    names = reference.about["inputs"]
+    options = state.options
+    for running in (state.port, state.reference):
+        if isinstance(running, Recorded) and not options.inputs and not options.inputs_file:
+            return replace(options, inputs=running.inputs)
+    inputs, assumption = chosen_inputs(state.reference, options)
+    state.result.assumptions += [assumption] if assumption else []
+    return replace(options, inputs=inputs)
+
+
+def chosen_inputs(running: Running, options: Options) -> tuple[Mapping[str, np.ndarray], str]:
+    """Inputs for a side, and what was assumed, or "".
+
+    Raises:
+        InputError: it takes none of those that are tried.
+    """
+    names = running.about["inputs"]
     if options.inputs_file is not None:
-        return replace(options, inputs=given.read(options.inputs_file, names))
+        return given.read(options.inputs_file, names), ""
     if options.inputs:
-        return options
+        return options.inputs, ""
     problem = ""
     for inputs in given.tried(names, options.seed):
         try:
-            reference.run(inputs, "trial")
+            running.run(inputs, "trial")
         except RestorationError as found:
             problem = str(found)
             continue
         shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
-        state.result.assumptions.append(f"inputs were found by trying: {shapes}")
-        return replace(options, inputs=inputs)
+        return inputs, f"inputs were found by trying: {shapes}"
     raise InputError(
         "inputs",
         expected="some that the reference takes",
         got=f"none by trying ({problem})",
-        where=reference.side.title,
+        where=running.side.title,
         next_step="give them with --inputs FILE or --input NAME=SHAPE",
     )
 
@@ -261,6 +312,66 @@ def _weights_of_port(
         except ValueError:
             continue
     return used
+
+
+def _compare_plainly(state: _State, first: Recording, of_port: Recording) -> None:
+    """Compare taps side by side: the reference is no PyTorch, so nothing is changed in it."""
+    result, reference = state.result, state.reference
+    result.assumptions.append(
+        "the reference is not PyTorch: the bound comes from float32 runs moved by an ulp, places "
+        "from taps side by side, causes from attributes alone"
+    )
+    moved = []
+    if reference.is_live:
+        plain = reference.state()
+        for seed in range(_MOVED_RUNS):
+            problem = Problem(state.options.inputs, weights=plain).perturbed(1, (seed,))
+            reference.load(problem.weights)
+            moved.append(reference.record(problem.inputs, f"moved-{seed}"))
+        reference.load(plain)
+    else:
+        result.assumptions.append("the reference was recorded: float32 is taken to be one ulp off")
+    result.outputs = match_outputs(first.read("output"), of_port.read("output"), first, of_port)
+    pairings = container_pairings(state.mapped, reference.about, state.port.about)
+    outputs = outputs_side_by_side(first, moved, of_port, result.outputs)
+    compared = side_by_side(first, moved, of_port, pairings)
+    result.expected += len(first.outputs) + len(compared)
+    result.compared += len(outputs) + len(compared)
+    result.output_ratio = max((one.ratio for one in outputs), default=0.0)
+    result.outputs_differ = any(one.differs for one in outputs)
+    frameworks = reference.side.framework, state.port.side.framework
+    # A tap that differs without consequence stands for something else.
+    for one, inherited in own_differences(compared) if result.outputs_differ else ():
+        cause, detail = "", ""
+        if one.side == "out" and not inherited:
+            attributes = reference.attributes.get(one.module, {})
+            others = state.port.attributes.get(one.port, {})
+            cause, detail = difference_of_attributes(attributes, others, frameworks)
+        places = [
+            _place_of_event(recording, event, module)
+            for recording, event, module in zip(
+                (first, of_port), one.events, (one.module, one.port), strict=True
+            )
+        ]
+        result.findings.append(
+            Finding(
+                "module" if one.side == "out" else "code",
+                places[0],
+                places[1],
+                one.ratio,
+                inherited=inherited,
+                cause=cause,
+                detail=detail,
+                ratio_before=one.ratio,
+            )
+        )
+
+
+def _place_of_event(recording: Recording, number: int, module: str) -> Place:
+    frames = recording.events[number]["frames"] if number >= 0 else []
+    if not frames:
+        return Place(module)
+    return Place(module, frames[0][0], frames[0][1], frames[0][1])
 
 
 def _compare_outputs(
@@ -365,16 +476,14 @@ def _compare_gradients(
     arrays.write(
         folder / "factors.safetensors", {str(number): one for number, one in factors.items()}
     )
-    judged = state.reference.process.call(
+    judged = state.reference.call(
         "parity.diagnose.backward:judge_gradients",
-        {
-            "inputs": str(state.reference.write_inputs(options.inputs, "backward")),
-            "weights": str(folder / "used.safetensors"),
-            "cotangents": str(folder / "factors.safetensors"),
-            "port": str(folder / "port-gradients.safetensors"),
-            "names": names,
-            "sites": [one["site"] for one in answer["sites"]],
-        },
+        inputs=str(state.reference.write_inputs(options.inputs, "backward")),
+        weights=str(folder / "used.safetensors"),
+        cotangents=str(folder / "factors.safetensors"),
+        port=str(folder / "port-gradients.safetensors"),
+        names=names,
+        sites=[one["site"] for one in answer["sites"]],
     )
     result.compared += judged["compared"]
     if not judged["differing"]:
@@ -508,6 +617,9 @@ def _compare_sizes(state: _State, own: Mapping[str, np.ndarray]) -> None:
     inputs = given.enlarged(state.options.inputs)
     if inputs is None:
         return
+    if state.port.side.framework == "onnx":
+        result.assumptions.append("no other size was compared: a graph is of one")
+        return
     try:
         first = state.reference.record(inputs, "larger")
     except RestorationError:
@@ -586,9 +698,9 @@ def _ask(
 ) -> Any:
     path = state.reference.folder / f"{name}.safetensors"
     arrays.write(path, {key: np.asarray(value) for key, value in weights.items()})
-    return state.reference.process.call(
+    return state.reference.call(
         _LOCATE,
-        {
+        **{
             "inputs": str(state.reference.write_inputs(state.options.inputs, "locate")),
             "port": str(of_port.file),
             "kinds": state.port.kinds,

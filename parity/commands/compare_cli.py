@@ -11,9 +11,11 @@ from parity import arguments
 from parity.adapters import inputs as given
 from parity.adapters.sides import FORM, parse_side
 from parity.commands.compare import Options, compare
+from parity.commands.record import record
 from parity.report.comparison import Comparison
 from parity.report.progress import Progress
 from restoration import console
+from restoration.errors import ExitCode
 
 
 def add_parser(commands: Any) -> None:
@@ -69,6 +71,48 @@ def add_parser(commands: Any) -> None:
     command.add_argument("--quiet", action="store_true", help="show no progress")
 
 
+def add_record_parser(commands: Any) -> None:
+    """Add `parity record`."""
+    command = commands.add_parser(
+        "record",
+        help="write what a network gives to a file, to be compared elsewhere as arrays:FILE",
+        description="Run a network where its framework or device is, and write outputs, what "
+        "enters and leaves every module, inputs and weights to a file.",
+        epilog="Exit codes: 0 written, 2 could not run, 3 bad input.",
+    )
+    command.set_defaults(command=_record)
+    command.add_argument("side", metavar="SIDE", help=FORM)
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    command.add_argument("--args", default="", metavar="JSON", help="of the factory")
+    command.add_argument("--weights", type=Path, metavar="FILE", help="its own, of any format")
+    command.add_argument("--inputs", type=Path, metavar="FILE", help="as for compare")
+    command.add_argument(
+        "--input", action="append", default=[], metavar="NAME=SHAPE[:LOW,HIGH]", help="drawn"
+    )
+    command.add_argument(
+        "--seed", type=arguments.count(least=0), default=0, metavar="N", help="of what is drawn"
+    )
+    command.add_argument("--python", default="", metavar="PATH", help="its interpreter")
+    command.add_argument("--timeout", type=arguments.seconds, default=600.0, metavar="S")
+    command.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _record(options: argparse.Namespace) -> int:
+    side = parse_side(options.side, arguments=options.args, python=options.python, where="side")
+    inputs = given.drawn(options.input, options.seed) if options.input else {}
+    chosen = Options(
+        inputs=inputs,
+        inputs_file=options.inputs,
+        weights=options.weights,
+        seed=options.seed,
+        silence_s=options.timeout,
+    )
+    with Progress(quiet=options.quiet) as progress:
+        arrays = record(side, chosen, options.output, progress.show)
+    print(f"{options.output}: {arrays} arrays of {side.title}")
+    return ExitCode.OK
+
+
 def _compare(options: argparse.Namespace) -> int:
     reference = parse_side(
         options.reference,
@@ -110,11 +154,14 @@ def print_comparison(result: Comparison) -> None:
         f"{result.verdict}: {result.port} against {result.reference}, "
         f"{result.compared} of {result.expected} compared"
     )
-    for finding in result.findings:
+    own = [finding for finding in result.findings if not finding.inherited]
+    for finding in own:
         line(finding.in_words)
         for side, place in (("reference", finding.reference), ("port", finding.port)):
             for text in place.source():
                 line(f"    {side} {text}")
+    if len(own) < len(result.findings):
+        line(f"and {len(result.findings) - len(own)} that are inherited (--json lists them)")
     for text in result.assumptions:
         line(f"assumed: {text}")
     for text in dict.fromkeys(result.warnings):

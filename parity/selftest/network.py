@@ -57,10 +57,10 @@ def run(
 
     sums: how products are summed. factor: activations are kept times this between layers.
     """
-    x = problem.image.astype(dtype)
+    x: np.ndarray = problem.image.astype(dtype)
     found = {}
     for layer in (1, 2, 3):
-        weight = problem.weights[f"conv{layer}.weight"].astype(dtype)
+        weight: np.ndarray = problem.weights[f"conv{layer}.weight"].astype(dtype)
         bias: np.ndarray = problem.weights[f"conv{layer}.bias"].astype(dtype)
         patches = _patches(x * dtype(factor))
         x = np.asarray((_summed(sums, weight, patches) / dtype(factor)) + bias[:, None], dtype)

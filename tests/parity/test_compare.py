@@ -207,6 +207,55 @@ def test_the_command_prints_json_that_its_schema_describes(tmp_path: Path) -> No
     assert found["findings"][0]["cause"]["name"] == "activation"
 
 
+@pytest.mark.frameworks("torch")
+def test_what_was_recorded_elsewhere_is_judged_as_if_it_ran_here(tmp_path: Path) -> None:
+    (tmp_path / "reference.py").write_text(REFERENCE)
+    (tmp_path / "port.py").write_text(REFERENCE.replace("torch.relu", "torch.tanh"))
+    reference = "torch:reference.py:build"
+    for file in ("reference", "port"):
+        written = _parity(tmp_path, f"torch:{file}.py:build", "-o", file, command="record")
+        assert written.returncode == ExitCode.OK, written.stderr
+    # Both were drawn from one seed, so they have the same weights.
+    right = _parity(tmp_path, reference, "arrays:reference")
+    assert right.returncode == ExitCode.OK, right.stdout + right.stderr
+    assert "the port was recorded" in right.stdout
+    wrong = _parity(tmp_path, reference, "arrays:port")
+    assert wrong.returncode == ExitCode.DIFFERENT
+    assert "activation: tanh for relu" in wrong.stdout
+    other = _parity(tmp_path, reference, "arrays:port", "--input", "x=1x3x8x8")
+    assert other.returncode == ExitCode.BAD_INPUT
+    assert "expected those of the recording, got others" in other.stderr
+
+
+@pytest.mark.frameworks("torch")
+def test_a_reference_that_was_recorded_has_places_and_no_causes(tmp_path: Path) -> None:
+    (tmp_path / "reference.py").write_text(REFERENCE)
+    (tmp_path / "port.py").write_text(REFERENCE.replace("torch.relu", "torch.tanh"))
+    _parity(tmp_path, "torch:reference.py:build", "-o", "reference", command="record")
+    same = _parity(tmp_path, "arrays:reference", "torch:reference.py:build", "--json")
+    assert json.loads(same.stdout)["verdict"] == "AGREE"
+    finished = _parity(tmp_path, "arrays:reference", "torch:port.py:build", "--json")
+    found = json.loads(finished.stdout)
+    assert found["verdict"] == "DIFFER"
+    first = next(finding for finding in found["findings"] if not finding["inherited"])
+    assert (first["kind"], first["reference"]["module"], first["cause"]) == ("code", "last", None)
+    assert any("the reference is not PyTorch" in text for text in found["assumptions"])
+
+
+@pytest.mark.frameworks("torch")
+def test_an_onnx_file_is_compared_node_by_node(tmp_path: Path) -> None:
+    _write_onnx(tmp_path / "port.onnx", "Relu")
+    _write_onnx(tmp_path / "wrong.onnx", "Tanh")
+    (tmp_path / "reference.py").write_text(REFERENCE)
+    words = ("--weights", "weights.npz", "--input", "x=1x3x16x20")
+    right = _parity(tmp_path, "torch:reference.py:build", "onnx:port.onnx", *words)
+    assert right.returncode == ExitCode.OK, right.stdout + right.stderr
+    wrong = _parity(tmp_path, "torch:reference.py:build", "onnx:wrong.onnx", *words, "--json")
+    found = json.loads(wrong.stdout)
+    causes = [finding["cause"] and finding["cause"]["name"] for finding in found["findings"]]
+    assert (found["verdict"], causes) == ("DIFFER", ["activation"])
+
+
 def test_the_published_schema_is_that_of_the_program_and_lists_every_cause() -> None:
     published = json.loads(FILE.read_text())
     assert published == schema()
@@ -236,7 +285,7 @@ def test_every_change_that_is_tried_has_a_word_of_the_list() -> None:
     [
         ("network.py:build", "reference: expected FRAMEWORK:FILE.py:FACTORY"),
         ("keras:network.py:build", "framework of reference: expected one that is known"),
-        ("torch:absent.py:build", "reference: expected a Python file, got none at absent.py"),
+        ("torch:absent.py:build", "reference: expected a file, got none at absent.py"),
     ],
 )
 def test_a_side_that_is_none_is_bad_input(text: str, expected: str) -> None:
@@ -265,9 +314,38 @@ def test_wrong_words_are_bad_input_in_one_line(
     assert "Traceback" not in finished.stderr
 
 
-def _parity(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def _write_onnx(path: Path, activation: str) -> None:
+    """`REFERENCE` as a graph, and its weights beside it."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(0)
+    shapes = {"first": (8, 3, 3, 3), "last": (3, 8, 3, 3)}
+    weights = {f"{name}.weight": 0.2 * rng.standard_normal(s) for name, s in shapes.items()}
+    weights |= {f"{name}.bias": 0.1 * rng.standard_normal(s[0]) for name, s in shapes.items()}
+    weights = {name: array.astype(np.float32) for name, array in weights.items()}
+    np.savez(path.with_name("weights.npz"), **weights)
+    pads = [1, 1, 1, 1]
+    nodes = [
+        helper.make_node("Conv", ["x", "first.weight", "first.bias"], ["a"], pads=pads),
+        helper.make_node(activation, ["a"], ["b"]),
+        helper.make_node("Conv", ["b", "last.weight", "last.bias"], ["c"], pads=pads),
+        helper.make_node("Add", ["x", "c"], ["y"]),
+    ]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 16, 20]) for name in "xy"
+    ]
+    initializers = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    graph = helper.make_graph(nodes, "port", values[:1], values[1:], initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, path)
+
+
+def _parity(
+    folder: Path, *words: str, command: str = "compare"
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "parity", "compare", *words, "--quiet"],
+        [sys.executable, "-m", "parity", command, *words, "--quiet"],
         cwd=folder,
         capture_output=True,
         text=True,
