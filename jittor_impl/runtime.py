@@ -12,6 +12,7 @@ import importlib.metadata
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -79,6 +80,8 @@ def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str],
     _build_core(home, report)
     import jittor
 
+    # Jittor ends this process, with status 1, as soon as any other that it has started is killed.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     folder = Path(jittor.flags.cache_path)
     if jittor.flags.cc_type == "g++":
         jittor.flags.cc_flags += _precompiled_headers(

@@ -56,8 +56,8 @@ def export(
 ) -> list[str]:
     """Write a network and run what was written on every case; why not, for each, "" if it ran.
 
-    The first case tells the size; with `is_dynamic`, axes that differ between cases are left open.
-    Without, every case is exported by itself, and the first one's file stays.
+    With `is_dynamic`, axes that differ between cases are left open. Without, every case is exported
+    by itself, and the first one's file stays.
     """
     opened = serving.opened(slot)
     module = opened.network.module
@@ -68,7 +68,9 @@ def export(
     problems: list[str] = []
     names = list(opened.spec.outputs)
     if is_dynamic:
-        write(module, cases[0], Path(path), _open_axes(cases), names)
+        # An axis of length 1 would be taken for one that is always so.
+        largest = max(cases, key=lambda case: case[0].shape[0])
+        write(module, largest, Path(path), _open_axes(cases), names)
     for number, (case, target) in enumerate(zip(cases, targets, strict=True)):
         place = Path(path)
         try:

@@ -80,7 +80,8 @@ class Tiles:
 
 @dataclass
 class Seam:
-    """How far neighboring tiles were apart where they are blended, intensities in [0, 1]."""
+    """By how much the lesser of two neighboring tiles changed the result where they are blended,
+    intensities in [0, 1]."""
 
     largest: float = 0.0
     square: float = 0.0
@@ -137,7 +138,8 @@ def restore_tiled(
         ramp = np.minimum.outer(row[2], column[2])
         sofar, known = blended[..., row[1], column[1]], weights[row[1], column[1]]
         both = (ramp > 0) & (known > 0)
-        seam.add(tile[..., both] - sofar[..., both] / known[both])
+        lesser = np.minimum(ramp[both], known[both]) / (ramp[both] + known[both])
+        seam.add((tile[..., both] - sofar[..., both] / known[both]) * lesser)
         sofar += tile * ramp
         known += ramp
         if progress:

@@ -203,6 +203,8 @@ def _introduce(restorer: Restorer, options: argparse.Namespace) -> None:
     """What restores, and in what; said once."""
     engine = restorer.engine
     _say(f"{restorer.model.title} in {engine['framework']} on {engine['device']}")
+    if restorer.clip_frames > 1:
+        _say(f"warm-up: {restorer.warm_up():.3f} s")
     if not options.weights and packaged.is_packaged(restorer.files[0]):
         _say(
             "weights that come with the suite: small, trained on little data of one kind "

@@ -281,6 +281,12 @@ class Restorer:
             arrays_,
         )
 
+    def warm_up(self) -> float:
+        """Run a network of video once on noise, since a first call may compile; seconds."""
+        noise = np.random.default_rng(0).standard_normal((1, self.clip_frames, 3, 64, 64))
+        frames = noise.astype(np.float32)
+        return self.detailed(frames[:, self.clip_frames // 2], frames=frames).seconds
+
     def outputs(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """All that the network gives for pictures (n, 3, h, w), whole, of any model."""
         _, found = self._asked("run", {"image": pixels}, {"slot": _MAIN})

@@ -37,8 +37,9 @@ HALF_STEP = 0.5 / 255
 
 _PROBE_PX = 256  # the part of a picture on which reach and memory are measured
 _WHOLE_PX = 640 * 640  # what is not worth being measured
+_SPARE = 1.25  # by how much a reach may be larger elsewhere in the picture
 _LOCAL_TILE_PX, _LARGEST_TILE_PX = 512, 4096
-_LOCAL_SHARE_MB = 700
+_LOCAL_SHARE_MB = 500
 _GLOBAL_OVERLAP_PX = 64
 _HALF_AT_LEAST_DB = 48.13  # one 8-bit step, root mean square
 _CACHE_BYTES = 256 << 20
@@ -363,7 +364,7 @@ class _Restoring:
             reach = _reach(apart > HALF_STEP / 2)
             factor = part.shape[2] / (quarter[0].stop - quarter[0].start)
             if reach < min(apart.shape) * 0.75:
-                opened.reach_px = math.ceil(reach / factor)
+                opened.reach_px = math.ceil(_SPARE * reach / factor)
                 return
         opened.reach_px = -1
 

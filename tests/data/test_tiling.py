@@ -80,7 +80,7 @@ def test_what_sees_no_further_than_the_margin_has_no_seams() -> None:
     found, seam = restore_tiled(restore, (64, 96), Tiles(32, 8))
     assert np.abs(found - smooth(image)).max() > 0.01
     assert seam.largest > 0.01
-    assert 20 < seam.psnr_db < 40
+    assert 20 < seam.psnr_db < 60
 
 
 @pytest.mark.parametrize(

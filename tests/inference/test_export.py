@@ -36,6 +36,7 @@ def test_onnx_with_open_sizes_runs_at_three_sizes_and_two_batches(tmp_path: Path
     assert onnx.stat().st_size > 1e6
 
 
+@pytest.mark.goldens
 def test_what_is_silently_wrong_is_found_and_removed(
     tiny_weights: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

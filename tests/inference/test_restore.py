@@ -281,7 +281,9 @@ def test_a_folder_of_frames_is_a_clip(
     assert cli.main([*words, "-o", str(tmp_path / "inner"), "--no-border"]) == ExitCode.OK
     inner = sorted(path.name for path in (tmp_path / "inner" / "000").iterdir())
     assert inner == ["002.png", "003.png"]
-    assert "> 000-002 total_time:" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "warm-up: " in told
+    assert "> 000-002 total_time:" in told
     assert cli.main([*words, "-o", str(tmp_path / "all")]) == ExitCode.OK
     assert len(list((tmp_path / "all" / "000").iterdir())) == 6
     one = Pillow.open(tmp_path / "all" / "000" / "002.png")

@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from restoration.errors import ExitCode
@@ -115,3 +116,25 @@ def test_a_folder_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
     assert done.returncode == ExitCode.BAD_INPUT
     assert "Traceback" not in done.stderr
     assert "choose another --output" in done.stderr
+
+
+@pytest.mark.goldens
+@pytest.mark.frameworks("torch", "jittor", "mindspore")
+def test_a_run_goes_on_in_another_framework(whole: tuple[Path, float], tmp_path: Path) -> None:
+    """PyTorch to MindSpore to Jittor and back, three steps each, within rounding."""
+    source: list[str] = []
+    for place, framework in enumerate(("torch", "mindspore", "jittor", "torch"), start=1):
+        output = tmp_path / f"{place}_{framework}"
+        stop = [f"steps={3 * place}", "schedule.name=constant"]
+        done = train(output, *stop, *source, framework=framework)
+        assert done.returncode == ExitCode.OK, done.stderr
+        source = ["--resume", str(output)]
+    alone = tmp_path / "alone"
+    assert train(alone, "schedule.name=constant").returncode == ExitCode.OK
+    found, expected = last_arrays(output), last_arrays(alone)
+    assert found.keys() == expected.keys()
+    for name, (kind, content) in expected.items():
+        wanted = np.frombuffer(content, kind)
+        other = np.frombuffer(found[name][1], kind)
+        scale = np.abs(wanted).max()
+        np.testing.assert_allclose(other, wanted, atol=1e-3 * scale, rtol=0, err_msg=name)
