@@ -14,6 +14,7 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
+from parity.measure.weights import seeded_weights
 from restoration.arrays import Arrays
 
 _ROLES = {
@@ -284,6 +285,19 @@ def _pair_entries(pairs: _Pairs, module: str, *, by_values: bool) -> list[Weight
             move = move_between(reference[name], port[found[0]], by_values=by_values)
             result.append(WeightPair(name, found[0], pairs.hows[module], move))
     return result
+
+
+def drawn(state: Arrays, seed: int) -> Arrays:
+    """Weights that make every entry of a stranger's network matter: `seeded_weights`, with moving
+    variances around 1."""
+    weights = dict(seeded_weights(state, (seed,)))
+    for name, array in weights.items():
+        role = role_of(name)
+        if role == "running_var":
+            weights[name] = np.exp(2 * array)
+        elif role == "weight" and array.ndim == 1 and not name.endswith("weight"):
+            weights[name] = 1 + array
+    return weights
 
 
 def move_between(reference: np.ndarray, port: np.ndarray, *, by_values: bool) -> Move:

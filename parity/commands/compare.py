@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from parity.adapters import inputs as given
-from parity.adapters.mapping import WeightMap, call_order, map_weights, role_of
+from parity.adapters.mapping import WeightMap, call_order, drawn, map_weights, role_of
 from parity.adapters.networks import Recording, Running, fitted, read_weights
 from parity.adapters.recorded import Recorded
 from parity.adapters.sides import FILES, Side
@@ -27,9 +27,9 @@ from parity.diagnose.places import port_place
 from parity.diagnose.plain import outputs_side_by_side, side_by_side
 from parity.diagnose.plain import own as own_differences
 from parity.diagnose.statistics import Statistics, compare_statistics
+from parity.judge.errors import have_equal_nonfinite, nonfinite
 from parity.judge.verdicts import BOUND
 from parity.measure.problem import Problem
-from parity.measure.weights import seeded_weights
 from parity.report.comparison import Comparison, Finding, Place
 from restoration.errors import InputError, RestorationError
 from restoration.process import arrays
@@ -147,6 +147,7 @@ def _compare(state: _State, pool: concurrent.futures.Executor) -> None:
         state.port.load(fitted(weights, state.port, options.port_weights))
     of_port = state.port.record(inputs, "first")
     first = of_reference.result()
+    _check_finite(first, state.reference.side.title)
     own, theirs = state.reference.state(), state.port.state()
     state.mapped = map_weights(
         own,
@@ -187,6 +188,19 @@ def _compare(state: _State, pool: concurrent.futures.Executor) -> None:
     _compare_statistics(state)
     if result.is_clean:
         _compare_sizes(state, own)
+
+
+def _check_finite(recording: Recording, title: str) -> None:
+    """Raise InputError where a network overflows by itself: nothing can be judged by it."""
+    for name, array in recording.read("output").items():
+        if problem := nonfinite(array):
+            raise InputError(
+                f"outputs of {title}",
+                expected="finite numbers",
+                got=problem,
+                where=f"output {name or 0}",
+                next_step="give other weights or inputs",
+            )
 
 
 def _with_inputs(state: _State) -> Options:
@@ -240,7 +254,7 @@ def _load_reference(state: _State) -> tuple[list[str], dict[str, np.ndarray]]:
         raw = read_weights(options.weights)
         reference.load(fitted(raw, reference, options.weights))
     else:
-        raw = dict(seeded_weights(reference.state(), (options.seed,)))
+        raw = dict(drawn(reference.state(), options.seed))
         reference.load(raw)
         state.result.assumptions.append(f"weights were drawn (seed {options.seed})")
     folded = reference.ask("fold")
@@ -607,6 +621,9 @@ def _relative(one: np.ndarray, other: np.ndarray) -> float:
         return float("inf")
     if not np.issubdtype(one.dtype, np.floating):
         return 0.0 if np.array_equal(one, other) else float("inf")
+    if not have_equal_nonfinite(one, other):
+        return float("inf")
+    one, other = one[np.isfinite(one)], other[np.isfinite(one)]
     scale = float(np.abs(one).max(initial=0.0)) or 1.0
     return float(np.abs(one.astype(np.float64) - other).max(initial=0.0)) / scale
 
