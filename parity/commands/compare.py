@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from parity.adapters import inputs as given
+from parity.adapters import rules
 from parity.adapters.mapping import WeightMap, call_order, drawn, map_weights, role_of
 from parity.adapters.networks import Recording, Running, fitted, read_weights
 from parity.adapters.recorded import Recorded
@@ -46,12 +47,17 @@ class Options:
 
     inputs: by the reference's names, in order; empty where `inputs_file` holds them, or where they
     are found by trying. weights, port_weights: files, or None for drawn ones, and the reference's.
+    rules: a file with the map of weights. write_rules, write_converted: where to write the map, and
+    the reference's weights by the port's names.
     """
 
     inputs: Mapping[str, np.ndarray]
     inputs_file: Path | None = None
     weights: Path | None = None
     port_weights: Path | None = None
+    rules: Path | None = None
+    write_rules: Path | None = None
+    write_converted: Path | None = None
     seed: int = 0
     silence_s: float = 600.0
 
@@ -155,7 +161,9 @@ def _compare(state: _State, pool: concurrent.futures.Executor) -> None:
         call_order(first.events),
         call_order(of_port.events),
         by_values=options.port_weights is not None or state.port.side.framework in FILES,
+        rules=rules.read(options.rules) if options.rules else (),
     )
+    _write_map(state, own, theirs)
     result.assumptions += state.mapped.assumptions
     if options.port_weights is None and state.port.side.framework not in FILES:
         moved = {
@@ -188,6 +196,30 @@ def _compare(state: _State, pool: concurrent.futures.Executor) -> None:
     _compare_statistics(state)
     if result.is_clean:
         _compare_sizes(state, own)
+
+
+def _write_map(
+    state: _State, own: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]
+) -> None:
+    """Write the map and the converted weights, where that was asked for."""
+    options, mapped = state.options, state.mapped
+    try:
+        if options.write_rules:
+            rules.write(options.write_rules, mapped)
+        if options.write_converted:
+            moved = {
+                pair.port: pair.move.forward(own[pair.reference], theirs[pair.port].shape)
+                for pair in mapped.pairs
+            }
+            rules.write_converted(options.write_converted, moved)
+    except OSError as problem:
+        raise InputError(
+            "file to write",
+            expected="a place that can be written",
+            got=str(problem.strerror or problem),
+            where=str(options.write_rules or options.write_converted),
+            next_step="choose another",
+        ) from problem
 
 
 def _check_finite(recording: Recording, title: str) -> None:

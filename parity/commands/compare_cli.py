@@ -43,6 +43,18 @@ def add_parser(commands: Any) -> None:
         help="the port's own, converted ones (default: the reference's, moved)",
     )
     command.add_argument(
+        "--rules", type=Path, metavar="FILE", help="regular expressions for names of weights (JSON)"
+    )
+    command.add_argument(
+        "--write-rules", type=Path, metavar="FILE", help="write the map of weights that was taken"
+    )
+    command.add_argument(
+        "--write-converted",
+        type=Path,
+        metavar="FILE",
+        help="write the reference's weights by the port's names (.npz, .safetensors)",
+    )
+    command.add_argument(
         "--inputs",
         type=Path,
         metavar="FILE",
@@ -131,6 +143,9 @@ def _compare(options: argparse.Namespace) -> int:
         inputs_file=options.inputs,
         weights=options.weights,
         port_weights=options.port_weights,
+        rules=options.rules,
+        write_rules=options.write_rules,
+        write_converted=options.write_converted,
         seed=options.seed,
         silence_s=options.timeout,
     )

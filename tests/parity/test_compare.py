@@ -164,6 +164,26 @@ def test_a_weight_without_a_partner_is_a_gap(tmp_path: Path) -> None:
 
 
 @pytest.mark.frameworks("torch")
+def test_the_map_of_weights_is_written_and_read_and_so_are_converted_weights(
+    tmp_path: Path,
+) -> None:
+    port = REFERENCE.replace("first", "layer_b").replace("last", "layer_a")
+    written = {
+        "write_rules": tmp_path / "rules.json",
+        "write_converted": tmp_path / "port.npz",
+    }
+    assert _sides(tmp_path, port, **written).verdict == "AGREE"
+    rules = json.loads((tmp_path / "rules.json").read_text())["rules"]
+    assert [r"first\.weight", "layer_b.weight"] in rules
+    with np.load(tmp_path / "port.npz") as file:
+        assert {"layer_a.bias", "layer_b.weight"} <= set(file.files)
+        assert file["layer_b.weight"].shape == (8, 3, 3, 3)
+    (tmp_path / "rules.json").write_text(r'{"rules": [["(first|last)\\.(.*)", "layer_b.\\2"]]}')
+    wrong = _sides(tmp_path, port, rules=tmp_path / "rules.json")
+    assert any("by rules" in text for text in wrong.assumptions)
+
+
+@pytest.mark.frameworks("torch")
 def test_code_that_names_a_gpu_parses_arguments_and_imports_siblings_runs(tmp_path: Path) -> None:
     (tmp_path / "parts.py").write_text("from torch import nn\nconv = nn.Conv2d\n")
     port = "import argparse\nimport parts\n" + REFERENCE.replace("nn.Conv2d", "parts.conv")
