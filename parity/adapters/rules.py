@@ -1,7 +1,7 @@
 """The map of weights as a file: `--rules` reads it, `--write-rules` writes it.
 
-JSON: {"rules": [["net\\.(\\d+)\\.weight", "layers.\\1.weight"], ...]}, regular expressions for whole
-names of the reference, and the port's name for each.
+JSON: {"rules": [["net\\.(\\d+)\\.weight", "layers.\\1.weight"], ...]}, regular expressions for
+whole names of the reference, and the port's name for each.
 """
 
 from __future__ import annotations

@@ -87,6 +87,50 @@ def test_a_fault_planted_in_our_own_ports_is_named(
     assert any(finding.cause in fault.causes for finding in there)
 
 
+@pytest.mark.goldens
+@pytest.mark.parametrize(
+    ("port", "causes"),
+    [
+        ("mindspore:first_mindspore.py", {"slope", "padding amount", "momentum"}),
+        ("mindspore:mindspore_port.py", set()),
+        ("jittor:first_jittor.py", {"biased variance"}),
+        ("jittor:jittor_port.py", set()),
+    ],
+)
+def test_the_guides_ports_have_the_faults_that_it_tells_of(port: str, causes: set[str]) -> None:
+    folder = ROOT / "examples" / "porting"
+    framework, _, file = port.partition(":")
+    result = compare(
+        parse_side(f"torch:{folder / 'network.py'}:build", where="reference"),
+        parse_side(f"{framework}:{folder / file}:build", where="port"),
+        Options({}),
+        lambda _who, _text: None,
+    )
+    assert set(_names(result)) == causes
+    assert result.verdict == ("DIFFER" if causes else "AGREE")
+
+
+@pytest.mark.frameworks("torch")
+def test_comparing_goes_on_when_the_port_is_edited(tmp_path: Path) -> None:
+    (tmp_path / "reference.py").write_text(REFERENCE)
+    port = tmp_path / "port" / "port.py"
+    port.parent.mkdir()
+    port.write_text(REFERENCE.replace("torch.relu", "torch.tanh"))
+    words = ["torch:reference.py:build", "torch:port/port.py:build", "--watch", "--quiet"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "parity", "compare", *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        lines = iter(process.stdout)
+        assert next(lines).startswith("DIFFER")
+        port.write_text(REFERENCE)
+        assert any(line.startswith("AGREE") for line in lines)
+        process.terminate()
+
+
 @pytest.mark.frameworks("torch")
 def test_an_equal_port_agrees_whatever_its_modules_are_called(tmp_path: Path) -> None:
     port = REFERENCE.replace("first", "layer_b").replace("last", "layer_a")
@@ -247,6 +291,7 @@ def test_what_was_recorded_elsewhere_is_judged_as_if_it_ran_here(tmp_path: Path)
     assert "expected those of the recording, got others" in other.stderr
 
 
+@pytest.mark.goldens
 @pytest.mark.frameworks("torch")
 def test_a_reference_that_was_recorded_has_places_and_no_causes(tmp_path: Path) -> None:
     (tmp_path / "reference.py").write_text(REFERENCE)
