@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
+from parity.measure.weights import seeded_weights
 from restoration.arrays import Arrays
 
 _ROLES = {
@@ -144,13 +146,18 @@ def map_weights(
     port_order: Mapping[str, int],
     *,
     by_values: bool,
+    rules: Sequence[tuple[str, str]] = (),
 ) -> WeightMap:
     """Pair the entries of two networks.
 
     reference, port: all entries by name. orders: of first calls, by module. by_values: whether the
-    port has weights of its own that came from the reference's, so that equal numbers tell.
+    port has weights of its own that came from the reference's, so that equal numbers tell. rules:
+    patterns for names of the reference, and the port's names.
     """
     pairs = _Pairs(_Side.of(reference, reference_order), _Side.of(port, port_order))
+    chosen = _by_rules(reference, port, rules)
+    for one, other in chosen.items():
+        pairs.add(owner_of(one), owner_of(other), "rules")
     if by_values:
         for one, other in _equal_modules(pairs.ours, pairs.theirs):
             pairs.add(one, other, "equal values")
@@ -159,7 +166,7 @@ def map_weights(
     _pair_by_roles(pairs)
     result = WeightMap(modules=pairs.modules)
     for one in pairs.modules:
-        result.pairs += _pair_entries(pairs, one, by_values=by_values)
+        result.pairs += _pair_entries(pairs, one, chosen, by_values=by_values)
     paired = {pair.reference for pair in result.pairs}, {pair.port for pair in result.pairs}
     result.reference_left = [name for name in reference if name not in paired[0]]
     result.port_left = [name for name in port if name not in paired[1]]
@@ -265,14 +272,29 @@ def _pair_groups(
                 pairs.add(ref_name, port_name, how)
 
 
-def _pair_entries(pairs: _Pairs, module: str, *, by_values: bool) -> list[WeightPair]:
+def _by_rules(reference: Arrays, port: Arrays, rules: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The port's name for each of the reference's that a rule has; the first that fits counts."""
+    found: dict[str, str] = {}
+    for name in reference:
+        for pattern, other in rules:
+            match = re.fullmatch(pattern, name)
+            if match and match.expand(other) in port:
+                found[name] = match.expand(other)
+                break
+    return found
+
+
+def _pair_entries(
+    pairs: _Pairs, module: str, chosen: Mapping[str, str], *, by_values: bool
+) -> list[WeightPair]:
     """Entries of two modules, by their roles, or by their shapes where names say nothing."""
     reference, port = pairs.ours.state, pairs.theirs.state
     rest = list(pairs.theirs.owners[pairs.modules[module]])
     result = []
     for name in pairs.ours.owners[module]:
         role = role_of(name)
-        found = [other for other in rest if role and role_of(other) == role]
+        found = [other for other in rest if chosen.get(name) == other]
+        found += [other for other in rest if role and role_of(other) == role]
         found += [
             other
             for other in rest
@@ -284,6 +306,19 @@ def _pair_entries(pairs: _Pairs, module: str, *, by_values: bool) -> list[Weight
             move = move_between(reference[name], port[found[0]], by_values=by_values)
             result.append(WeightPair(name, found[0], pairs.hows[module], move))
     return result
+
+
+def drawn(state: Arrays, seed: int) -> Arrays:
+    """Weights that make every entry of a stranger's network matter: `seeded_weights`, with moving
+    variances around 1."""
+    weights = dict(seeded_weights(state, (seed,)))
+    for name, array in weights.items():
+        role = role_of(name)
+        if role == "running_var":
+            weights[name] = np.exp(2 * array)
+        elif role == "weight" and array.ndim == 1 and not name.endswith("weight"):
+            weights[name] = 1 + array
+    return weights
 
 
 def move_between(reference: np.ndarray, port: np.ndarray, *, by_values: bool) -> Move:

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from parity.adapters import inputs as given
-from parity.adapters.mapping import WeightMap, call_order, map_weights, role_of
+from parity.adapters import rules
+from parity.adapters.mapping import WeightMap, call_order, drawn, map_weights, role_of
 from parity.adapters.networks import Recording, Running, fitted, read_weights
 from parity.adapters.recorded import Recorded
 from parity.adapters.sides import FILES, Side
@@ -27,9 +28,9 @@ from parity.diagnose.places import port_place
 from parity.diagnose.plain import outputs_side_by_side, side_by_side
 from parity.diagnose.plain import own as own_differences
 from parity.diagnose.statistics import Statistics, compare_statistics
+from parity.judge.errors import have_equal_nonfinite, nonfinite
 from parity.judge.verdicts import BOUND
 from parity.measure.problem import Problem
-from parity.measure.weights import seeded_weights
 from parity.report.comparison import Comparison, Finding, Place
 from restoration.errors import InputError, RestorationError
 from restoration.process import arrays
@@ -46,12 +47,17 @@ class Options:
 
     inputs: by the reference's names, in order; empty where `inputs_file` holds them, or where they
     are found by trying. weights, port_weights: files, or None for drawn ones, and the reference's.
+    rules: a file with the map of weights. write_rules, write_converted: where to write the map, and
+    the reference's weights by the port's names.
     """
 
     inputs: Mapping[str, np.ndarray]
     inputs_file: Path | None = None
     weights: Path | None = None
     port_weights: Path | None = None
+    rules: Path | None = None
+    write_rules: Path | None = None
+    write_converted: Path | None = None
     seed: int = 0
     silence_s: float = 600.0
 
@@ -147,6 +153,7 @@ def _compare(state: _State, pool: concurrent.futures.Executor) -> None:
         state.port.load(fitted(weights, state.port, options.port_weights))
     of_port = state.port.record(inputs, "first")
     first = of_reference.result()
+    _check_finite(first, state.reference.side.title)
     own, theirs = state.reference.state(), state.port.state()
     state.mapped = map_weights(
         own,
@@ -154,7 +161,9 @@ def _compare(state: _State, pool: concurrent.futures.Executor) -> None:
         call_order(first.events),
         call_order(of_port.events),
         by_values=options.port_weights is not None or state.port.side.framework in FILES,
+        rules=rules.read(options.rules) if options.rules else (),
     )
+    _write_map(state, own, theirs)
     result.assumptions += state.mapped.assumptions
     if options.port_weights is None and state.port.side.framework not in FILES:
         moved = {
@@ -187,6 +196,43 @@ def _compare(state: _State, pool: concurrent.futures.Executor) -> None:
     _compare_statistics(state)
     if result.is_clean:
         _compare_sizes(state, own)
+
+
+def _write_map(
+    state: _State, own: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]
+) -> None:
+    """Write the map and the converted weights, where that was asked for."""
+    options, mapped = state.options, state.mapped
+    try:
+        if options.write_rules:
+            rules.write(options.write_rules, mapped)
+        if options.write_converted:
+            moved = {
+                pair.port: pair.move.forward(own[pair.reference], theirs[pair.port].shape)
+                for pair in mapped.pairs
+            }
+            rules.write_converted(options.write_converted, moved)
+    except OSError as problem:
+        raise InputError(
+            "file to write",
+            expected="a place that can be written",
+            got=str(problem.strerror or problem),
+            where=str(options.write_rules or options.write_converted),
+            next_step="choose another",
+        ) from problem
+
+
+def _check_finite(recording: Recording, title: str) -> None:
+    """Raise InputError where a network overflows by itself: nothing can be judged by it."""
+    for name, array in recording.read("output").items():
+        if problem := nonfinite(array):
+            raise InputError(
+                f"outputs of {title}",
+                expected="finite numbers",
+                got=problem,
+                where=f"output {name or 0}",
+                next_step="give other weights or inputs",
+            )
 
 
 def _with_inputs(state: _State) -> Options:
@@ -240,7 +286,7 @@ def _load_reference(state: _State) -> tuple[list[str], dict[str, np.ndarray]]:
         raw = read_weights(options.weights)
         reference.load(fitted(raw, reference, options.weights))
     else:
-        raw = dict(seeded_weights(reference.state(), (options.seed,)))
+        raw = dict(drawn(reference.state(), options.seed))
         reference.load(raw)
         state.result.assumptions.append(f"weights were drawn (seed {options.seed})")
     folded = reference.ask("fold")
@@ -607,6 +653,9 @@ def _relative(one: np.ndarray, other: np.ndarray) -> float:
         return float("inf")
     if not np.issubdtype(one.dtype, np.floating):
         return 0.0 if np.array_equal(one, other) else float("inf")
+    if not have_equal_nonfinite(one, other):
+        return float("inf")
+    one, other = one[np.isfinite(one)], other[np.isfinite(one)]
     scale = float(np.abs(one).max(initial=0.0)) or 1.0
     return float(np.abs(one.astype(np.float64) - other).max(initial=0.0)) / scale
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from parity import arguments
 from parity.adapters import inputs as given
-from parity.adapters.sides import FORM, parse_side
+from parity.adapters.sides import FORM, Side, parse_side
 from parity.commands.compare import Options, compare
 from parity.commands.record import record
 from parity.report.comparison import Comparison
 from parity.report.progress import Progress
 from restoration import console
-from restoration.errors import ExitCode
+from restoration.errors import ExitCode, RestorationError
+
+_POLL_S = 0.3
 
 
 def add_parser(commands: Any) -> None:
@@ -43,6 +48,18 @@ def add_parser(commands: Any) -> None:
         help="the port's own, converted ones (default: the reference's, moved)",
     )
     command.add_argument(
+        "--rules", type=Path, metavar="FILE", help="regular expressions for names of weights (JSON)"
+    )
+    command.add_argument(
+        "--write-rules", type=Path, metavar="FILE", help="write the map of weights that was taken"
+    )
+    command.add_argument(
+        "--write-converted",
+        type=Path,
+        metavar="FILE",
+        help="write the reference's weights by the port's names (.npz, .safetensors)",
+    )
+    command.add_argument(
         "--inputs",
         type=Path,
         metavar="FILE",
@@ -66,6 +83,9 @@ def add_parser(commands: Any) -> None:
         default=600.0,
         metavar="S",
         help="end a side that says nothing for so long (default: 600)",
+    )
+    command.add_argument(
+        "--watch", action="store_true", help="compare again whenever a file of the port changes"
     )
     command.add_argument("--json", action="store_true", help="print the result as JSON")
     command.add_argument("--quiet", action="store_true", help="show no progress")
@@ -131,16 +151,47 @@ def _compare(options: argparse.Namespace) -> int:
         inputs_file=options.inputs,
         weights=options.weights,
         port_weights=options.port_weights,
+        rules=options.rules,
+        write_rules=options.write_rules,
+        write_converted=options.write_converted,
         seed=options.seed,
         silence_s=options.timeout,
     )
-    with Progress(quiet=options.quiet) as progress:
-        result = compare(reference, port, chosen, progress.show)
+    while True:
+        before = _changed(port)
+        code = _compare_once(reference, port, chosen, options)
+        if not options.watch:
+            return code
+        while _changed(port) == before:
+            time.sleep(_POLL_S)
+
+
+def _compare_once(
+    reference: Side, port: Side, chosen: Options, options: argparse.Namespace
+) -> ExitCode:
+    try:
+        with Progress(quiet=options.quiet) as progress:
+            result = compare(reference, port, chosen, progress.show)
+    except RestorationError as problem:
+        if not options.watch:
+            raise
+        print(f"parity: {problem}", file=sys.stderr)  # the next edit may put it right
+        return problem.exit_code
     if options.json:
-        print(json.dumps(result.to_json(), indent=1))
+        print(json.dumps(result.to_json(), indent=1), flush=True)
     else:
         print_comparison(result)
     return result.exit_code
+
+
+def _changed(side: Side) -> dict[Path, float]:
+    """When each Python file beside a side's was changed."""
+    files = Path(side.source).absolute().parent.rglob("*.py") if side.is_file else ()
+    found = {}
+    for file in files:
+        with contextlib.suppress(OSError):  # an editor may be replacing it
+            found[file] = file.stat().st_mtime
+    return found
 
 
 def print_comparison(result: Comparison) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from parity.adapters import recorded
+from parity.adapters.mapping import drawn
 from parity.adapters.networks import fitted, read_weights
 from parity.adapters.sides import Side
 from parity.commands.compare import Options, chosen_inputs, start_side
-from parity.measure.weights import seeded_weights
 from restoration.errors import InputError
 
 
@@ -33,7 +33,7 @@ def record(side: Side, options: Options, output: Path, show: Callable[[str, str]
             if options.weights is not None:
                 running.load(fitted(read_weights(options.weights), running, options.weights))
             elif side.framework not in ("onnx", "arrays"):
-                running.load(seeded_weights(running.state(), (options.seed,)))
+                running.load(drawn(running.state(), options.seed))
             inputs, _ = chosen_inputs(running, options)
             recording = running.record(inputs, "record")
             try:

@@ -22,6 +22,8 @@ from parity.judge.errors import norms_of
 from parity.judge.verdicts import BOUND
 
 _BUDGET_S = 12.0  # for one stretch
+_WHOLE_BUDGET_S = 180.0  # for all; then each has what follows
+_LEAST_BUDGET_S = 1.5
 _KEPT = 30  # of the steps that are combined with others, those that come closest alone
 _KEPT_PAIRS = 8
 _MOST_KNOWN = 5
@@ -76,6 +78,7 @@ class Search:
 
     def __init__(self, forced: Forced, catalogue: Any):
         self._forced, self._catalogue = forced, catalogue
+        self._started = time.monotonic()
         self._known: dict[tuple[Any, ...], str] = {}
         self._known_values: dict[tuple[Any, ...], tuple[float, ...]] = {}
 
@@ -83,7 +86,9 @@ class Search:
         """What makes the reference compute the port's numbers at a check, if that is known."""
         self._check = check
         self._stretch = self._forced.stretch_of(check)
-        self._deadline = time.monotonic() + _BUDGET_S
+        left = self._started + _WHOLE_BUDGET_S - time.monotonic()
+        budget = min(_BUDGET_S, max(_LEAST_BUDGET_S, left))
+        self._deadline = time.monotonic() + budget
         self._residuals: dict[tuple[int, ...], float] = {}
         steps = self._steps()
         unknowns = self._unknowns()

@@ -87,6 +87,50 @@ def test_a_fault_planted_in_our_own_ports_is_named(
     assert any(finding.cause in fault.causes for finding in there)
 
 
+@pytest.mark.goldens
+@pytest.mark.parametrize(
+    ("port", "causes"),
+    [
+        ("mindspore:first_mindspore.py", {"slope", "padding amount", "momentum"}),
+        ("mindspore:mindspore_port.py", set()),
+        ("jittor:first_jittor.py", {"biased variance"}),
+        ("jittor:jittor_port.py", set()),
+    ],
+)
+def test_the_guides_ports_have_the_faults_that_it_tells_of(port: str, causes: set[str]) -> None:
+    folder = ROOT / "examples" / "porting"
+    framework, _, file = port.partition(":")
+    result = compare(
+        parse_side(f"torch:{folder / 'network.py'}:build", where="reference"),
+        parse_side(f"{framework}:{folder / file}:build", where="port"),
+        Options({}),
+        lambda _who, _text: None,
+    )
+    assert set(_names(result)) == causes
+    assert result.verdict == ("DIFFER" if causes else "AGREE")
+
+
+@pytest.mark.frameworks("torch")
+def test_comparing_goes_on_when_the_port_is_edited(tmp_path: Path) -> None:
+    (tmp_path / "reference.py").write_text(REFERENCE)
+    port = tmp_path / "port" / "port.py"
+    port.parent.mkdir()
+    port.write_text(REFERENCE.replace("torch.relu", "torch.tanh"))
+    words = ["torch:reference.py:build", "torch:port/port.py:build", "--watch", "--quiet"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "parity", "compare", *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        lines = iter(process.stdout)
+        assert next(lines).startswith("DIFFER")
+        port.write_text(REFERENCE)
+        assert any(line.startswith("AGREE") for line in lines)
+        process.terminate()
+
+
 @pytest.mark.frameworks("torch")
 def test_an_equal_port_agrees_whatever_its_modules_are_called(tmp_path: Path) -> None:
     port = REFERENCE.replace("first", "layer_b").replace("last", "layer_a")
@@ -164,6 +208,26 @@ def test_a_weight_without_a_partner_is_a_gap(tmp_path: Path) -> None:
 
 
 @pytest.mark.frameworks("torch")
+def test_the_map_of_weights_is_written_and_read_and_so_are_converted_weights(
+    tmp_path: Path,
+) -> None:
+    port = REFERENCE.replace("first", "layer_b").replace("last", "layer_a")
+    written = {
+        "write_rules": tmp_path / "rules.json",
+        "write_converted": tmp_path / "port.npz",
+    }
+    assert _sides(tmp_path, port, **written).verdict == "AGREE"
+    rules = json.loads((tmp_path / "rules.json").read_text())["rules"]
+    assert [r"first\.weight", "layer_b.weight"] in rules
+    with np.load(tmp_path / "port.npz") as file:
+        assert {"layer_a.bias", "layer_b.weight"} <= set(file.files)
+        assert file["layer_b.weight"].shape == (8, 3, 3, 3)
+    (tmp_path / "rules.json").write_text(r'{"rules": [["(first|last)\\.(.*)", "layer_b.\\2"]]}')
+    wrong = _sides(tmp_path, port, rules=tmp_path / "rules.json")
+    assert any("by rules" in text for text in wrong.assumptions)
+
+
+@pytest.mark.frameworks("torch")
 def test_code_that_names_a_gpu_parses_arguments_and_imports_siblings_runs(tmp_path: Path) -> None:
     (tmp_path / "parts.py").write_text("from torch import nn\nconv = nn.Conv2d\n")
     port = "import argparse\nimport parts\n" + REFERENCE.replace("nn.Conv2d", "parts.conv")
@@ -227,6 +291,7 @@ def test_what_was_recorded_elsewhere_is_judged_as_if_it_ran_here(tmp_path: Path)
     assert "expected those of the recording, got others" in other.stderr
 
 
+@pytest.mark.goldens
 @pytest.mark.frameworks("torch")
 def test_a_reference_that_was_recorded_has_places_and_no_causes(tmp_path: Path) -> None:
     (tmp_path / "reference.py").write_text(REFERENCE)
