@@ -10,7 +10,7 @@ import importlib.util
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 
 from mindspore_impl import config
 from restoration.data.tasks import open_task
-from restoration.errors import InputError, UnavailableError
+from restoration.errors import InputError
 from restoration.images import Image, write_image
 from restoration.training import recipe as recipes
 from restoration.training.recipe import Recipe
@@ -115,13 +115,7 @@ def recipe_of(found: Namespace, world: int = 1) -> Recipe:
         InputError: the data set is not there, or the network cannot be trained so.
     """
     if found.resize == "both":
-        raise InputError(
-            "resize",
-            expected="nearest or port",
-            got="both, which is for evaluation",
-            where="configuration",
-            next_step="as --resize nearest",
-        )
+        raise one_resize()
     root = Path(found.dataset_root)
     limit = found.slice_dataset or None
     splits = {
@@ -152,6 +146,25 @@ def recipe_of(found: Namespace, world: int = 1) -> Recipe:
     if found.loss == "port":
         plain["loss"]["settings"] = {"spectral_weight": 0.0, "labels": "nearest"}
     return _with_epochs(recipes.from_plain(plain, str(found.config_path)), found)
+
+
+def one_resize() -> InputError:
+    """The error where a network is built that can resize in one way alone."""
+    return InputError(
+        "resize",
+        expected="nearest or port",
+        got="both, which is for evaluation",
+        where="configuration",
+        next_step="as --resize nearest",
+    )
+
+
+def better(psnr_db: Mapping[str, float]) -> str:
+    """Which of two ways of resizing gives the higher PSNR, in words."""
+    (best, high), (_, low) = sorted(psnr_db.items(), key=lambda one: -one[1])
+    if high == low:
+        return "resize: both ways give the same PSNR"
+    return f"resize: {best} gives the higher PSNR, by {high - low:.3f} dB ({PROTOCOLS[0]})"
 
 
 def _with_epochs(recipe: Recipe, found: Namespace) -> Recipe:
@@ -232,16 +245,6 @@ def check_sink(found: Namespace, key: str) -> None:
     """Say what the switch of a data sink does here."""
     if getattr(found, key):
         say(f"{key}: batches are handed over one by one: a sink is for MindSpore's own data sets")
-
-
-def check_form(found: Namespace) -> None:
-    """Raises UnavailableError for a form that this build of MindSpore cannot write."""
-    if found.export_file_format == "ONNX":
-        raise UnavailableError(
-            "export: expected MINDIR, got ONNX: MindSpore has no converter for the network's "
-            "resizing and padding; python -m torch_impl.export -w FILE --to onnx writes it from "
-            "the same weights"
-        )
 
 
 def say(text: str) -> None:

@@ -272,7 +272,10 @@ def _feed(
 
     free = restorer.spec.magnification is None
     restorer.settings = replace(
-        restorer.settings, scale=scale if free else None, cell_floor=protocol.cell_floor
+        restorer.settings,
+        scale=scale if free else None,
+        cell_floor=protocol.cell_floor,
+        is_clipped=False,  # protocols clamp, or do not
     )
     videos: dict[str, list[Pair]] = {}
     for pair in pairs:
