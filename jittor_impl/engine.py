@@ -15,7 +15,7 @@ from jittor_impl.training import JittorTrainer, set_training
 from restoration.arrays import Arrays
 from restoration.engine.calls import name_outputs
 from restoration.engine.contract import Gradients, Network
-from restoration.engine.execution import PLAIN, Execution
+from restoration.engine.execution import PLAIN, Execution, check_is_mindspores
 from restoration.engine.state import check_state
 from restoration.engine.taps import Tap, TapRecorder
 from restoration.errors import UnavailableError
@@ -141,6 +141,7 @@ def devices() -> list[str]:
 
 def _check_execution(execution: Execution) -> None:
     """Raise UnavailableError for what Jittor cannot do."""
+    check_is_mindspores(execution, "Jittor")
     if execution.precision != "float32":
         raise UnavailableError(
             f"Jittor has no kernels for {execution.precision} on CPU; leave it at float32"

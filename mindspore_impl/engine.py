@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import mindspore as ms
 import numpy as np
-import yaml
 from mindspore import Tensor, nn
 
 from mindspore_impl import compiled
 from mindspore_impl.arrays import name_gradients, to_arguments, to_numpy, to_outputs, to_tensor
+from mindspore_impl.config import FILES, read_config
 from mindspore_impl.training import MindSporeTrainer
 from restoration.arrays import Arrays
 from restoration.engine.calls import name_outputs
@@ -24,8 +23,6 @@ from restoration.engine.taps import Tap, TapRecorder
 from restoration.errors import UnavailableError
 from restoration.models.spec import Spec
 from restoration.training.settings import TrainerSettings
-
-_CONFIGS = {"cpu": "cpu_config", "cuda": "gpu_config", "ascend": "ascend_config"}
 
 
 class MindSporeEngine:
@@ -56,9 +53,9 @@ class MindSporeEngine:
         _check_execution(execution)
         network = getattr(importlib.import_module(f"mindspore_impl.{spec.module}"), spec.network)
         module = network(spec)
-        if self._config["amp_level"] != "O0":
-            module = ms.amp.auto_mixed_precision(module, self._config["amp_level"])
-        if execution.precision != "float32":
+        if execution.is_whole:
+            module.to_float(getattr(ms, execution.precision))  # O3, without its wrapper
+        elif execution.precision != "float32":
             _lower_precision(module, spec.float32_block, getattr(ms, execution.precision))
         return Network(module.set_train(False), spec, execution)
 
@@ -145,11 +142,10 @@ class MindSporeEngine:
         return MindSporeTrainer(network, settings)
 
     def describe(self) -> dict[str, str]:
-        level = self._config["amp_level"]
         return {
             "framework": f"MindSpore {ms.__version__}",
             "device": self.device,
-            "precision": "float32" if level == "O0" else f"mixed ({level})",
+            "precision": "float32",
             "kernels": "compiled" if compiled.operators else "composed",
         }
 
@@ -176,15 +172,9 @@ def _check_execution(execution: Execution) -> None:
         )
 
 
-def read_config(device: str) -> dict[str, Any]:
-    """The values of a device's file in `configs`."""
-    path = Path(__file__).parent / "configs" / f"{_CONFIGS[device]}.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
 def devices() -> list[str]:
     """Devices that MindSpore can use here."""
-    return [device for device in _CONFIGS if _is_available(read_config(device)["device_target"])]
+    return [device for device in FILES if _is_available(read_config(device)["device_target"])]
 
 
 def _is_available(target: str) -> bool:

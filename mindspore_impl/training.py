@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from mindspore_impl import distributed, losses
+from mindspore_impl import compiled, distributed, losses
 from mindspore_impl.arrays import to_numpy, to_tensor
 from mindspore_impl.optimizers import Optimizer
 from restoration.arrays import Arrays
@@ -48,12 +49,11 @@ class MindSporeTrainer:
         self._averaged = parameters.keys() & self._averages.keys()  # buffers are copied
         self._step = 0
         self._scale = rules.first_scale(settings)
+        self._weights = ms.ParameterTuple(self._trained.values())
         self._value_and_grad = ms.value_and_grad(
-            self._losses,
-            grad_position=None,
-            weights=ms.ParameterTuple(self._trained.values()),
-            has_aux=True,
+            self._losses, grad_position=None, weights=self._weights, has_aux=True
         )
+        self._graph: Callable[..., Any] | None = None  # compiled at the first step
 
     def step(self, batches: Sequence[Mapping[str, np.ndarray]], factor: float = 1.0) -> StepResult:
         set_training(self._network.module, True)
@@ -122,8 +122,21 @@ class MindSporeTrainer:
         spec = self._network.spec
         spec.check_inputs({name: batch[name] for name in spec.inputs if name in batch})
         tensors = {name: to_tensor(array) for name, array in batch.items()}
-        (_, values), gradients = self._value_and_grad(tensors, factor)
+        if self._network.execution.is_graph:
+            (_, values), gradients = self._in_graph(tensors, factor)
+        else:
+            (_, values), gradients = self._value_and_grad(tensors, factor)
         return {name: value.reshape(1) for name, value in values.items()}, list(gradients)
+
+    def _in_graph(self, tensors: dict[str, Tensor], factor: float) -> Any:
+        """As `_value_and_grad`, compiled; anew for batches of other shapes."""
+        if self._graph is None:
+            step = _Step(self._network, self._loss, list(tensors))
+            self._graph = ms.jit(
+                ms.value_and_grad(step, grad_position=None, weights=self._weights, has_aux=True)
+            )
+        with compiled.composed():
+            return self._graph(Tensor(factor, ms.float32), *tensors.values())
 
     def _losses(
         self, tensors: dict[str, Tensor], factor: float
@@ -163,6 +176,30 @@ class MindSporeTrainer:
                     ops.assign_add(average, (value - average) * (1 - kept))
                 else:
                     ops.assign(average, value)
+
+
+class _Step(nn.Cell):
+    """The loss of a batch times a factor, and its terms, as Graph mode compiles it: by places
+    instead of names."""
+
+    def __init__(self, network: Network, loss: nn.Cell, names: Sequence[str]):
+        super().__init__(auto_prefix=False)
+        self.module = network.module
+        self.loss = loss
+        self.names = tuple(names)
+        self.inputs = tuple(name for name in network.spec.inputs if name in names)
+        self.outputs = tuple(network.spec.outputs)
+
+    def construct(self, factor: Tensor, *tensors: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        batch = {}
+        for place in range(len(self.names)):
+            batch[self.names[place]] = tensors[place]
+        results = self.module(*[batch[name] for name in self.inputs])
+        outputs = {}
+        for place in range(len(self.outputs)):
+            outputs[self.outputs[place]] = results[place].astype(ms.float32)
+        values = self.loss(outputs, batch)
+        return values["loss"] * factor, values
 
 
 def set_training(module: nn.Cell, training: bool) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from restoration.arrays import Arrays
 from restoration.engine.calls import name_outputs
 from restoration.engine.contract import Gradients, Network
-from restoration.engine.execution import PLAIN, Execution
+from restoration.engine.execution import PLAIN, Execution, check_is_mindspores
 from restoration.engine.state import check_state
 from restoration.engine.taps import Tap, TapRecorder
 from restoration.errors import UnavailableError
@@ -48,6 +48,7 @@ class TorchEngine:
         self.dtype = getattr(torch, dtype)
 
     def build(self, spec: Spec, execution: Execution = PLAIN) -> Network:
+        check_is_mindspores(execution, "PyTorch")
         network = getattr(importlib.import_module(f"torch_impl.{spec.module}"), spec.network)
         module = network(spec).eval().to(self.device, self.dtype)
         # Values are the same; convolutions then skip reordering their input and output.

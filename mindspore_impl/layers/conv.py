@@ -108,7 +108,11 @@ def _reflected_indices(height: int, width: int) -> Tensor:
 
 def conv1x1(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """1x1 convolution by given weights (out, in, 1, 1), (n, in, h, w) -> (n, out, h, w)."""
-    # Native: mindspore.ops.conv2d: stride 1, pad_mode "valid", no bias by default.
+    # Native: mindspore.ops.conv2d: stride 1, pad_mode "valid", no bias by default. A network that
+    # is in half precision as a whole casts its layers' weights, not those that are given.
+    if weight.dtype != x.dtype:
+        weight = weight.astype(x.dtype)
+        bias = None if bias is None else bias.astype(x.dtype)
     return ops.conv2d(x, weight, bias)
 
 

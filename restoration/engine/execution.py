@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from restoration.errors import InputError
+from restoration.errors import InputError, UnavailableError
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -15,14 +15,18 @@ class Execution:
     """A mode of execution.
 
     precision: of matrix products and convolutions; weights, decisions and results stay float32.
+    is_whole: of every operator of the network instead; weights and results stay float32.
     per_sample: images of a batch go through the network one by one. checkpointing: in training,
-    blocks compute their activations again instead of keeping them. max_side_px: longest side of an
+    blocks compute their activations again instead of keeping them. is_graph: in training, network
+    and loss are compiled as a whole, by MindSpore alone. max_side_px: longest side of an
     image; a larger one is reduced.
     """
 
     precision: str = "float32"
+    is_whole: bool = False
     per_sample: bool = False
     checkpointing: bool = False
+    is_graph: bool = False
     max_side_px: int | None = None
 
     def __post_init__(self) -> None:
@@ -46,6 +50,16 @@ class Execution:
 
 
 PLAIN = Execution()
+
+
+def check_is_mindspores(execution: Execution, title: str) -> None:
+    """Raise UnavailableError for what no other framework does here; title: the framework's."""
+    for key, is_set in (("precision_whole", execution.is_whole), ("graph", execution.is_graph)):
+        if is_set:
+            raise UnavailableError(
+                f"{title}: expected a recipe without {key}, got one with it, which MindSpore alone "
+                f"does; set {key}=false, or train with python -m mindspore_impl.train"
+            )
 
 
 LOW_MEMORY: Mapping[str, Execution] = {

@@ -113,6 +113,26 @@ def main(framework: str, words: Sequence[str] | None = None) -> int:
     return console.run(program, lambda: _run(framework, _parser(program).parse_args(given)))
 
 
+def score_all(
+    framework: str,
+    words: Sequence[str],
+    *,
+    limit: int = 0,
+    on_restored: Callable[[Pair, np.ndarray], None] | None = None,
+) -> list[Run]:
+    """What the program scores by these words, for programs with a surface of their own.
+
+    limit: how many pairs are taken, the first by name; 0 for all. on_restored: is told of each
+    restored picture, (1, 3, h, w), not clamped.
+
+    Raises:
+        InputError: as the program.
+    """
+    options = _parser(f"{framework}_impl.evaluate").parse_args(cli.dashed(words))
+    options.framework, options.on_restored = framework, on_restored
+    return list(_all_runs(_pairs(options)[: limit or None], options))
+
+
 def _parser(program: str) -> argparse.ArgumentParser:
     options = console.Parser(
         prog=f"python -m {program}",
@@ -137,6 +157,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     options.add_argument("--list", action="store_true", help="show the protocols")
     cli.add_model(options)
     cli.add_quality(options)
+    options.set_defaults(on_restored=None)
     options.add_argument("--json", type=Path, metavar="FILE", help="all numbers")
     options.add_argument("--csv", type=Path, metavar="FILE", help="a row for each picture")
     options.add_argument(
@@ -158,7 +179,7 @@ def _run(framework: str, options: argparse.Namespace) -> int:
     if options.explain is not None:
         return _explain(pairs[0], options)
     runs = list(_all_runs(pairs, options))
-    _show(runs)
+    show(runs)
     if options.json:
         text = json.dumps({"runs": [run.to_json() for run in runs]}, indent=1, allow_nan=False)
         options.json.write_text(text + "\n", encoding="utf-8")
@@ -213,8 +234,24 @@ def _runs_of(
         alike.setdefault(_feeding(protocol), []).append(run)
     for runs in alike.values():
         feed = _feed(restorer, pairs, runs[0].protocol, scale)
+        if options.on_restored:
+            feed = _told(feed, options.on_restored)
         _fill(runs, pairs, feed, options.worst)
         yield from runs
+
+
+def _told(
+    feed: Callable[[Pair], np.ndarray | None], on_restored: Callable[[Pair, np.ndarray], None]
+) -> Callable[[Pair], np.ndarray | None]:
+    """As `feed`, and somebody is told."""
+
+    def restored(pair: Pair) -> np.ndarray | None:
+        found = feed(pair)
+        if found is not None:
+            on_restored(pair, found)
+        return found
+
+    return restored
 
 
 def _feeding(protocol: Protocol) -> tuple[Any, ...]:
@@ -235,7 +272,10 @@ def _feed(
 
     free = restorer.spec.magnification is None
     restorer.settings = replace(
-        restorer.settings, scale=scale if free else None, cell_floor=protocol.cell_floor
+        restorer.settings,
+        scale=scale if free else None,
+        cell_floor=protocol.cell_floor,
+        is_clipped=False,  # protocols clamp, or do not
     )
     videos: dict[str, list[Pair]] = {}
     for pair in pairs:
@@ -419,7 +459,7 @@ def _show_protocols() -> None:
     console.results_console(160).print(table)
 
 
-def _show(runs: Sequence[Run]) -> None:
+def show(runs: Sequence[Run]) -> None:
     """The table, and what failed."""
     numbers = list(dict.fromkeys(name for run in runs for name in run.means()))
     table = Table("weights", "protocol", "scored", *numbers)

@@ -159,8 +159,13 @@ def settings_of(options: argparse.Namespace) -> Settings:
         max_side_px=options.max_size,
         cell_floor=None if options.cell_floor == "none" else float(options.cell_floor),
         second_model=SECOND_MODELS[options.network_type],
-        model_settings=dict(_setting(word) for word in options.set),
+        model_settings=model_settings(options),
     )
+
+
+def model_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The hyper-parameters that --set says."""
+    return dict(_setting(word) for word in options.set)
 
 
 def open_restorer(options: argparse.Namespace, **callbacks: Any) -> Restorer:

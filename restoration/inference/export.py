@@ -87,6 +87,8 @@ def _parser(program: str, framework: str, words: Sequence[str]) -> argparse.Name
     every = [form for forms in FORMS.values() for form in forms]
     options.add_argument("--to", choices=every, help="the form")
     options.add_argument("--size", default="64x96", metavar="HxW", help="of the input")
+    options.add_argument("--batch", type=int, metavar="N",
+                         help="pictures of the input; proven at that size alone")  # fmt: skip
     options.add_argument("--dynamic", action="store_true", help="leave sizes and batch open")
     options.add_argument("--by", choices=[name for name, forms in FORMS.items() if forms],
                          help="the framework that writes, from the same weights")  # fmt: skip
@@ -136,12 +138,14 @@ def _run(framework: str, options: argparse.Namespace) -> int:
             where="command line",
             next_step="--by torch does it from the same weights",
         )
-    with _Exporter(writer) as exporter:
-        exporter.load(weights[0], options.model)
+    with _Exporter(writer, options.device) as exporter:
+        exporter.load(weights[0], options.model, cli.model_settings(options))
         if options.prune or options.quantize:
             _shrink(exporter, options)
         target = options.output or Path(exporter.model.name + _SUFFIX[form])
-        judged = exporter.export(form, target, _size(options.size), is_dynamic=options.dynamic)
+        judged = exporter.export(
+            form, target, _size(options.size), batch=options.batch, is_dynamic=options.dynamic
+        )
     _show([judged])
     if options.json:
         options.json.write_text(json.dumps([asdict(judged)], indent=1) + "\n")
@@ -181,11 +185,11 @@ class _Exporter:
     spec: Spec
     is_reduced = False  # whether layers were quantized
 
-    def __init__(self, framework: str):
+    def __init__(self, framework: str, device: str = "cpu"):
         self._framework = framework
         self._folder = tempfile.TemporaryDirectory(prefix="export-")
         self._place = Path(self._folder.name)
-        self._writer = _process(framework)
+        self._writer = _process(framework, device)
         self._reference = self._writer if framework == REFERENCE else _process(REFERENCE)
         self._package = FRAMEWORKS[framework].package
 
@@ -197,8 +201,8 @@ class _Exporter:
             process.close()
         self._folder.cleanup()
 
-    def load(self, weights: Path, model: str | None) -> None:
-        """Weights of a file, into both."""
+    def load(self, weights: Path, model: str | None, settings: Mapping[str, Any]) -> None:
+        """Weights of a file, into both; settings: what no shape of them tells."""
         for framework, process in self._both():
             found = process.call(
                 f"{FRAMEWORKS[framework].package}.restore:load",
@@ -206,7 +210,7 @@ class _Exporter:
                     "slot": _SLOT,
                     "weights": str(Path(weights).absolute()),
                     "model": model,
-                    "settings": {},
+                    "settings": dict(settings),
                     "execution": {},
                 },
             )
@@ -223,14 +227,22 @@ class _Exporter:
             self._reference.call(f"{call}:state", {"slot": _SLOT, "target": str(path)})
             self._writer.call(f"{call}:open_with", {**start, "source": str(path)})
 
-    def export(self, form: str, target: Path, size: tuple[int, int], *, is_dynamic: bool) -> Judged:
+    def export(
+        self,
+        form: str,
+        target: Path,
+        size: tuple[int, int],
+        *,
+        is_dynamic: bool,
+        batch: int | None = None,
+    ) -> Judged:
         """Write a form, run it on every case, and judge it; a file that is wrong is removed."""
         is_reduced = form == "mobile" or self.is_reduced
         judged = Judged(self.model.name, form, is_dynamic, is_reduced, str(target))
         if is_dynamic and form not in ("onnx", "torch-export"):
             judged.problem = f"{form} has fixed sizes: one file for each size"
             return judged
-        cases = self._cases(size)
+        cases = self._cases(size, batch)
         found = self.paths("found", len(cases))
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -284,14 +296,16 @@ class _Exporter:
                 )
                 judged.problem = judged.problem or f"wrong at {name}: {value:.4g} {unit}"
 
-    def _cases(self, size: tuple[int, int]) -> dict[str, Path]:
-        """Inputs at three sizes for one picture and two."""
+    def _cases(self, size: tuple[int, int], batch: int | None = None) -> dict[str, Path]:
+        """Inputs at three sizes for one picture and two, or at one for `batch`."""
         multiple = self.spec.size_multiple
         least = max(self.spec.smallest_side_px, multiple)
         found = {}
-        for number, factor in enumerate((1.0, 1.5, 0.75)):
+        factors = (1.0, 1.5, 0.75) if batch is None else (1.0,)
+        batches = [("cat",), ("cat", "coffee")] if batch is None else [_pictures(batch)]
+        for number, factor in enumerate(factors):
             sides = [max(rounded_up(round(side * factor), multiple), least) for side in size]
-            for names in (("cat",), ("cat", "coffee")):
+            for names in batches:
                 inputs = sample_inputs.build(
                     self.model, self.spec, height_px=sides[0], width_px=sides[1], names=names,
                     seed=number,
@@ -416,8 +430,13 @@ def _show(rows: Sequence[Judged]) -> None:
     console.results_console(160).print(table)
 
 
-def _process(framework: str) -> Process:
-    return Process(Worker(framework, FRAMEWORKS[framework].package))
+def _pictures(count: int) -> tuple[str, ...]:
+    """Names of so many pictures of sample inputs."""
+    return tuple(("cat", "coffee")[place % 2] for place in range(count))
+
+
+def _process(framework: str, device: str = "cpu") -> Process:
+    return Process(Worker(framework, FRAMEWORKS[framework].package, device=device))
 
 
 def _read(path: str) -> dict[str, np.ndarray]:

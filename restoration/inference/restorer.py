@@ -85,8 +85,9 @@ class Settings:
     choose by the memory there is, 0 for the whole picture at once. overlap_px: None for what the
     network's measured reach asks for. half: at half precision. per_sample: pictures of a batch one
     by one. max_side_px: of the picture that the network gets. cell_floor: the scale above which a
-    continuous network is told no smaller cells. model_settings: hyper-parameters that no shape of
-    the weights tells. second_model: "nimbusr" or "nimbusr_saturated", whose weights look alike.
+    continuous network is told no smaller cells. is_clipped: what lies outside of [0, 1] is cut off,
+    as it must be for a file, not for a protocol that does not clamp. model_settings:
+    hyper-parameters that no shape of the weights tells. second_model: "nimbusr" or "nimbusr_saturated", whose weights look alike.
     """
 
     scale: float | None = None
@@ -96,6 +97,7 @@ class Settings:
     per_sample: bool = False
     max_side_px: int | None = None
     cell_floor: float | None = 4.0
+    is_clipped: bool = True
     model_settings: Mapping[str, Any] = field(default_factory=dict)
     second_model: str | None = None
 
@@ -265,6 +267,7 @@ class Restorer:
             "scale": chosen,
             "overlap_px": self.settings.overlap_px,
             "cell_floor": self.settings.cell_floor,
+            "is_clipped": self.settings.is_clipped,
             "keep": keep,
         }
         found, arrays_ = self._asked("restore", {"image": pixels, **given}, arguments)

@@ -133,11 +133,13 @@ def restore(
     tile_px: int | None = None,
     overlap_px: int | None = None,
     cell_floor: float | None = continuous.LARGEST_TRAINED_SCALE,
+    is_clipped: bool = True,
     keep: bool = False,
 ) -> dict[str, Any]:
     """Restore the picture of a file, (n, 3, h, w) as "image"; what else it holds is given beside.
 
-    tile_px: 0 for the whole picture at once, None to choose. keep: all outputs go along.
+    tile_px: 0 for the whole picture at once, None to choose. is_clipped: cut off what lies outside
+    of [0, 1]. keep: all outputs go along.
     """
     one = _OPEN[slot]
     with arrays.reading(Path(source)) as reader:
@@ -145,6 +147,7 @@ def restore(
         image = reader["image"]
     started = time.monotonic()
     done = _Restoring(one, image, given, scale=scale, cell_floor=cell_floor, report=session.report)
+    done.is_clipped = is_clipped
     result = done.any_size(tile_px, overlap_px)
     found = {"restored": result, **(done.outputs if keep else {})}
     arrays.write(Path(target), found)
@@ -211,6 +214,7 @@ class _Restoring:
         self.outputs: Arrays = {}
         self.seam = tiling.Seam()
         self.tile_px = 0
+        self.is_clipped = True
 
     def any_size(self, tile_px: int | None, overlap_px: int | None) -> np.ndarray:
         """The restored picture; tiles are halved where memory does not suffice."""
@@ -248,7 +252,7 @@ class _Restoring:
         return result
 
     def _part(self, place: tiling.Part, result: tiling.Part) -> np.ndarray:
-        """What the network gives for a part of the picture, in [0, 1]."""
+        """What the network gives for a part of the picture."""
         opened, (rows, columns) = self.opened, place
         tile = np.ascontiguousarray(self.image[..., rows, columns])
         given = {name: self._cut(array, rows, columns) for name, array in self.given.items()}
@@ -258,7 +262,9 @@ class _Restoring:
         self.outputs = outputs
         if not all(np.isfinite(one).all() for one in outputs.values() if one.dtype.kind == "f"):
             raise self._not_finite(outputs, inputs)
-        part = opened.model.to_image(opened.spec, outputs, height=height, width=width)
+        part = opened.model.to_image(
+            opened.spec, outputs, height=height, width=width, is_clipped=self.is_clipped
+        )
         return part.astype(np.float32, copy=False)
 
     def _run(self, inputs: Arrays) -> Arrays:

@@ -35,6 +35,24 @@ def main(
     return console.run(program, lambda: _run(framework, load_weights, program, words))
 
 
+def train_recipe(
+    framework: Framework,
+    load_weights: LoadWeights,
+    recipe: Recipe,
+    options: argparse.Namespace,
+    *,
+    after_save: Callable[[Path], None] | None = None,
+) -> int:
+    """Train a recipe that was not read from a file; the exit code.
+
+    options: by the names of the program's flags, those that are not there as if not given.
+    after_save: is told of each checkpoint.
+    """
+    given = _parser(framework, f"{framework.package}.train").parse_args([])
+    vars(given).update(vars(options))
+    return _train(framework, load_weights, recipe, given, after_save)
+
+
 def _run(
     framework: Framework, load_weights: LoadWeights, program: str, words: Sequence[str] | None
 ) -> int:
@@ -126,7 +144,11 @@ def described(recipe: Recipe) -> str:
 
 
 def _train(
-    framework: Framework, load_weights: LoadWeights, recipe: Recipe, options: argparse.Namespace
+    framework: Framework,
+    load_weights: LoadWeights,
+    recipe: Recipe,
+    options: argparse.Namespace,
+    after_save: Callable[[Path], None] | None = None,
 ) -> int:
     from restoration.training import session
 
@@ -166,6 +188,7 @@ def _train(
         init=init,
         quiet=options.quiet,
         origin=_origin(framework),
+        after_save=after_save,
     )
     result = begun.train()
     if not begun.is_first:

@@ -53,7 +53,8 @@ class Result:
 class Parts:
     """What a run is put together from.
 
-    any_of: whether any of several devices says so, which all are told alike.
+    any_of: whether any of several devices says so, which all are told alike. after_save: is told
+    of each checkpoint, when it is whole.
     """
 
     recipe: Recipe
@@ -63,6 +64,7 @@ class Parts:
     task: Task
     loader: Loader
     any_of: Callable[[bool], bool] = bool
+    after_save: Callable[[Path], None] | None = None
 
 
 class Run:
@@ -83,7 +85,7 @@ class Run:
         self.is_first = is_first
         self._engine, self._network, self._trainer = parts.engine, parts.network, parts.trainer
         self._task, self._loader = parts.task, parts.loader
-        self._any_of = parts.any_of
+        self._any_of, self._after_save = parts.any_of, parts.after_save
         self._progress, self._quiet = progress, quiet
         self._saved: Path | None = None
 
@@ -225,6 +227,8 @@ class Run:
             spec=self._network.spec,
             keep=self.recipe.checkpoints.keep,
         )
+        if self._after_save:
+            self._after_save(self._saved)
 
     def _target(self) -> Path:
         return self.folder / checkpoints.FOLDER / f"step_{self._progress.step:08d}"

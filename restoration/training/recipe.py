@@ -118,6 +118,10 @@ class Recipe:
     """Processes that prepare batches; numbers do not depend on it."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of matrix products and convolutions, where the framework has it."""
+    precision_whole: bool = False
+    """Every operator of the network at that precision, not layers alone; MindSpore."""
+    graph: bool = False
+    """Compile network and loss as a whole, where the model can be; MindSpore's Graph mode."""
     loss_scale: float | Literal["dynamic"] | None = None
     """What losses are multiplied by before gradients are taken, at float16."""
     activation_checkpointing: bool = False
@@ -184,7 +188,12 @@ class Recipe:
 
     def execution(self) -> Execution:
         """How the network is executed."""
-        return Execution(precision=self.precision, checkpointing=self.activation_checkpointing)
+        return Execution(
+            precision=self.precision,
+            is_whole=self.precision_whole,
+            checkpointing=self.activation_checkpointing,
+            is_graph=self.graph,
+        )
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """How many steps the run takes."""

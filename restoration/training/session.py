@@ -110,10 +110,12 @@ def begin(
     init: Arrays | None,
     quiet: bool,
     origin: Mapping[str, str],
+    after_save: Callable[[Path], None] | None = None,
 ) -> Run:
     """A run ready to be trained, new or resumed.
 
-    resume: "auto", or a checkpoint or the folder of a run; None for a new one.
+    resume: "auto", or a checkpoint or the folder of a run; None for a new one. after_save: is told
+    of each checkpoint.
 
     Raises:
         InputError: the folder holds a run already and nothing says to resume it, or the checkpoint
@@ -135,7 +137,7 @@ def begin(
         _prepare_folder(folder, plain, origin, progress.step)
     loader = make_loader(recipe, workers=recipe.workers, rank=rank, world=world)
     return Run(
-        Parts(recipe, engine, network, trainer, task, loader, distributed.any_of),
+        Parts(recipe, engine, network, trainer, task, loader, distributed.any_of, after_save),
         folder,
         progress=progress,
         is_first=rank == 0,

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Trains MIMO-UNet on several devices of this machine, as many as WORKERS says (8), by msrun.
+# More flags of the configuration go behind; logs/train.log has what the first process says,
+# logs/worker_N.log what each one does.
+# Untested on Ascend, none was at hand.
+set -euo pipefail
+
+if [ $# -lt 2 ] || [[ "$2" == --* ]]; then
+    echo "Usage: WORKERS=8 bash $0 DATASET OUTPUT [--KEY VALUE ...]" >&2
+    exit 1
+fi
+
+# A path as it is from anywhere.
+absolute() {
+    case "$1" in
+    /*) printf '%s\n' "$1" ;;
+    *) printf '%s/%s\n' "$PWD" "$1" ;;
+    esac
+}
+
+dataset=$(absolute "$1")
+output=$(absolute "$2")
+shift 2
+if [ ! -d "$dataset" ]; then
+    echo "error: DATASET=$dataset is not a folder" >&2
+    exit 1
+fi
+
+here=$(cd "$(dirname "$0")" && pwd)
+suite=$(dirname "$(dirname "$here")")
+export PYTHONPATH="$suite${PYTHONPATH:+:$PYTHONPATH}"
+config="$here/../configs/ascend_config.yaml"
+workers=${WORKERS:-8}
+program="$here/../train.py"
+rm -rf logs
+mkdir logs
+nohup "${MSRUN:-msrun}" --worker_num="$workers" --local_worker_num="$workers" \
+    --master_port="${PORT:-8118}" --log_dir=logs --join=True \
+    "$program" --config_path "$config" \
+    --dataset_root "$dataset" --ckpt_save_directory "$output" \
+    --is_train_distributed True --learning_rate 0.0005 "$@" >logs/train.log 2>&1 &
+echo "started, process $!: logs/train.log"
