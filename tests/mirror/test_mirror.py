@@ -22,6 +22,7 @@ SERVING_LAYERS = {
     "layers/matrices",
     "layers/sums",
     "exporting",  # Jittor has no exporter
+    *("config", "model_zoo"),  # what users of MindSpore's model zoo know
     *("mutations", "tape"),  # the reference is changed and followed, to find causes
 }  # what one framework has alone
 NOT_MODELS = {
