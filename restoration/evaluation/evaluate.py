@@ -476,7 +476,7 @@ def _draw_worst(
         restored = feed(pair)
         if restored is None or pair.truth.is_dir():
             continue
-        truth = protocols._sized(run.protocol, _truth(pair, run.protocol))
+        truth = protocols.sized(run.protocol, _truth(pair, run.protocol))
         height, width = (
             min(a, b) for a, b in zip(truth.shape[2:], restored.shape[2:], strict=True)
         )
