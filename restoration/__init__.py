@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from restoration.errors import ExitCode, InputError, RestorationError, UnavailableError
     from restoration.images import Image, read_image, write_image
+    from restoration.inference.restorer import Restorer
     from restoration.models.model import Model
     from restoration.models.registry import MODELS, find
     from restoration.models.spec import Spec
@@ -27,6 +28,7 @@ __all__ = [
     "InputError",
     "Model",
     "RestorationError",
+    "Restorer",
     "Spec",
     "UnavailableError",
     "__version__",
@@ -38,6 +40,7 @@ __all__ = [
 _HOMES = {
     "restoration.errors": ("ExitCode", "InputError", "RestorationError", "UnavailableError"),
     "restoration.images": ("Image", "read_image", "write_image"),
+    "restoration.inference.restorer": ("Restorer",),
     "restoration.models.model": ("Model",),
     "restoration.models.registry": ("MODELS", "find"),
     "restoration.models.spec": ("Spec",),

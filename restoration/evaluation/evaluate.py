@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from rich.table import Table
-from tqdm import tqdm
 
 from restoration import console, images
 from restoration.data import npy
@@ -22,7 +21,7 @@ from restoration.errors import ExitCode, InputError, RestorationError, picture_p
 from restoration.evaluation import protocols, rules
 from restoration.evaluation.pairs import Pair, find_pairs, of_data_set
 from restoration.evaluation.protocols import Protocol, Score, score_by
-from restoration.inference import cli
+from restoration.inference import cli, progress
 from restoration.inference.pictures import windows
 from restoration.inference.restorer import Restorer
 
@@ -313,7 +312,9 @@ def _fill(
 ) -> None:
     """Restore and score every pair; those that fail are kept apart."""
     is_terminal = sys.stderr.isatty()
-    for pair in tqdm(pairs, unit="picture", disable=not is_terminal):
+    bar = progress.bar(len(pairs), "picture")
+    for pair in pairs:
+        bar.update()
         try:
             restored = feed(pair)
             if restored is None:
@@ -327,6 +328,7 @@ def _fill(
                 run.scores.pop(pair.name, None)
                 run.failed[pair.name] = str(problem) or type(problem).__name__
             _say(f"{pair.name}: {problem}")
+    bar.close()
     if worst:
         for run in runs:
             _draw_worst(worst / run.protocol.name, run, pairs, feed)
@@ -514,7 +516,7 @@ def _draw_worst(
         restored = feed(pair)
         if restored is None or pair.truth.is_dir():
             continue
-        truth = protocols._sized(run.protocol, _truth(pair, run.protocol))
+        truth = protocols.sized(run.protocol, _truth(pair, run.protocol))
         height, width = (
             min(a, b) for a, b in zip(truth.shape[2:], restored.shape[2:], strict=True)
         )
@@ -539,4 +541,4 @@ def _plain(numbers: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def _say(text: str) -> None:
-    tqdm.write(text, file=sys.stderr)
+    progress.say(text)

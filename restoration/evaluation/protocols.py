@@ -116,7 +116,7 @@ def _score_one(
     scale: float,
     mask: np.ndarray | None,
 ) -> Score:
-    truth, image = metrics.pair(_sized(protocol, truth), _sized(protocol, image))
+    truth, image = metrics.pair(sized(protocol, truth), sized(protocol, image))
     if protocol.align == "homography":
         return _aligned(protocol, truth, image)
     if protocol.align == "shift":
@@ -181,7 +181,7 @@ def _prepared(protocol: Protocol, image: np.ndarray, scale: float) -> np.ndarray
     return metrics.cut(image, round(protocol.cut_px + protocol.cut_scale * scale))
 
 
-def _sized(protocol: Protocol, image: np.ndarray) -> np.ndarray:
+def sized(protocol: Protocol, image: np.ndarray) -> np.ndarray:
     """An image at the size at which the protocol compares."""
     side = protocol.side_px
     if side is None or image.shape[-2:] == (side, side):

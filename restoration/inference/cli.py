@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from restoration import console
 from restoration.errors import ExitCode, InputError
-from restoration.inference import packaged, pictures
+from restoration.inference import packaged, pictures, progress
 from restoration.inference.pictures import Batch, Job, Naming
 from restoration.inference.restorer import Restorer, Settings
 from restoration.models.registry import MODELS
@@ -221,7 +219,7 @@ def _restore(
     restorer: Restorer, jobs: Sequence[Job], naming: Naming, options: argparse.Namespace
 ) -> Batch:
     is_terminal = sys.stderr.isatty()
-    bar = tqdm(total=len(jobs), unit="file", disable=not is_terminal or len(jobs) == 1)
+    bar = progress.bar(len(jobs), "file", is_shown=len(jobs) > 1)
 
     def done(job: Job, reason: str) -> None:
         bar.update()
@@ -272,7 +270,7 @@ def _report(batch: Batch) -> int:
 
 
 def _say(text: str) -> None:
-    tqdm.write(text, file=sys.stderr)
+    progress.say(text)
 
 
 def _warn(text: str) -> None:

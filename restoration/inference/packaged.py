@@ -11,6 +11,9 @@ from pathlib import Path
 from restoration.errors import InputError
 
 FOLDER = Path(__file__).resolve().parents[1] / "weights"
+SMALL = ("mimo_unet", "phaseformer", "lm_liif")
+"""The models that have a recipe for such weights."""
+
 DEFAULT = "mimo_unet"
 """The model that restores where none is named."""
 
@@ -33,8 +36,8 @@ def weights_of(model: str) -> Path:
             expected="-w FILE, or weights that come with the suite",
             got="neither: the suite has " + (", ".join(names()) or "none") + " here",
             where=str(FOLDER),
-            next_step="give the authors' file, or train with python -m torch_impl.train "
-            f"{model}:small",
+            next_step="give the authors' file"
+            + (f", or train: python -m torch_impl.train {model}:small" if model in SMALL else ""),
         )
     return path
 

@@ -50,6 +50,7 @@ def test_what_is_silently_wrong_is_found_and_removed(
     assert "wrong" in told or "Error" in told
 
 
+@pytest.mark.goldens
 def test_torchscript_and_torch_export(tmp_path: Path) -> None:
     for form, more in (("torchscript", []), ("torch-export", ["--dynamic"])):
         words = ["-m", "mimo_unet", "-w", MIMO, "-o", tmp_path / "x", "--to", form, *more]
@@ -72,6 +73,7 @@ def test_the_form_for_phones_has_8_bit_linear_layers(
     assert (code == ExitCode.OK) == (min(found["cases"].values()) >= 35)
 
 
+@pytest.mark.goldens
 def test_pruning_and_static_quantization_say_what_they_cost(
     tmp_path: Path, photograph: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -189,6 +192,28 @@ def test_out_of_memory_halves_the_tiles(
     monkeypatch.setattr(serving.calls, "run", lambda *_: 1 / 0)
     with pytest.raises(RestorationError, match="out of memory even with tiles of"):
         job.any_size(64, None)
+
+
+def test_a_process_that_the_system_ends_for_memory_is_tried_again_with_smaller_tiles(
+    photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = np.tile(photograph, (2, 2, 1)).transpose(2, 0, 1)[None].astype(np.float32) / 255
+    said: list[str] = []
+    with Restorer("mimo_unet", MIMO, warn=said.append) as restorer:
+        asked = restorer._asked_once
+        tiles: list[int | None] = []
+
+        def once_killed(*arguments: Any) -> Any:
+            tiles.append(restorer._tile_px())
+            if len(tiles) == 1:
+                assert restorer._process
+                os.kill(restorer._process.pid, signal.SIGKILL)
+            return asked(*arguments)
+
+        monkeypatch.setattr(restorer, "_asked_once", once_killed)
+        assert restorer.restore(picture).shape == picture.shape
+    assert tiles == [None, 120]
+    assert said[0] == "out of memory: trying tiles of 120 pixels"
 
 
 def test_numbers_that_are_not_finite_name_the_module(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_checkpoint_is_converted_without_a_framework(
 def test_the_commands_give_help_and_pictures_name_their_extra(
     base: Environment, tmp_path: Path
 ) -> None:
-    for command in ("weights-convert", "parity"):
+    for command in ("weights-convert", "parity", "restore"):
         finished = base.run(command, "--help", cwd=tmp_path)
         assert finished.returncode == 0, finished.stderr
         assert f"usage: {command}" in finished.stdout
