@@ -308,6 +308,33 @@ result = weight
     assert relative_error(native(ours, x=start), exact) < 1e-5
 
 
+_SQUARES = """
+from mindspore import nn
+weight, first, second = (ms.Parameter(ops.zeros(1), name=name) for name in ("w", "m", "v"))
+numbers = (ms.Tensor(one, ms.float32) for one in (0.9, 0.999, 1e-3, 0.9, 0.999, 1e-8))
+ops.Adam()(weight, first, second, *numbers, x)
+result = second
+"""
+
+
+def test_adam_means_of_squares(native: Native) -> None:
+    """After one step from zero the mean of squares is a thousandth of the square."""
+    gradient = np.float32([3.0])
+    exact = np.array([9e-3])
+    error = relative_error(native(_SQUARES, x=gradient), exact)
+    differs(error > 1e-5, "ops.Adam", "the means of squares of mindspore_impl.optimizers")
+    ours = """
+from mindspore_impl.optimizers import Optimizer
+from restoration.training.optimizers import Group
+from restoration.training.settings import OptimizerSettings
+weight = ms.Parameter(x.copy(), name="weight")
+optimizer = Optimizer({"weight": weight}, [Group(("weight",), 0.1, 0.0)], OptimizerSettings())
+optimizer.step({"weight": x}, 1.0)
+result = ms.Tensor(optimizer.moments()["weight.second"])
+"""
+    assert relative_error(native(ours, x=gradient), exact) < 1e-6
+
+
 def test_mint_optimizers_stand_still(native: Native) -> None:
     start = np.float32([1.0])
     found = native(_ADAM.format(optimizer="ms.mint.optim.Adam([weight], lr=0.1)"), x=start)
