@@ -82,7 +82,7 @@ class Check:
     tap: the number of the reference's tap that the port's numbers became,
     None at an output. computed: the reference's own. value: the port's, in the reference's layout.
     is_repeated: nothing was computed since the tap before. is_led: the port's taps led the run;
-    otherwise an output is judged as a whole.
+    otherwise an output is judged as a whole. caller: the module that ran, and the user's frames.
     """
 
     subject: Subject
@@ -95,6 +95,7 @@ class Check:
     units: Norms = NOTHING
     is_repeated: bool = False
     is_led: bool = True
+    caller: tuple[str, Sequence[tuple[str, int, str]]] = ("", ())
 
     @property
     def key(self) -> tuple[str, str, str, int]:
@@ -284,9 +285,14 @@ class Forced:
         if all(tap.number in before for tap, _ in found):
             self.stands.setdefault(slot, [tap for tap, _ in found])
             return True  # the same numbers in another shape
+        # That they are the same speaks for whatever led here.
+        subject = Subject(("match", "", "", len(self.checks)), "", found[0][0], "out", False)
+        check = self._new_check(subject, tensor, value)
         target, _ = self.tape.put(tensor, value, anew=False)
         if target is tensor:
             self.stands[slot] = [tap for tap, _ in found]
+            check.is_repeated = True
+            self.checks.append(check)
         return True
 
     def _equal(self, numbers: np.ndarray) -> list[tuple[PortTap, np.ndarray]]:
@@ -440,6 +446,7 @@ class Forced:
             np.asarray(value, np.float64),
             None,
             is_led=bool(self._pairings),
+            caller=(self.tape.running[-1], users_frames(3)[:8]),
         )
 
     # What the comparison says.

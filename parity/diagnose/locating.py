@@ -136,7 +136,9 @@ def _finding(forced: Forced, check: Check, explanation: Explanation | None) -> d
     is_module = check.subject.side == "out" and inside and bool(check.reference)
     found: dict[str, Any] = {
         "kind": "module" if is_module else "code",
-        "reference": _place(stretch.calls, check.reference if is_module else None),
+        "reference": _place(stretch.calls, check.reference if is_module else None)
+        if stretch.calls
+        else _caller(check),
         "paired": check.port if is_module else None,
         "target": None if check.subject.port_tap is None else check.subject.port_tap.event,
         "sources": sources,
@@ -155,6 +157,19 @@ def _finding(forced: Forced, check: Check, explanation: Explanation | None) -> d
             }
         )
     return found
+
+
+def _caller(check: Check) -> dict[str, Any]:
+    """Where a tap was met that nothing was computed for: a wrong tensor was handed on."""
+    module, frames = check.caller
+    file, line, _ = frames[0] if frames else (None, None, "")
+    return {
+        "module": module,
+        "file": file,
+        "first_line": line,
+        "last_line": line,
+        "frames": [list(frame) for frame in frames[:4]],
+    }
 
 
 def _place(calls: Sequence[Any], module: str | None) -> dict[str, Any]:

@@ -232,7 +232,11 @@ class Search:
                 others = [
                     (number, value)
                     for number, (other, value) in enumerate(tape.taps)
-                    if other != slot and value.shape == shape and tape.made[number] <= call.number
+                    if other != slot
+                    # What the operand was computed from is no other branch: a step is left out.
+                    and number not in tape.history(slot).sources
+                    and value.shape == shape
+                    and tape.made[number] <= call.number
                 ]
                 for number, value in others[:: max(1, len(others) // _MOST_OPERANDS)]:
                     yield Step(
