@@ -164,9 +164,7 @@ def _typed(key: str, value: Any, default: Any, path: Path) -> Any:
     )
 
 
-def _check_choice(
-    key: str, value: Any, choices: Mapping[str, Sequence[Any]], path: Path
-) -> None:
+def _check_choice(key: str, value: Any, choices: Mapping[str, Sequence[Any]], path: Path) -> None:
     if key in choices and value not in choices[key]:
         raise InputError(
             key,

@@ -87,7 +87,8 @@ class Settings:
     by one. max_side_px: of the picture that the network gets. cell_floor: the scale above which a
     continuous network is told no smaller cells. is_clipped: what lies outside of [0, 1] is cut off,
     as it must be for a file, not for a protocol that does not clamp. model_settings:
-    hyper-parameters that no shape of the weights tells. second_model: "nimbusr" or "nimbusr_saturated", whose weights look alike.
+    hyper-parameters that no shape of the weights tells. second_model: "nimbusr" or
+    "nimbusr_saturated", whose weights look alike.
     """
 
     scale: float | None = None
