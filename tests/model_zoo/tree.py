@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import skimage.data
 from PIL import Image
 from scipy.ndimage import uniform_filter
