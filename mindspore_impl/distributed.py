@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+import mindspore as ms
 import numpy as np
 from mindspore import Tensor, ops
 from mindspore import communication as comm
+
+from mindspore_impl.config import read_config
 
 _STARTED: list[bool] = []
 
@@ -15,6 +18,7 @@ _STARTED: list[bool] = []
 def start(device: str = "cpu") -> None:
     """Meet the other processes, if msrun started any."""
     if int(os.environ.get("MS_WORKER_NUM", "1")) > 1 and not _STARTED:
+        ms.set_device(read_config(device)["device_target"])  # not possible any more behind it
         comm.init()
         _STARTED.append(True)
 

@@ -44,7 +44,8 @@ class MindSporeEngine:
             )
         self.device = device
         self._config = read_config(device)
-        ms.set_device(self._config["device_target"])
+        if ms.get_context("device_target") != self._config["device_target"]:
+            ms.set_device(self._config["device_target"])
         if device == "ascend":
             ms.device_context.ascend.op_precision.conv_allow_hf32(self._config["allow_hf32"])
             ms.device_context.ascend.op_precision.matmul_allow_hf32(self._config["allow_hf32"])

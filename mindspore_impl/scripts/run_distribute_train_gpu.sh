@@ -5,7 +5,9 @@
 # Untested on GPUs, none was at hand.
 set -euo pipefail
 
-if [ $# -lt 2 ] || [[ "$2" == --* ]]; then
+is_word() { [ $# -gt 0 ] && [[ "$1" != --* ]]; }
+
+if ! is_word "${@:1:1}" || ! is_word "${@:2:1}" || is_word "${@:3:1}"; then
     echo "Usage: WORKERS=8 bash $0 DATASET OUTPUT [--KEY VALUE ...]" >&2
     exit 1
 fi
@@ -31,12 +33,11 @@ suite=$(dirname "$(dirname "$here")")
 export PYTHONPATH="$suite${PYTHONPATH:+:$PYTHONPATH}"
 config="$here/../configs/gpu_config.yaml"
 workers=${WORKERS:-8}
-program="$here/../train.py"
 rm -rf logs
 mkdir logs
 nohup "${MSRUN:-msrun}" --worker_num="$workers" --local_worker_num="$workers" \
     --master_port="${PORT:-8118}" --log_dir=logs --join=True \
-    "$program" --config_path "$config" \
+    python -m mindspore_impl.train --config_path "$config" \
     --dataset_root "$dataset" --ckpt_save_directory "$output" \
     --is_train_distributed True --learning_rate 0.0005 "$@" >logs/train.log 2>&1 &
 echo "started, process $!: logs/train.log"

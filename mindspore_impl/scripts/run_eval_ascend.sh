@@ -4,7 +4,9 @@
 # Untested on Ascend, none was at hand.
 set -euo pipefail
 
-if [ $# -lt 2 ] || [[ "$2" == --* ]]; then
+is_word() { [ $# -gt 0 ] && [[ "$1" != --* ]]; }
+
+if ! is_word "${@:1:1}" || ! is_word "${@:2:1}" || { is_word "${@:3:1}" && is_word "${@:4:1}"; }; then
     echo "Usage: bash $0 DATASET CKPT [IMAGES] [--KEY VALUE ...]" >&2
     exit 1
 fi

@@ -1,0 +1,1 @@
+"""MIMO-UNet as users of the MindSpore model zoo run it."""

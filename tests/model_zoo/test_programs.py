@@ -1,0 +1,135 @@
+"""The jobs of the known port, to the end, on a tiny set of pictures, in Graph mode on a CPU."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from restoration.training.loggers import LOG, read_log
+from tests.backends import ROOT, Backend
+from tests.model_zoo import tree
+from weights_convert.checkpoints.loading import load_weights
+from weights_convert.published.mimo_unet import LAYOUTS
+
+pytestmark = pytest.mark.frameworks("mindspore")
+
+SMALL = [
+    *("--spec", "tiny", "--crop_px", "32", "--train_batch_size", "2", "--num_worker", "1"),
+    *("--epochs_num", "2", "--ckpt_save_frequency", "1"),
+]
+
+
+def run(program: str, *words: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """A program of MindSpore's."""
+    return subprocess.run(
+        [sys.executable, "-m", f"mindspore_impl.{program}", *map(str, words)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    """Those of a run's last checkpoint."""
+    found: dict[str, np.ndarray] = load_file(folder / "checkpoints/last/weights.safetensors")
+    return found
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tree.make(tmp_path_factory.mktemp("zoo"))
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path) -> Path:
+    folder = data.parent / "trained"
+    words = ["--dataset_root", data, "--ckpt_save_directory", folder, *SMALL]
+    done = run("train", *words, "--val_acc_monitor_interval", 1)
+    assert done.returncode == 0, done.stderr
+    assert "configuration: cpu_config.yaml, since the device is cpu" in done.stderr
+    return folder
+
+
+def test_training_by_the_configuration_is_the_recipe_bit_for_bit(data: Path, trained: Path) -> None:
+    folders = [
+        f"data.{split}.{key}={data / part / name}"
+        for split, part in (("train", "train"), ("valid", "test"))
+        for key, name in (("degraded", "blur"), ("target", "sharp"))
+    ]
+    numbers = ["spec=tiny", "data.crop_px=32", "data.drop_last=true", "batch=2", "epochs=2"]
+    words = ["mimo_unet", *folders, *numbers, "graph=true", "workers=1", "validation.pictures=0"]
+    done = run("train", *words, "--output", data.parent / "recipe", "--quiet")
+    assert done.returncode == 0, done.stderr
+    known, found = weights(trained), weights(data.parent / "recipe")
+    assert known.keys() == found.keys()
+    for name, array in known.items():
+        assert array.tobytes() == found[name].tobytes(), name
+
+
+def test_it_validates_and_saves_by_epochs(trained: Path) -> None:
+    rows = read_log(trained / LOG)
+    assert [row["step"] for row in rows if "psnr_db" in row and row["step"]] == [2, 4]
+    found = sorted(path.name for path in trained.glob("*.ckpt"))
+    assert found == ["MIMO-UNet-1_2.ckpt", "MIMO-UNet-2_2.ckpt"]
+
+
+def test_mindspore_loads_the_files_under_the_known_ports_names(
+    trained: Path, backends: Callable[[str], Backend]
+) -> None:
+    found = backends("mindspore").call("model_zoo.work.load", str(trained / "MIMO-UNet-2_2.ckpt"))
+    assert found.keys() == {LAYOUTS["mimo_unet"].table.theirs(name) for name in weights(trained)}
+    assert "Encoder.0.layers.0.main.0.main.0.weight" in found
+
+
+def test_training_state_beside_weights_is_told_from_them(
+    trained: Path, tmp_path: Path, backends: Callable[[str], Backend]
+) -> None:
+    plain, whole = trained / "MIMO-UNet-2_2.ckpt", tmp_path / "MIMO-UNet-2_2.ckpt"
+    backends("mindspore").call("model_zoo.work.save_training_state", str(plain), str(whole))
+    assert whole.stat().st_size > 2.5 * plain.stat().st_size
+    found = load_weights(whole).arrays
+    known = weights(trained)
+    assert found.keys() == known.keys()
+    assert all(np.array_equal(found[name], known[name]) for name in known)
+
+
+def test_evaluation_measures_both_resizings_and_saves_pictures(data: Path, trained: Path) -> None:
+    pictures = data.parent / "pictures"
+    words = ["--dataset_root", data, "--ckpt_file", trained / "MIMO-UNet-2_2.ckpt"]
+    done = run("evaluate", *words, "--img_save_directory", pictures, "--resize", "both")
+    assert done.returncode == 0, done.stderr
+    assert "gives the higher PSNR, by" in done.stdout
+    assert "{'mimo_unet-gopro': {'psnr': " in done.stdout
+    assert "{'mimo_unet-mindspore': {'psnr': " in done.stdout
+    saved = sorted(path.name for path in (pictures / "port").iterdir())
+    assert saved == sorted(f"{n}_{kind}.png" for n in range(4) for kind in ("blur", "pred"))
+
+
+@pytest.mark.goldens
+def test_mindir_and_onnx_are_proven_at_the_exported_size(trained: Path, tmp_path: Path) -> None:
+    for form, suffix in (("MINDIR", "mindir"), ("ONNX", "onnx")):
+        words = ["--ckpt_file", trained / "MIMO-UNet-2_2.ckpt", "--export_device_target", "CPU"]
+        done = run("export", *words, "--export_file_format", form, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / f"MIMO-UNet.{suffix}").stat().st_size > 100_000
+
+
+@pytest.mark.goldens
+def test_half_precision_learns_the_demo_as_float32_does(tmp_path: Path) -> None:
+    half = ["precision=float16", "precision_whole=true", "loss_scale=dynamic"]
+    psnr_db = []
+    for name, more in (("float32", []), ("float16", half)):
+        words = ["mimo_unet:demo", "graph=true", "workers=1", *more]
+        done = run("train", *words, "--output", tmp_path / name, "--quiet")
+        assert done.returncode == 0, done.stderr
+        scored = [row["psnr_db"] for row in read_log(tmp_path / name / LOG) if "psnr_db" in row]
+        assert scored[-1] > scored[0]
+        psnr_db.append(scored[-1])
+    assert abs(psnr_db[0] - psnr_db[1]) < 0.2
