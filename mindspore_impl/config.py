@@ -16,7 +16,6 @@ from typing import Any
 
 import yaml
 
-from restoration import console
 from restoration.errors import InputError, suggest
 
 FILES = {"cpu": "cpu_config", "cuda": "gpu_config", "ascend": "ascend_config"}
@@ -86,6 +85,8 @@ def parse(
     first.add_argument(f"--{_CONFIG_PATH}", type=Path, default=path_of(device))
     path = first.parse_known_args(words)[0].config_path
     config = _complete(path, read(path_of(device)))
+    from restoration import console  # engines read a device's file without one
+
     parser = console.Parser(
         prog=f"python -m {program}",
         description="MIMO-UNet, by the model zoo's configuration.",
