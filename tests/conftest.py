@@ -7,6 +7,7 @@ that uses `backends` without saying more compares them, and needs all.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -18,6 +19,9 @@ from restoration.models.model import Model
 from restoration.models.spec import Spec
 from restoration.process.frameworks import FRAMEWORKS
 from tests.backends import Backend
+
+# Where tests run in the background, Ctrl-C may be ignored, and what they start would ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
