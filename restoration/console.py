@@ -23,7 +23,8 @@ from rich.text import Text
 from restoration.errors import ExitCode, RestorationError
 
 _ESCAPING = "backslashreplace"
-_INTERRUPTED = 130  # as shells say it
+INTERRUPTED = 130
+"""The exit code of a program that the user ended, as shells say it."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -96,7 +97,7 @@ def _code(program: str, command: Callable[[], int], interrupted: str) -> int:
         return ExitCode.INCOMPLETE
     except KeyboardInterrupt:
         print(f"{program}: {interrupted}", file=sys.stderr)
-        return _INTERRUPTED
+        return INTERRUPTED
 
 
 def _flushed(program: str, stream: TextIO) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from parity.adapters import serving
 from parity.diagnose.forced import Check, Forced, Pairing, PortRun, PortTap
 from parity.diagnose.places import common_start
-from parity.diagnose.search import Explanation, Search
+from parity.diagnose.search import Explanation, Search, places
 from restoration.process import arrays
 from restoration.process.serve import Session
 
@@ -81,7 +81,7 @@ def _sites(forced: Forced, given: Sequence[np.ndarray]) -> list[dict[str, Any]]:
     }
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for call in reversed(forced.tape.calls):
-        slots = [part.slot for part in _places((call.arguments, call.keywords))]
+        slots = [part.slot for part in places((call.arguments, call.keywords))]
         if not call.frames or not slots:
             continue
         site = (*call.frames[0][:2], call.name)
@@ -96,17 +96,6 @@ def _sites(forced: Forced, given: Sequence[np.ndarray]) -> list[dict[str, Any]]:
                 "sources": sources,
             }
     return list(found.values())
-
-
-def _places(values: Any) -> Any:
-    if hasattr(values, "slot"):
-        yield values
-    elif isinstance(values, Mapping):
-        for value in values.values():
-            yield from _places(value)
-    elif isinstance(values, tuple | list):
-        for value in values:
-            yield from _places(value)
 
 
 def _taps(file: Any, events: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> Any:

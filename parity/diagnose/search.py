@@ -267,14 +267,14 @@ class Search:
             return "normalisation constant"
         following = set(call.results)
         for other in self._stretch.calls:
-            slots = {part.slot for part in _places((other.arguments, other.keywords))}
+            slots = {part.slot for part in places((other.arguments, other.keywords))}
             if other.number <= call.number or not slots & following:
                 continue
             if "softmax" in other.name or self._is_likeness(other, slots):
                 return "attention scale"
             following |= set(other.results)
         for other in self._stretch.calls:
-            slots = {part.slot for part in _places((other.arguments, other.keywords))}
+            slots = {part.slot for part in places((other.arguments, other.keywords))}
             if other.name in ("add", "__add__", "__radd__", "__iadd__") and slots & set(
                 call.results
             ):
@@ -531,12 +531,13 @@ def _with_operand(place: int, value: Any) -> Any:
     return changed
 
 
-def _places(values: Any) -> Iterator[Any]:
+def places(values: Any) -> Iterator[Any]:
+    """What stands for a recorded tensor in the arguments of a call, however they are nested."""
     if hasattr(values, "slot"):
         yield values
     elif isinstance(values, Mapping):
         for value in values.values():
-            yield from _places(value)
+            yield from places(value)
     elif isinstance(values, tuple | list):
         for value in values:
-            yield from _places(value)
+            yield from places(value)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from restoration.data import basicsr
-from restoration.training.settings import STRICT
+from restoration.training.settings import STRICT, require
 
 Kind = Literal["synthetic", "pairs", "pictures", "list", "video", "lmdb", "npy"]
 Augmentation = Literal["none", "flip", "eight"]
@@ -51,8 +51,11 @@ class SplitSettings:
     """How many of the pictures are taken, the first ones by name; all unless given."""
 
     def __post_init__(self) -> None:
-        _require("{}" in self.template, "template", "a name with {} for the target's")
-        _require(self.limit is None or self.limit >= 1, "limit", "at least 1")
+        require(
+            self,
+            template=("{}" in self.template, "a name with {} for the target's"),
+            limit=(self.limit is None or self.limit >= 1, "at least 1"),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,21 +120,26 @@ class DataSettings:
     """objects: brightness is multiplied by 1 plus up to this much more or less."""
 
     def __post_init__(self) -> None:
-        _require(self.crop_px >= 1, "crop_px", "at least 1")
-        for name in ("valid_px", "resize_px", "samples", "queries", "frames_per_video"):
-            value = getattr(self, name)
-            _require(value is None or value >= 1, name, "at least 1")
-        _require(self.kernel_px >= 1 and self.kernel_px % 2 == 1, "kernel_px", "an odd number")
-        low, high = self.noise_range
-        _require(0 <= low <= high, "noise", "a number of at least 0, or a range of them")
-        _require(1 <= self.jpeg_quality <= 100, "jpeg_quality", "1 to 100")
-        for name in ("blurred_share", "illumination"):
-            _require(0 <= getattr(self, name) <= 1, name, "a share, 0 to 1")
-        low, high = self.scale_range
-        _require(1 <= low <= high, "scale_range", "two factors of at least 1, the smaller first")
-        _require(self.valid_scale >= 1, "valid_scale", "a factor of at least 1")
-        _require(self.objects >= 0, "objects", "at least 0")
-        _require(self.kernels >= 1, "kernels", "at least 1")
+        least, most = self.noise_range
+        small, large = self.scale_range
+        counts = ("valid_px", "resize_px", "samples", "queries", "frames_per_video")
+        shares = ("blurred_share", "illumination")
+        require(
+            self,
+            crop_px=(self.crop_px >= 1, "at least 1"),
+            **{
+                name: ((value := getattr(self, name)) is None or value >= 1, "at least 1")
+                for name in counts
+            },
+            kernel_px=(self.kernel_px >= 1 and self.kernel_px % 2 == 1, "an odd number"),
+            noise=(0 <= least <= most, "a number of at least 0, or a range of them"),
+            jpeg_quality=(1 <= self.jpeg_quality <= 100, "1 to 100"),
+            **{name: (0 <= getattr(self, name) <= 1, "a share, 0 to 1") for name in shares},
+            scale_range=(1 <= small <= large, "two factors of at least 1, the smaller first"),
+            valid_scale=(self.valid_scale >= 1, "a factor of at least 1"),
+            objects=(self.objects >= 0, "at least 0"),
+            kernels=(self.kernels >= 1, "at least 1"),
+        )
 
     @property
     def noise_range(self) -> tuple[float, float]:
@@ -141,9 +149,3 @@ class DataSettings:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         return basicsr.understood(handler(source))
-
-
-def _require(holds: bool, key: str, expected: str) -> None:
-    """For pydantic, which reports a ValueError of a dataclass as a fault of it."""
-    if not holds:
-        raise ValueError(f"{key}: expected {expected}")

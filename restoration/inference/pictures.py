@@ -296,10 +296,10 @@ def restore_frames(
     if not chosen:
         raise InputError(
             "clip",
-            expected=f"at least {restorer.clip_frames} frames, or --border",
+            expected=f"at least {restorer.clip_frames} frames",
             got=str(len(job.frames)),
             where=str(job.source),
-            next_step="add --border, which repeats the first and last frames",
+            next_step="leave out --no-border: then the frames at both ends are replicated",
         )
     held: dict[int, images.Image] = {}
     did_write = False

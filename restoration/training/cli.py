@@ -14,7 +14,7 @@ from typing import Any
 
 from restoration import __version__, console
 from restoration.arrays import Arrays
-from restoration.errors import ExitCode, InputError, RestorationError
+from restoration.errors import ExitCode, InputError
 from restoration.models.spec import Spec
 from restoration.process.frameworks import Framework
 from restoration.training import recipe as recipes
@@ -22,9 +22,6 @@ from restoration.training.recipe import Recipe
 
 LoadWeights = Callable[[Path, str], tuple[Spec, Arrays]]
 """Weights of a model from any file that weights_convert reads."""
-
-_INTERRUPTED = 130
-_SHOWN_FAULTS = 50
 
 
 def main(
@@ -162,7 +159,7 @@ def _train(
         )
     if options.vgg:
         recipe = session.with_vgg(recipe, options.vgg)
-    task = session.open_data(recipe, show_faults=_print_faults)
+    task = session.open_data(recipe)
     if options.check:
         print(f"{recipe.model}: recipe and data are fine: {len(task)} samples an epoch")
         return ExitCode.OK
@@ -203,36 +200,12 @@ def _train(
             f"go on: {again}",
             file=sys.stderr,
         )
-        return _INTERRUPTED
+        return console.INTERRUPTED
     scored = (
         "" if result.psnr_db is None else f", {recipe.validation.protocol} {result.psnr_db:.2f} dB"
     )
     print(f"trained {recipe.model}: {result.steps} steps{scored}: {result.checkpoint}")
     return ExitCode.OK
-
-
-def _print_faults(faults: Sequence[Any]) -> RestorationError:
-    shown = [f"  {one.split}: {one.path}: {one.problem}" for one in faults[:_SHOWN_FAULTS]]
-    if len(faults) > _SHOWN_FAULTS:
-        shown.append(f"  and {len(faults) - _SHOWN_FAULTS} more")
-    return DataError(len(faults), shown)
-
-
-class DataError(InputError):
-    """All that is wrong with the data of a recipe."""
-
-    def __init__(self, count: int, shown: Sequence[str]):
-        super().__init__(
-            "data",
-            expected="no fault",
-            got="one fault" if count == 1 else f"{count} faults",
-            where="below, each with its split and path",
-            next_step="repair or remove what is listed, or see docs/training.md, Data of one's own",
-        )
-        self._shown = list(shown)
-
-    def lines(self) -> list[str]:
-        return self._shown
 
 
 def _note(text: str) -> None:

@@ -122,8 +122,7 @@ class Run:
                 except UnavailableError:  # another process was lost; no step is half done
                     self._save(logs)
                     raise
-                if self._saved is None or self._saved != self._target():
-                    self._save(logs)
+                self._save(logs)
         finally:
             self._loader.close()
             if logs:

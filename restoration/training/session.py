@@ -26,18 +26,38 @@ from restoration.training.recipe import Recipe
 
 RECIPE = "recipe.yaml"
 _RUN = "run.jsonl"
+_SHOWN_FAULTS = 50
 
 
-def open_data(recipe: Recipe, show_faults: Callable[[Sequence[Fault]], Exception]) -> Task:
+class DataError(InputError):
+    """All that is wrong with the data of a recipe."""
+
+    def __init__(self, faults: Sequence[Fault]):
+        super().__init__(
+            "data",
+            expected="no fault",
+            got="one fault" if len(faults) == 1 else f"{len(faults)} faults",
+            where="below, each with its split and path",
+            next_step="repair or remove what is listed, or see docs/training.md, Data of one's own",
+        )
+        self._faults = faults
+
+    def lines(self) -> list[str]:
+        shown = [f"  {one.split}: {one.path}: {one.problem}" for one in self._faults]
+        more = len(shown) - _SHOWN_FAULTS
+        return shown if more <= 0 else [*shown[:_SHOWN_FAULTS], f"  and {more} more"]
+
+
+def open_data(recipe: Recipe) -> Task:
     """The data of a recipe.
 
     Raises:
-        InputError: all that is wrong with them, by `show_faults`.
+        DataError: all that is wrong with them.
     """
     task = open_task(recipe.the_model(), recipe.the_spec(), recipe.data, seed=recipe.seed)
     faults = task.faults()
     if faults:
-        raise show_faults(faults)
+        raise DataError(faults)
     return task
 
 
@@ -86,7 +106,6 @@ def make_trainer(engine: Engine, recipe: Recipe, init: Arrays | None) -> tuple[N
     """
     network = engine.build(recipe.the_spec(), recipe.execution())
     if init is None:
-        shapes = {name: array.shape for name, array in engine.state(network).items()}
         init = initial_weights(
             recipe.the_model(),
             network.spec,
@@ -94,7 +113,6 @@ def make_trainer(engine: Engine, recipe: Recipe, init: Arrays | None) -> tuple[N
             seed=recipe.seed,
             law=recipe.initialization,
         )
-        assert init.keys() == shapes.keys()
     engine.load(network, init)
     return network, engine.trainer(network, recipe.trainer_settings())
 
