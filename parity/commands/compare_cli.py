@@ -13,8 +13,9 @@ from typing import Any
 from parity import arguments
 from parity.adapters import inputs as given
 from parity.adapters.sides import FORM, Side, parse_side
-from parity.commands.compare import Options, compare
+from parity.commands.compare import compare
 from parity.commands.record import record
+from parity.compare.state import Options
 from parity.report.comparison import Comparison
 from parity.report.progress import Progress
 from restoration import console

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from parity.adapters.sides import parse_side
-from parity.commands.compare import Options, compare
+from parity.commands.compare import compare
+from parity.compare.state import Options
 from parity.diagnose.causes import CAUSES
 from parity.report.build_schema import FILE, schema
 from parity.report.comparison import Comparison

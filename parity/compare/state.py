@@ -1,0 +1,73 @@
+"""What a comparison is made of, and what is known on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity.adapters.mapping import WeightMap
+from parity.adapters.networks import Recording, Running
+from parity.report.comparison import Comparison
+from restoration.process import arrays
+
+_LOCATE = "parity.diagnose.locating:locate"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a comparison is made of.
+
+    inputs: by the reference's names, in order; empty where `inputs_file` holds them, or where they
+    are found by trying. weights, port_weights: files, or None for drawn ones, and the reference's.
+    rules: a file with the map of weights. write_rules, write_converted: where to write the map, and
+    the reference's weights by the port's names.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    inputs_file: Path | None = None
+    weights: Path | None = None
+    port_weights: Path | None = None
+    rules: Path | None = None
+    write_rules: Path | None = None
+    write_converted: Path | None = None
+    seed: int = 0
+    silence_s: float = 600.0
+
+
+@dataclass
+class State:
+    """What is known on the way."""
+
+    reference: Running
+    port: Running
+    options: Options
+    result: Comparison
+    mapped: WeightMap = field(default_factory=WeightMap)
+    first: Recording | None = None
+
+
+def ask_reference(
+    state: State,
+    first: Recording,
+    of_port: Recording,
+    weights: Mapping[str, np.ndarray],
+    name: str,
+    **options: Any,
+) -> Any:
+    path = state.reference.folder / f"{name}.safetensors"
+    arrays.write(path, {key: np.asarray(value) for key, value in weights.items()})
+    return state.reference.call(
+        _LOCATE,
+        **{
+            "inputs": str(state.reference.write_inputs(state.options.inputs, "locate")),
+            "port": str(of_port.file),
+            "kinds": state.port.kinds,
+            "outputs": {str(one): other for one, other in state.result.outputs.items()},
+            "weights": str(path),
+            **options,
+        },
+    )
