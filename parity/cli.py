@@ -54,6 +54,7 @@ def _run(options: argparse.Namespace) -> int:
             progress=progress,
             keep_arrays=options.keep,
             parallel=options.parallel,
+            kept=arguments.kept(options),
         )
     _print(result, as_json=options.json)
     return result.exit_code
@@ -273,6 +274,7 @@ def _parser() -> argparse.ArgumentParser:
         help="run on weights, inputs and float64 results that the authors' code wrote",
     )
     command.add_argument("--keep", action="store_true", help="keep the arrays of agreeing cases")
+    arguments.add_kept(command)
     _add_worker_options(command)
 
     compare_cli.add_parser(commands)

@@ -83,7 +83,12 @@ _LIBRARIES = tuple(
 
 def is_users(path: str) -> bool:
     """Whether a file belongs to the user: no framework's, no library's, none of the harness."""
-    return not (path.startswith(("<", *_OURS, *_LIBRARIES)) or "site-packages" in path)
+    return not (path.startswith(_OURS) or is_library(path))
+
+
+def is_library(path: str) -> bool:
+    """Whether a file is part of Python, or was installed."""
+    return path.startswith(("<", *_LIBRARIES)) or "site-packages" in path
 
 
 def users_frames(depth: int = 1) -> list[tuple[str, int, str]]:
