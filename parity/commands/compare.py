@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from parity.adapters import rules
+from parity.adapters import alignment, rules
 from parity.adapters.mapping import call_order, map_weights
 from parity.adapters.networks import Running, fitted, read_weights
 from parity.adapters.sides import FILES, Side
@@ -21,7 +21,7 @@ from parity.compare.repeats import compare_repeats, compare_sizes
 from parity.compare.sides import check_finite, load_reference, start_side, with_inputs
 from parity.compare.state import Options, State
 from parity.compare.training import compare_moving_statistics
-from parity.compare.weights import compare_all_weights, weights_of_port, write_map
+from parity.compare.weights import compare_all_weights, weights_of_port, write_map, writing
 from parity.report.comparison import Comparison
 from restoration.process.frameworks import REFERENCE
 
@@ -62,6 +62,9 @@ def compare(
             try:
                 running += [future.result() for future in started]
                 _compare(State(running[0], running[1], options, result), pool)
+                if options.write_alignment is not None:
+                    with writing(options.write_alignment):
+                        alignment.write(options.write_alignment, result.alignment)
             finally:
                 for future in started:
                     if not future.exception():
@@ -83,6 +86,9 @@ def _compare(state: State, pool: concurrent.futures.Executor) -> None:
     first = of_reference.result()
     check_finite(first, state.reference.side.title)
     own, theirs = state.reference.state(), state.port.state()
+    if options.alignment is not None:
+        modules = (list(side.kinds) for side in (state.reference, state.port))
+        state.aligned = alignment.read(options.alignment, *modules)
     state.mapped = map_weights(
         own,
         theirs,
@@ -90,14 +96,12 @@ def _compare(state: State, pool: concurrent.futures.Executor) -> None:
         call_order(of_port.events),
         by_values=options.port_weights is not None or state.port.side.framework in FILES,
         rules=rules.read(options.rules) if options.rules else (),
+        aligned=state.aligned,
     )
     write_map(state, own, theirs)
     result.assumptions += state.mapped.assumptions
     if options.port_weights is None and state.port.side.framework not in FILES:
-        moved = {
-            pair.port: pair.move.forward(own[pair.reference], theirs[pair.port].shape)
-            for pair in state.mapped.pairs
-        }
+        moved = state.mapped.converted(own, theirs)
         state.port.load(moved)
         theirs = theirs | moved
         of_port = state.port.record(inputs, "second")

@@ -10,6 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+from rich.table import Table
+
 from parity import arguments
 from parity.adapters import inputs as given
 from parity.adapters.sides import FORM, Side, parse_side
@@ -59,6 +62,19 @@ def add_parser(commands: Any) -> None:
         type=Path,
         metavar="FILE",
         help="write the reference's weights by the port's names (.npz, .safetensors)",
+    )
+    command.add_argument(
+        "--alignment",
+        type=Path,
+        metavar="FILE",
+        help="which module of the port is which of the reference's (JSON), where it was guessed "
+        "wrongly",
+    )
+    command.add_argument(
+        "--write-alignment", type=Path, metavar="FILE", help="write what was taken for what"
+    )
+    command.add_argument(
+        "--show-alignment", action="store_true", help="print it as a table, with ratios"
     )
     command.add_argument(
         "--inputs",
@@ -153,8 +169,10 @@ def _compare(options: argparse.Namespace) -> int:
         weights=options.weights,
         port_weights=options.port_weights,
         rules=options.rules,
+        alignment=options.alignment,
         write_rules=options.write_rules,
         write_converted=options.write_converted,
+        write_alignment=options.write_alignment,
         seed=options.seed,
         silence_s=options.timeout,
     )
@@ -181,7 +199,7 @@ def _compare_once(
     if options.json:
         print(json.dumps(result.to_json(), indent=1), flush=True)
     else:
-        print_comparison(result)
+        print_comparison(result, with_alignment=options.show_alignment)
     return result.exit_code
 
 
@@ -195,9 +213,11 @@ def _changed(side: Side) -> dict[Path, float]:
     return found
 
 
-def print_comparison(result: Comparison) -> None:
+def print_comparison(result: Comparison, *, with_alignment: bool = False) -> None:
     """The result for a person: the verdict, then what was found, then what was assumed."""
     shown = console.results_console(160)
+    if with_alignment:
+        shown.print(_alignment_table(result))
 
     def line(text: str) -> None:
         shown.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -218,3 +238,14 @@ def print_comparison(result: Comparison) -> None:
         line(f"assumed: {text}")
     for text in dict.fromkeys(result.warnings):
         line(f"warning: {text}")
+
+
+def _alignment_table(result: Comparison) -> Table:
+    table = Table(header_style="bold")
+    for heading in ("reference", "port", "taken for each other by"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("worst ratio", justify="right")
+    for row in result.alignment:
+        ratio = "" if row.ratio is None else f"{row.ratio:.3g}"
+        table.add_row(escape(row.reference or "-"), escape(row.port or "-"), row.how, ratio)
+    return table

@@ -53,10 +53,15 @@ def compare_gradients(
     given: dict[str, np.ndarray] = {
         name: array for name, array in found.items() if name.startswith("input/")
     }
-    for pair in state.mapped.pairs:
-        array = found.get(f"parameter/{pair.port}")
-        if array is not None and array.size == int(np.prod(shapes[pair.reference])):
-            given[f"parameter/{pair.reference}"] = pair.move.back(array, shapes[pair.reference])
+    empty = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    of_parameters = {
+        pair.port: array
+        for pair in state.mapped.pairs
+        if (array := found.get(f"parameter/{pair.port}")) is not None
+        and pair.of_port(array).size == pair.of_reference(empty[pair.reference]).size
+    }
+    of_reference = state.mapped.restored(of_parameters, empty)
+    given |= {f"parameter/{name}": array for name, array in of_reference.items()}
     folder = state.reference.folder
     arrays.write(folder / "port-gradients.safetensors", given)
     arrays.write(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from parity.adapters.networks import Recording
+from parity.compare.modules import align
 from parity.compare.state import State, ask_reference
 from parity.diagnose.pairing import container_pairings, match_outputs
 from parity.diagnose.places import port_place
@@ -36,7 +37,9 @@ def locate(
 ) -> dict[str, Any]:
     """Find stretches that differ, and why; what the reference's process said."""
     result = state.result
-    pairings = container_pairings(state.mapped, state.reference.about, state.port.about)
+    pairings = container_pairings(
+        state.mapped, state.reference.about, state.port.about, state.aligned
+    )
     answer = ask_reference(
         state,
         first,
@@ -49,6 +52,7 @@ def locate(
     )
     result.expected += answer["compared"]
     result.compared += answer["compared"]
+    align(state, pairings, alike=answer["alike"], ratios=answer["ratios"])
     partners = {one.reference: one.port for one in pairings}
     for found in answer["findings"]:
         place = port_place(of_port, found, partners)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from parity.adapters.networks import Recording
+from parity.compare.modules import align
 from parity.compare.state import State
 from parity.diagnose.attributes import difference_of_attributes
 from parity.diagnose.pairing import container_pairings, match_outputs
@@ -32,9 +33,13 @@ def compare_plainly(state: State, first: Recording, of_port: Recording) -> None:
     else:
         result.assumptions.append("the reference was recorded: float32 is taken to be one ulp off")
     result.outputs = match_outputs(first.read("output"), of_port.read("output"), first, of_port)
-    pairings = container_pairings(state.mapped, reference.about, state.port.about)
+    pairings = container_pairings(state.mapped, reference.about, state.port.about, state.aligned)
     outputs = outputs_side_by_side(first, moved, of_port, result.outputs)
     compared = side_by_side(first, moved, of_port, pairings)
+    ratios: dict[str, float] = {}
+    for one in compared:
+        ratios[one.module] = max(one.ratio, ratios.get(one.module, 0.0))
+    align(state, pairings, alike={}, ratios=ratios)
     result.expected += len(first.outputs) + len(compared)
     result.compared += len(outputs) + len(compared)
     result.output_ratio = max((one.ratio for one in outputs), default=0.0)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.adapters.alignment import Alignment
 from parity.adapters.mapping import WeightMap
 from parity.adapters.networks import Recording, Running
 from parity.report.comparison import Comparison
@@ -23,8 +24,9 @@ class Options:
 
     inputs: by the reference's names, in order; empty where `inputs_file` holds them, or where they
     are found by trying. weights, port_weights: files, or None for drawn ones, and the reference's.
-    rules: a file with the map of weights. write_rules, write_converted: where to write the map, and
-    the reference's weights by the port's names.
+    rules, alignment: files with the map of weights, and of modules. write_rules, write_converted,
+    write_alignment: where to write the map, the reference's weights by the port's names, and which
+    modules were taken for which.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -32,8 +34,10 @@ class Options:
     weights: Path | None = None
     port_weights: Path | None = None
     rules: Path | None = None
+    alignment: Path | None = None
     write_rules: Path | None = None
     write_converted: Path | None = None
+    write_alignment: Path | None = None
     seed: int = 0
     silence_s: float = 600.0
 
@@ -47,6 +51,7 @@ class State:
     options: Options
     result: Comparison
     mapped: WeightMap = field(default_factory=WeightMap)
+    aligned: Alignment = field(default_factory=dict)
     first: Recording | None = None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -18,21 +20,29 @@ def write_map(
 ) -> None:
     """Write the map and the converted weights, where that was asked for."""
     options, mapped = state.options, state.mapped
-    try:
-        if options.write_rules:
+    if options.write_rules:
+        with writing(options.write_rules):
             rules.write(options.write_rules, mapped)
-        if options.write_converted:
-            moved = {
-                pair.port: pair.move.forward(own[pair.reference], theirs[pair.port].shape)
-                for pair in mapped.pairs
-            }
-            rules.write_converted(options.write_converted, moved)
+    if options.write_converted:
+        with writing(options.write_converted):
+            rules.write_converted(options.write_converted, mapped.converted(own, theirs))
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A file that the user asked for is written in here.
+
+    Raises:
+        InputError: it cannot be.
+    """
+    try:
+        yield
     except OSError as problem:
         raise InputError(
             "file to write",
             expected="a place that can be written",
             got=str(problem.strerror or problem),
-            where=str(options.write_rules or options.write_converted),
+            where=str(path),
             next_step="choose another",
         ) from problem
 
@@ -90,10 +100,4 @@ def weights_of_port(
     state: State, own: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """The port's weights by the reference's names, so that its code is judged apart from them."""
-    used = dict(own)
-    for pair in state.mapped.pairs:
-        try:
-            used[pair.reference] = pair.move.back(theirs[pair.port], own[pair.reference].shape)
-        except ValueError:
-            continue
-    return used
+    return dict(own) | state.mapped.restored(theirs, own)

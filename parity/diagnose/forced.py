@@ -178,11 +178,13 @@ class Forced:
         self.checks: list[Check] = []
         self.tape: Any = None
         self.stands: dict[int, list[PortTap]] = {}
+        self.alike: dict[str, str] = {}  # modules that give what one of the port gives
 
     def run(self) -> None:
         """Run the reference once, led by the taps; fills `tape` and `checks`."""
         self.checks = []
         self.stands = defaultdict(list)  # the port's taps that have a slot's numbers
+        self.alike = {}
         self._calls: dict[str, int] = {}
         self._used: set[tuple[str, int]] = set()
         self._current: list[tuple[str, int | None]] = []
@@ -355,13 +357,22 @@ class Forced:
     def _leave(self, module: str, result: Any) -> Any:
         _, port_call = self._current.pop()
         pairing = self._pairings.get(module)
-        if pairing is None or port_call is None or "out" not in pairing.sides:
-            return None
         tensors = [one for one in self.tapes.tensors_of(result) if self.tapes.is_real(one)]
+        if pairing is None or port_call is None or "out" not in pairing.sides:
+            self._liken(module, tensors)
+            return None
         others = self._compare(pairing, port_call, self._calls[module], "out", tensors)
         if not others:
             return None
         return self.tapes.mapped(result, lambda part: others.get(id(part), part))
+
+    def _liken(self, module: str, tensors: Sequence[Any]) -> None:
+        """Note which of the port's modules gives the same numbers as one without a partner."""
+        taken = {pairing.port for pairing in self._pairings.values()} | set(self.alike.values())
+        for tensor in tensors:
+            for tap in self.stands.get(self.tape.slot(tensor), []):
+                if tap.side == "out" and tap.module and tap.module not in taken and module:
+                    self.alike.setdefault(module, tap.module)
 
     def _port_call(self, pairing: Pairing, call: int, tensors: Sequence[Any]) -> int | None:
         """Which call of the port's module this one is: that with the same input, or the next."""

@@ -67,7 +67,18 @@ def locate(
         "compared": sum(not check.is_repeated for check in forced.checks),
         "dropped": sorted("/".join(map(str, key)) for key in forced.dropped),
         "matched": sum(len(taps) for taps in forced.stands.values()),
+        "alike": forced.alike,
+        "ratios": _worst(forced.checks),
     }
+
+
+def _worst(checks: Sequence[Check]) -> dict[str, float]:
+    """The largest ratio at each module of the reference."""
+    found: dict[str, float] = {}
+    for check in checks:
+        if check.reference and check.subject.port_tap is not None:
+            found[check.reference] = max(found.get(check.reference, 0.0), check.ratio)
+    return found
 
 
 def _sites(forced: Forced, given: Sequence[np.ndarray]) -> list[dict[str, Any]]:

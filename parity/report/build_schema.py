@@ -48,6 +48,15 @@ def schema() -> dict[str, Any]:
         detail={"type": "string"},
         cause={"anyOf": [{"$ref": "#/$defs/cause"}, {"type": "null"}]},
     )
+    aligned = _object(
+        reference={
+            "type": ["string", "null"],
+            "description": "A module; null: none stands for it.",
+        },
+        port={"type": ["string", "null"]},
+        how={"type": "string", "description": "What tells that they belong together."},
+        ratio=ratio,
+    )
     count = {"type": "integer", "minimum": 0}
     texts = {"type": "array", "items": {"type": "string"}}
     return {
@@ -60,10 +69,11 @@ def schema() -> dict[str, Any]:
             output_ratio=ratio,
             coverage=_object(compared=count, expected=count),
             findings={"type": "array", "items": {"$ref": "#/$defs/finding"}},
+            alignment={"type": "array", "items": {"$ref": "#/$defs/aligned"}},
             assumptions=texts,
             warnings=texts,
         ),
-        "$defs": {"place": place, "cause": cause, "finding": finding},
+        "$defs": {"place": place, "cause": cause, "finding": finding, "aligned": aligned},
     }
 
 

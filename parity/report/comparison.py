@@ -114,9 +114,25 @@ class Finding:
         return text
 
 
+@dataclass(frozen=True)
+class Aligned:
+    """Modules that stand for each other; None where one has no partner. how: what tells so. ratio:
+    the worst of the taps that were compared, None where there were none."""
+
+    reference: str | None
+    port: str | None
+    how: str = ""
+    ratio: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        ratio = None if self.ratio is None else _finite(self.ratio)
+        return {"reference": self.reference, "port": self.port, "how": self.how, "ratio": ratio}
+
+
 @dataclass
 class Comparison:
-    """What is known of a port. outputs: the port's by the number of the reference's."""
+    """What is known of a port. outputs: the port's by the number of the reference's. alignment: of
+    modules, in the order of the reference, then those of the port that have no partner."""
 
     reference: str
     port: str
@@ -124,6 +140,7 @@ class Comparison:
     assumptions: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     outputs: dict[int, str] = field(default_factory=dict)
+    alignment: list[Aligned] = field(default_factory=list)
     compared: int = 0
     expected: int = 0
     output_ratio: float = 0.0
@@ -160,6 +177,7 @@ class Comparison:
             "output_ratio": _finite(self.output_ratio),
             "coverage": {"compared": self.compared, "expected": self.expected},
             "findings": [finding.to_json() for finding in self.findings],
+            "alignment": [row.to_json() for row in self.alignment],
             "assumptions": self.assumptions,
             "warnings": self.warnings,
         }
