@@ -96,13 +96,10 @@ class Tape(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        kwargs = _converted(kwargs or {}, _WIDER)
-        args = _converted(args, _WIDER)
+        function, args, kwargs = _widened(function, args, kwargs)
         name = getattr(function, "__name__", str(function))
         if name == "__get__":
             name = getattr(function.__self__, "__name__", name)
-        if name == "float" and isinstance(args[0], Tensor):
-            function, name = torch.Tensor.double, "double"
         result = function(*args, **kwargs)
         if function is _ITERATE:
             result = list(result)
@@ -359,6 +356,36 @@ def gradients(
     return [gradient.numpy() for gradient in found]
 
 
+class Widened(TorchFunctionMode):
+    """Float32 is taken for float64 throughout, as by `Tape`; nothing is recorded."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        function, args, kwargs = _widened(function, args, kwargs)
+        return function(*args, **kwargs)
+
+
+def outputs(
+    network: nn.Module, inputs: Sequence[np.ndarray], *, single: bool = False
+) -> list[np.ndarray | None]:
+    """All outputs in order, None for one that is no real number.
+
+    single: in float32; the network is then, too.
+    """
+    dtype = torch.float32 if single else torch.float64
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        values = [torch.from_numpy(np.array(array)) for array in inputs]
+        values = [one.to(dtype) if one.is_floating_point() else one for one in values]
+        with torch.no_grad(), contextlib.nullcontext() if single else Widened():
+            found = list(_tensors(network(*values)))
+    finally:
+        torch.set_default_dtype(before)
+    return [one.numpy() if one.is_floating_point() else None for one in found]
+
+
 def call_network(network: nn.Module, values: Sequence[Tensor]) -> Any:
     return network(*values)
 
@@ -438,6 +465,15 @@ def _mapped(values: Any, function: Callable[[Any], Any]) -> Any:
             *(_mapped(part, function) for part in (values.start, values.stop, values.step))
         )
     return function(values)
+
+
+def _widened(function: Any, args: Any, kwargs: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """A call with float64 where it says float32."""
+    kwargs = _converted(kwargs or {}, _WIDER)
+    args = _converted(args, _WIDER)
+    if getattr(function, "__name__", "") == "float" and isinstance(args[0], Tensor):
+        function = torch.Tensor.double
+    return function, args, kwargs
 
 
 def _converted(values: Any, dtypes: Mapping[Any, Any]) -> Any:

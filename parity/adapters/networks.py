@@ -81,9 +81,12 @@ class Running:
             return {entry["name"]: file[entry["name"]] for entry in self.about["entries"]}
 
     def load(self, weights: Mapping[str, np.ndarray], name: str = "weights") -> None:
+        self.ask("load", path=str(self.write_weights(weights, name)))
+
+    def write_weights(self, weights: Mapping[str, np.ndarray], name: str) -> Path:
         path = self.folder / f"{name}.safetensors"
-        arrays.write(path, weights)
-        self.ask("load", path=str(path))
+        arrays.write(path, {key: np.asarray(value) for key, value in weights.items()})
+        return path
 
     def record(
         self,
@@ -99,10 +102,13 @@ class Running:
         return Recording(found, **result)
 
     def run(self, inputs: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+        return self.outputs(inputs, name).read("output")
+
+    def outputs(self, inputs: Mapping[str, np.ndarray], name: str, *, seed: int = 0) -> Recording:
+        """A run of which the outputs alone are recorded."""
         given, found = self.write_inputs(inputs, name), self.folder / f"{name}.safetensors"
-        names = self.ask("run", inputs=str(given), path=str(found))
-        with arrays.reading(found) as file:
-            return {output: file[f"output/{output}"] for output in names}
+        names = self.ask("run", inputs=str(given), path=str(found), seed=seed)
+        return Recording(found, names, [], [], [], [])
 
     def gradients(
         self, inputs: Mapping[str, np.ndarray], cotangents: Mapping[int, np.ndarray]

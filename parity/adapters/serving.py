@@ -148,30 +148,26 @@ def tapped(
     """
     held = current()
     bridge = held.bridge
-    recorder = _Recorder(bridge, [name for name, _ in held.modules()])
-    if training:
-        bridge.set_training(held.network, True)
-    before = {name: bridge.to_numpy(value) for name, value in bridge.entries(held.network).items()}
-    try:
-        with (
-            bridge.hooked(held.network, recorder.enter, recorder.leave),
-            recorder.trace,
-        ):
-            outputs = _outputs(held, inputs, seed)
-        found = {f"output/{name}": bridge.to_numpy(value) for name, value in outputs}
-        found |= recorder.arrays()
-        after = bridge.entries(held.network)
-        found |= {
-            f"state/{name}": value
-            for name, old in before.items()
-            if not np.array_equal(value := bridge.to_numpy(after[name]), old, equal_nan=True)
-        }
-    finally:
+    with arrays.Stream(Path(path)) as stream, _restored(held) as before:
+        recorder = _Recorder(bridge, [name for name, _ in held.modules()], stream)
         if training:
-            bridge.set_training(held.network, False)
-        for name, value in bridge.entries(held.network).items():
-            bridge.assign(value, before[name])
-    arrays.write(Path(path), found)
+            bridge.set_training(held.network, True)
+        try:
+            with (
+                bridge.hooked(held.network, recorder.enter, recorder.leave),
+                recorder.trace,
+            ):
+                outputs = _outputs(held, inputs, seed)
+            for name, value in outputs:
+                stream.add(f"output/{name}", bridge.to_numpy(value))
+            recorder.write()
+            for name, value in bridge.entries(held.network).items():
+                after = bridge.to_numpy(value)
+                if not np.array_equal(after, before[name], equal_nan=True):
+                    stream.add(f"state/{name}", after)
+        finally:
+            if training:
+                bridge.set_training(held.network, False)
     return {
         "outputs": [name for name, _ in outputs],
         "events": recorder.events,
@@ -184,7 +180,8 @@ def tapped(
 def run(session: Session, *, inputs: str, path: str, seed: int = 0) -> list[str]:
     """Run once and write the outputs; their names in order. seed: of what the network draws."""
     held = current()
-    outputs = _outputs(held, inputs, seed)
+    with _restored(held):
+        outputs = _outputs(held, inputs, seed)
     found = {f"output/{name}": held.bridge.to_numpy(value) for name, value in outputs}
     arrays.write(Path(path), found)
     return [name for name, _ in outputs]
@@ -234,11 +231,27 @@ def write_inputs(path: Path, inputs: Mapping[str, np.ndarray]) -> None:
     arrays.write(path, {f"{n}/{name}": array for n, (name, array) in enumerate(inputs.items())})
 
 
-class _Recorder:
-    """Collects what enters and leaves modules, with where in the user's code that was."""
+@contextlib.contextmanager
+def _restored(held: Open) -> Iterator[dict[str, np.ndarray]]:
+    """Leave parameters and buffers as they were; gives these."""
+    bridge, network = held.bridge, held.network
+    before = {name: bridge.to_numpy(value) for name, value in bridge.entries(network).items()}
+    try:
+        yield before
+    finally:
+        for name, value in bridge.entries(network).items():
+            bridge.assign(value, before[name])
 
-    def __init__(self, bridge: Any, names: Sequence[str]):
-        self._bridge = bridge
+
+class _Recorder:
+    """Collects what enters and leaves modules, with where in the user's code that was.
+
+    What can be had at once goes to the disk at once; what a framework computes only when it is
+    asked is written at the end.
+    """
+
+    def __init__(self, bridge: Any, names: Sequence[str], stream: arrays.Stream):
+        self._bridge, self._stream = bridge, stream
         self.modules = list(names)
         self._numbers = {name: number for number, name in enumerate(names)}
         self._calls: dict[str, int] = {}
@@ -258,15 +271,22 @@ class _Recorder:
             self._stack.pop()
         self._record(module, "out", result)
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        return {name: self._bridge.kept(value) for name, value in self._held.items()}
+    def write(self) -> None:
+        """Write what is still held."""
+        while self._held:
+            name = next(iter(self._held))
+            self._stream.add(name, self._bridge.kept(self._held.pop(name)))
 
     def _record(self, module: str, side: str, values: Any) -> None:
         number = len(self.events)
         names = []
         for name, value in leaves(values, self._bridge.is_array):
             names.append(name)
-            self._held[f"tap/{number}/{name}"] = self._bridge.keep(value)
+            held = self._bridge.keep(value)
+            if isinstance(held, np.ndarray):
+                self._stream.add(f"tap/{number}/{name}", held)
+            else:
+                self._held[f"tap/{number}/{name}"] = held
         self.events.append(
             {
                 "module": module,

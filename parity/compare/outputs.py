@@ -10,6 +10,7 @@ import numpy as np
 from parity.adapters.networks import Recording
 from parity.compare.modules import align
 from parity.compare.state import State, ask_reference
+from parity.compare.truth import judge_outputs
 from parity.diagnose.pairing import container_pairings, match_outputs
 from parity.diagnose.places import port_place
 from parity.report.comparison import Finding, Place
@@ -21,11 +22,13 @@ def compare_outputs(
     """Judge the outputs against the reference in float64 on its own weights."""
     result = state.result
     result.outputs = match_outputs(first.read("output"), of_port.read("output"), first, of_port)
-    answer = ask_reference(state, first, of_port, own, "own", pairings=[], events=[], causes=False)
+    theirs = of_port.read("output")
+    given = {number: theirs[name] for number, name in result.outputs.items()}
+    judged = judge_outputs(state.reference, state.options.inputs, own, given, "own")
     result.expected += len(first.outputs)
-    result.compared += answer["compared"]
-    result.output_ratio = max((one["ratio"] for one in answer["findings"]), default=0.0)
-    result.outputs_differ = bool(answer["findings"])
+    result.compared += len(judged.ratios)
+    result.output_ratio = judged.worst
+    result.outputs_differ = judged.worst > 0
     if len(result.outputs) < len(first.outputs):
         result.assumptions.append(
             f"the reference has {len(first.outputs)} outputs, the port {len(of_port.outputs)}"

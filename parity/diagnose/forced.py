@@ -231,18 +231,6 @@ class Forced:
         norms = norms_of(truth)
         return Norms(max(two, ULP * norms.two), max(most, ULP * norms.max))
 
-    def ratio(self, value: np.ndarray, truth: np.ndarray, units: Norms) -> float:
-        """How far a value is from a truth, in those units."""
-        if value.shape != truth.shape or not np.array_equal(np.isfinite(value), np.isfinite(truth)):
-            return float("inf")
-        error = norms_of(value - truth)
-        if not error.max:
-            return 0.0
-        return max(
-            error.two / units.two if units.two else np.inf,
-            error.max / units.max if units.max else np.inf,
-        )
-
     def stretch_of(self, check: Check) -> Any:
         return self.tape.stretch(check.slot, check.history)
 
@@ -465,10 +453,10 @@ class Forced:
     def _judge(self, check: Check) -> None:
         norms = norms_of(check.computed)
         check.units = Norms(ULP * norms.two, ULP * norms.max)
-        check.ratio = self.ratio(check.value, check.computed, check.units)
+        check.ratio = ratio_of(check.value, check.computed, check.units)
         if check.ratio > BOUND:
             check.units = self.units(self.stretch_of(check), check.computed)
-            check.ratio = self.ratio(check.value, check.computed, check.units)
+            check.ratio = ratio_of(check.value, check.computed, check.units)
 
     def _meaningless(self) -> tuple[set[Any], set[Any]]:
         """Pairs that differ without consequence: the port's tap stands for something else; and
@@ -503,7 +491,20 @@ class Forced:
             found = self.tape.play(self.stretch_of(other), sources={slot: check.computed})
         except Exception:
             return True
-        return self.ratio(other.value, found, other.units) > STRETCH_BOUND
+        return ratio_of(other.value, found, other.units) > STRETCH_BOUND
+
+
+def ratio_of(value: np.ndarray, truth: np.ndarray, units: Norms) -> float:
+    """How far a value is from a truth, in those units."""
+    if value.shape != truth.shape or not np.array_equal(np.isfinite(value), np.isfinite(truth)):
+        return float("inf")
+    error = norms_of(value - truth)
+    if not error.max:
+        return 0.0
+    return max(
+        error.two / units.two if units.two else np.inf,
+        error.max / units.max if units.max else np.inf,
+    )
 
 
 def _is_close(one: np.ndarray, other: np.ndarray, norms: Norms) -> bool:

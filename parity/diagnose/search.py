@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.diagnose.forced import Check, Forced
+from parity.diagnose.forced import Check, Forced, ratio_of
 from parity.judge.errors import norms_of
 from parity.judge.verdicts import BOUND
 
@@ -319,7 +319,7 @@ class Search:
         units = self._check.units
         if any(step.cause == "half precision" for step in steps):
             units = self._half_units(steps, found)
-        return self._forced.ratio(self._check.value, found, units)
+        return ratio_of(self._check.value, found, units)
 
     def _half_units(self, steps: Sequence[Step], found: np.ndarray) -> Any:
         """What half precision may be off: products are summed in it, or are not. Only where the
@@ -352,7 +352,7 @@ class Search:
             )
         if any(step.cause == "half precision" for step in steps):
             units = self._half_units(steps, found)
-        return self._forced.ratio(self._check.value, found, units)
+        return ratio_of(self._check.value, found, units)
 
     def _wobble(self, seed: int) -> Any:
         return self._forced.tapes.wobble(seed) if seed else None
