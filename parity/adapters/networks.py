@@ -95,9 +95,12 @@ class Running:
         *,
         training: bool = False,
         seed: int = 0,
+        taps: bool = True,
     ) -> Recording:
         given, found = self.write_inputs(inputs, name), self.folder / f"{name}.safetensors"
         options = {"inputs": str(given), "path": str(found), "training": training, "seed": seed}
+        if not taps:
+            options["taps"] = False
         result = self.ask("tapped", **options)
         return Recording(found, **result)
 

@@ -119,6 +119,7 @@ class Recorded(Running):
         *,
         training: bool = False,
         seed: int = 0,
+        taps: bool = True,
     ) -> Recording:
         """What was recorded.
 

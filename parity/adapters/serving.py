@@ -138,10 +138,16 @@ def fold(session: Session) -> list[str]:
 
 
 def tapped(
-    session: Session, *, inputs: str, path: str, training: bool = False, seed: int = 0
+    session: Session,
+    *,
+    inputs: str,
+    path: str,
+    training: bool = False,
+    seed: int = 0,
+    taps: bool = True,
 ) -> dict[str, Any]:
-    """Run once; write outputs ("output/NAME"), every module's arrays ("tap/EVENT/NAME"), and the
-    entries after it ("state/NAME") if in training mode.
+    """Run once; write outputs ("output/NAME"), every module's arrays ("tap/EVENT/NAME") unless
+    `taps` is false, and the entries after it ("state/NAME") if in training mode.
 
     Returns "outputs": names in order; "events": what happened in order, each with module, call,
     side, the user's frames, and its time in "lines"; "files": paths by number.
@@ -149,7 +155,7 @@ def tapped(
     held = current()
     bridge = held.bridge
     with arrays.Stream(Path(path)) as stream, _restored(held) as before:
-        recorder = _Recorder(bridge, [name for name, _ in held.modules()], stream)
+        recorder = _Recorder(bridge, [name for name, _ in held.modules()], stream if taps else None)
         if training:
             bridge.set_training(held.network, True)
         try:
@@ -250,7 +256,8 @@ class _Recorder:
     asked is written at the end.
     """
 
-    def __init__(self, bridge: Any, names: Sequence[str], stream: arrays.Stream):
+    def __init__(self, bridge: Any, names: Sequence[str], stream: arrays.Stream | None):
+        """stream: where the arrays go, if anywhere."""
         self._bridge, self._stream = bridge, stream
         self.modules = list(names)
         self._numbers = {name: number for number, name in enumerate(names)}
@@ -273,7 +280,7 @@ class _Recorder:
 
     def write(self) -> None:
         """Write what is still held."""
-        while self._held:
+        while self._held and self._stream is not None:
             name = next(iter(self._held))
             self._stream.add(name, self._bridge.kept(self._held.pop(name)))
 
@@ -282,6 +289,8 @@ class _Recorder:
         names = []
         for name, value in leaves(values, self._bridge.is_array):
             names.append(name)
+            if self._stream is None:
+                continue
             held = self._bridge.keep(value)
             if isinstance(held, np.ndarray):
                 self._stream.add(f"tap/{number}/{name}", held)

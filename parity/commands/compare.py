@@ -50,6 +50,7 @@ def compare(
                     options.silence_s,
                     lambda text: show(who, text),
                     result.warnings.append,
+                    kept=options.kept if who == "reference" else None,
                 )
 
             started = [
@@ -78,7 +79,10 @@ def _compare(state: State, pool: concurrent.futures.Executor) -> None:
     folded, raw = load_reference(state)
     state.options = options = with_inputs(state)
     inputs = options.inputs
-    of_reference = pool.submit(state.reference.record, inputs, "first")
+    # Of a reference in PyTorch no taps are needed: it is led by the port's.
+    of_reference = pool.submit(
+        state.reference.record, inputs, "first", taps=state.reference.side.framework != REFERENCE
+    )
     if options.port_weights is not None:
         weights = read_weights(options.port_weights)
         state.port.load(fitted(weights, state.port, options.port_weights))

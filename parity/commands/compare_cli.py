@@ -101,6 +101,7 @@ def add_parser(commands: Any) -> None:
         metavar="S",
         help="end a side that says nothing for so long (default: 600)",
     )
+    arguments.add_kept(command)
     command.add_argument(
         "--watch", action="store_true", help="compare again whenever a file of the port changes"
     )
@@ -175,6 +176,7 @@ def _compare(options: argparse.Namespace) -> int:
         write_alignment=options.write_alignment,
         seed=options.seed,
         silence_s=options.timeout,
+        kept=arguments.kept(options),
     )
     while True:
         before = _changed(port)

@@ -12,9 +12,11 @@ from parity.adapters import inputs as given
 from parity.adapters.mapping import drawn
 from parity.adapters.networks import Recording, Running, fitted, read_weights
 from parity.adapters.recorded import Recorded
-from parity.adapters.sides import Side
+from parity.adapters.sides import FILES, Side
+from parity.compare.kept import KeptSide
 from parity.compare.state import Options, State
 from parity.judge.errors import nonfinite
+from parity.measure.kept import Kept
 from restoration.errors import InputError, RestorationError
 from restoration.process.launch import Process
 
@@ -25,8 +27,12 @@ def start_side(
     silence_s: float,
     show: Callable[[str], None],
     warn: Callable[[str], None],
+    *,
+    kept: Kept | None = None,
 ) -> Running:
     """The network of a side, in a process of its own; or what was recorded of it.
+
+    kept: where its answers are kept from run to run.
 
     Raises:
         InputError: the side cannot be made.
@@ -34,7 +40,15 @@ def start_side(
     """
     if side.framework == "arrays":
         return Recorded(side, folder)
-    running = Running(side, Process(side.worker(silence_s), show=show, warn=warn), folder)
+
+    def start() -> Process:
+        return Process(side.worker(silence_s), show=show, warn=warn)
+
+    running: Running | None = None
+    if kept is not None and side.framework not in FILES:
+        running = KeptSide.of(side, folder, kept, start)
+    if running is None:
+        running = Running(side, start(), folder)
     try:
         running.open()
     except BaseException:

@@ -12,6 +12,7 @@ import numpy as np
 from parity.adapters.alignment import Alignment
 from parity.adapters.mapping import WeightMap
 from parity.adapters.networks import Recording, Running
+from parity.measure.kept import Kept
 from parity.report.comparison import Comparison
 from restoration.process import arrays
 
@@ -26,7 +27,7 @@ class Options:
     are found by trying. weights, port_weights: files, or None for drawn ones, and the reference's.
     rules, alignment: files with the map of weights, and of modules. write_rules, write_converted,
     write_alignment: where to write the map, the reference's weights by the port's names, and which
-    modules were taken for which.
+    modules were taken for which. kept: where the reference's answers are kept from run to run.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -40,6 +41,7 @@ class Options:
     write_alignment: Path | None = None
     seed: int = 0
     silence_s: float = 600.0
+    kept: Kept | None = None
 
 
 @dataclass

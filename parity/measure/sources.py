@@ -14,7 +14,7 @@ _opened: set[str] = set()
 _watching: list[bool] = []
 
 
-def watch() -> None:
+def watch(_session: Session) -> None:
     """From now on remember which files are opened for reading."""
     if _watching:
         return
