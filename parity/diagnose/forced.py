@@ -213,6 +213,11 @@ class Forced:
             self.dropped |= wrong
             self.apart |= apart
 
+    def port_output(self, number: int | None) -> np.ndarray:
+        """The port's output for the reference's of a number."""
+        assert number is not None
+        return self._outputs[number]
+
     def differing(self) -> list[Check]:
         return [check for check in self.checks if check.differs]
 
