@@ -10,6 +10,7 @@ import importlib
 import inspect
 import itertools
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -223,6 +224,19 @@ def gradients(session: Session, *, inputs: str, cotangents: str, path: str) -> N
     }
     found |= {f"parameter/{name}": value for name, value in by_parameter.items()}
     arrays.write(Path(path), found)
+
+
+def sources(session: Session, *, folder: str) -> list[str]:
+    """The Python files below a folder that are imported, relative to it."""
+    root = Path(folder)
+    files = [Path(str(getattr(module, "__file__", ""))) for module in list(sys.modules.values())]
+    return sorted(
+        {
+            str(file.relative_to(root))
+            for file in files
+            if file.suffix == ".py" and root in file.parents
+        }
+    )
 
 
 def read_inputs(path: str) -> dict[str, np.ndarray]:

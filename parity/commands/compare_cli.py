@@ -92,6 +92,14 @@ def add_parser(commands: Any) -> None:
     command.add_argument(
         "--seed", type=arguments.count(least=0), default=0, metavar="N", help="of what is drawn"
     )
+    command.add_argument(
+        "--reproductions",
+        type=Path,
+        default=Path("runs") / "reproductions",
+        metavar="DIR",
+        help="for the smallest reproduction of each difference without a known cause "
+        "(default: runs/reproductions)",
+    )
     command.add_argument("--reference-python", default="", metavar="PATH", help="its interpreter")
     command.add_argument("--port-python", default="", metavar="PATH", help="its interpreter")
     command.add_argument(
@@ -174,6 +182,7 @@ def _compare(options: argparse.Namespace) -> int:
         write_rules=options.write_rules,
         write_converted=options.write_converted,
         write_alignment=options.write_alignment,
+        reproductions=options.reproductions,
         seed=options.seed,
         silence_s=options.timeout,
         kept=arguments.kept(options),
@@ -234,6 +243,8 @@ def print_comparison(result: Comparison, *, with_alignment: bool = False) -> Non
         for side, place in (("reference", finding.reference), ("port", finding.port)):
             for text in place.source():
                 line(f"    {side} {text}")
+        if finding.reproduction is not None:
+            line(f"    reproduction: {finding.reproduction}")
     if len(own) < len(result.findings):
         line(f"and {len(result.findings) - len(own)} that are inherited (--json lists them)")
     for text in result.assumptions:

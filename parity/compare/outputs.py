@@ -9,6 +9,7 @@ import numpy as np
 
 from parity.adapters.networks import Recording
 from parity.compare.modules import align
+from parity.compare.reproductions import reproduce_stretch
 from parity.compare.state import State, ask_reference
 from parity.compare.truth import judge_outputs
 from parity.diagnose.pairing import container_pairings, match_outputs
@@ -52,6 +53,7 @@ def locate(
         pairings=[[one.reference, one.port, one.is_strong, list(one.sides)] for one in pairings],
         events=of_port.events,
         causes=True,
+        reproductions=str(state.reference.folder / "parts") if state.options.reproductions else "",
     )
     result.expected += answer["compared"]
     result.compared += answer["compared"]
@@ -60,6 +62,11 @@ def locate(
     for found in answer["findings"]:
         place = port_place(of_port, found, partners)
         causes = found["causes"] or [None]
+        shown = None
+        if found["reproduction"]:
+            where = Place.of(found["reference"])
+            words = f"{where.in_words} / {place.in_words}: {found['ratio']:.3g} times rounding"
+            shown = reproduce_stretch(state, first, of_port, found, words)
         for cause in causes:
             where = cause["reference"] if cause else found["reference"]
             result.findings.append(
@@ -72,6 +79,7 @@ def locate(
                     detail=cause["detail"] if cause else "",
                     ratio_before=found["ratio"],
                     ratio_after=cause["ratio_after"] if cause else None,
+                    reproduction=shown,
                 )
             )
     return dict(answer)

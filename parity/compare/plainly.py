@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from parity.adapters.networks import Recording
 from parity.compare.modules import align
+from parity.compare.reproductions import reproduce_taps
 from parity.compare.state import State
 from parity.diagnose.attributes import difference_of_attributes
 from parity.diagnose.pairing import container_pairings, match_outputs
@@ -11,6 +12,7 @@ from parity.diagnose.plain import outputs_side_by_side, side_by_side
 from parity.diagnose.plain import own as own_differences
 from parity.measure.problem import Problem
 from parity.report.comparison import Finding, Place
+from parity.reproduce.scripts import MOST
 
 _MOVED_RUNS = 3
 
@@ -44,6 +46,7 @@ def compare_plainly(state: State, first: Recording, of_port: Recording) -> None:
     result.compared += len(outputs) + len(compared)
     result.output_ratio = max((one.ratio for one in outputs), default=0.0)
     result.outputs_differ = any(one.differs for one in outputs)
+    written = 0
     frameworks = reference.side.framework, state.port.side.framework
     # A tap that differs without consequence stands for something else.
     for one, inherited in own_differences(compared) if result.outputs_differ else ():
@@ -58,6 +61,11 @@ def compare_plainly(state: State, first: Recording, of_port: Recording) -> None:
                 (first, of_port), one.events, (one.module, one.port), strict=True
             )
         ]
+        shown = None
+        if not cause and not inherited and state.options.reproductions and written < MOST:
+            written += 1
+            words = f"{places[0].in_words} / {places[1].in_words}: {one.ratio:.3g} times rounding"
+            shown = reproduce_taps(state, first, of_port, one, words)
         result.findings.append(
             Finding(
                 "module" if one.side == "out" else "code",
@@ -68,6 +76,7 @@ def compare_plainly(state: State, first: Recording, of_port: Recording) -> None:
                 cause=cause,
                 detail=detail,
                 ratio_before=one.ratio,
+                reproduction=shown,
             )
         )
 

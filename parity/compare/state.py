@@ -27,7 +27,8 @@ class Options:
     are found by trying. weights, port_weights: files, or None for drawn ones, and the reference's.
     rules, alignment: files with the map of weights, and of modules. write_rules, write_converted,
     write_alignment: where to write the map, the reference's weights by the port's names, and which
-    modules were taken for which. kept: where the reference's answers are kept from run to run.
+    modules were taken for which. reproductions: a folder for those of what has no known cause.
+    kept: where the reference's answers are kept from run to run.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -39,6 +40,7 @@ class Options:
     write_rules: Path | None = None
     write_converted: Path | None = None
     write_alignment: Path | None = None
+    reproductions: Path | None = None
     seed: int = 0
     silence_s: float = 600.0
     kept: Kept | None = None

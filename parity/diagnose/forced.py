@@ -79,8 +79,9 @@ class Subject:
 class Check:
     """A comparison: what the reference computed, and what the port has, at a tap.
 
-    tap: the number of the reference's tap that the port's numbers became,
-    None at an output. computed: the reference's own. value: the port's, in the reference's layout.
+    tap: the number of the reference's tap that the port's numbers became, None at an output.
+    computed: the reference's own, None where the port has the same but for rounding, which saves
+    memory. value: the port's, in the reference's layout.
     is_repeated: nothing was computed since the tap before. is_led: the port's taps led the run;
     otherwise an output is judged as a whole. caller: the module that ran, and the user's frames.
     """
@@ -88,7 +89,7 @@ class Check:
     subject: Subject
     slot: int
     history: Any
-    computed: np.ndarray
+    computed: np.ndarray | None
     value: np.ndarray
     tap: int | None
     ratio: float = 0.0
@@ -212,6 +213,11 @@ class Forced:
                 return
             self.dropped |= wrong
             self.apart |= apart
+
+    def port_output(self, number: int | None) -> np.ndarray:
+        """The port's output for the reference's of a number."""
+        assert number is not None
+        return self._outputs[number]
 
     def differing(self) -> list[Check]:
         return [check for check in self.checks if check.differs]
@@ -404,14 +410,10 @@ class Forced:
                 Subject(key, pairing.reference, tap, side, pairing.is_strong), tensor, value
             )
             self.checks.append(check)
-            if (
-                not check.history.calls
-                and check.history.sources
-                and _is_close(value, numbers, norms_of(numbers))
-            ):
+            close = check.computed is None
+            if close and not check.history.calls and check.history.sources:
                 check.is_repeated = True
                 continue
-            close = _is_close(value, numbers, norms_of(numbers))
             # Whoever else has the tensor that enters a module has the port's numbers of it, too.
             shared = side == "in" and key not in self.apart and self.tape.is_alone(tensor)
             target, check.tap = self.tape.put(tensor, value, anew=not close and not shared)
@@ -436,14 +438,20 @@ class Forced:
         self.checks.append(check)
 
     def _new_check(self, subject: Subject, tensor: Any, value: np.ndarray) -> Check:
-        slot = self.tape.slot(tensor)
+        slot, numbers = self.tape.slot(tensor), self.tapes.numbers(tensor)
+        exact = np.asarray(value, np.float64)
+        norms = norms_of(numbers)
+        units = Norms(ULP * norms.two, ULP * norms.max)
+        ratio = ratio_of(exact, numbers, units)
         return Check(
             subject,
             slot,
             self.tape.history(slot),
-            self.tapes.numbers(tensor).copy(),
-            np.asarray(value, np.float64),
+            numbers.copy() if ratio > BOUND else None,
+            exact,
             None,
+            ratio,
+            units,
             is_led=bool(self._pairings),
             caller=(self.tape.running[-1], users_frames(3)[:8]),
         )
@@ -451,10 +459,7 @@ class Forced:
     # What the comparison says.
 
     def _judge(self, check: Check) -> None:
-        norms = norms_of(check.computed)
-        check.units = Norms(ULP * norms.two, ULP * norms.max)
-        check.ratio = ratio_of(check.value, check.computed, check.units)
-        if check.ratio > BOUND:
+        if check.computed is not None:
             check.units = self.units(self.stretch_of(check), check.computed)
             check.ratio = ratio_of(check.value, check.computed, check.units)
 
@@ -486,6 +491,7 @@ class Forced:
     def _unforced(self, check: Check, other: Check) -> bool:
         """Whether a later comparison differs if the reference keeps its own numbers here."""
         assert check.tap is not None
+        assert check.computed is not None
         slot = self.tape.taps[check.tap][0]
         try:
             found = self.tape.play(self.stretch_of(other), sources={slot: check.computed})
@@ -496,9 +502,15 @@ class Forced:
 
 def ratio_of(value: np.ndarray, truth: np.ndarray, units: Norms) -> float:
     """How far a value is from a truth, in those units."""
-    if value.shape != truth.shape or not np.array_equal(np.isfinite(value), np.isfinite(truth)):
+    if value.shape != truth.shape:
         return float("inf")
-    error = norms_of(value - truth)
+    with np.errstate(invalid="ignore"):  # of infinities
+        difference = value - truth
+    error = norms_of(difference)
+    if not np.isfinite(difference.sum()) and not np.array_equal(
+        np.isfinite(value), np.isfinite(truth)
+    ):
+        return float("inf")
     if not error.max:
         return 0.0
     return max(

@@ -47,8 +47,12 @@ def nearest(array: np.ndarray, other: np.ndarray) -> np.ndarray | None:
     """An array in the layout in which it comes closest to another; as it is where that has the same
     shape, unless another layout fits it exactly."""
     best, least = None, math.inf
+    candidates = arranged(array, other.shape)
+    first = list(itertools.islice(candidates, 2))
+    if len(first) < 2:
+        return first[0] if first else None
     scale = float(np.abs(other).max(initial=0.0))
-    for place, candidate in enumerate(arranged(array, other.shape)):
+    for place, candidate in enumerate(itertools.chain(first, candidates)):
         distance = float(np.abs(candidate - other).max(initial=0.0))
         if place == 0 and candidate.shape == array.shape:
             distance = min(distance, 1e-3 * scale)
@@ -68,6 +72,17 @@ def like(array: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray | 
         if distance < least:
             best, least = index, distance
     return None if best is None else array.ravel()[best.astype(np.int64)].reshape(other.shape)
+
+
+def places_of(array: np.ndarray, laid_out: np.ndarray) -> np.ndarray | None:
+    """Where in a flat array each number of another layout is; None where it is no layout of it."""
+    index = np.arange(array.size, dtype=np.int64).reshape(array.shape)
+    for moved, places in zip(
+        arranged(array, laid_out.shape), arranged(index, laid_out.shape), strict=True
+    ):
+        if np.array_equal(moved, laid_out, equal_nan=True):
+            return places.ravel()
+    return None
 
 
 def _squeezed(shape: Sequence[int]) -> tuple[int, ...]:

@@ -47,6 +47,10 @@ def schema() -> dict[str, Any]:
         inherited={"type": "boolean"},
         detail={"type": "string"},
         cause={"anyOf": [{"$ref": "#/$defs/cause"}, {"type": "null"}]},
+        reproduction={
+            "type": ["string", "null"],
+            "description": "A folder that shows it alone, where no cause is known.",
+        },
     )
     aligned = _object(
         reference={

@@ -69,7 +69,7 @@ class Place:
 class Finding:
     """One difference. kind: "module", "code", "weights" or "gradient". cause: one of
     `parity.diagnose.causes.CAUSES`, "" where none is known. is_gap: something that could not be
-    compared, no difference."""
+    compared, no difference. reproduction: a folder that shows it alone."""
 
     kind: str
     reference: Place
@@ -81,6 +81,7 @@ class Finding:
     ratio_before: float = 0.0
     ratio_after: float | None = None
     is_gap: bool = False
+    reproduction: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -98,6 +99,7 @@ class Finding:
             }
             if self.cause
             else None,
+            "reproduction": None if self.reproduction is None else str(self.reproduction),
         }
 
     @property
