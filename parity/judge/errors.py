@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-
 _BLOCK = 8192
 """Numbers that are squared at once: so few that BLAS uses one thread, as threads that wait for each
 other cost more than they bring, and a norm does not depend on the number of cores."""
