@@ -14,6 +14,7 @@ from parity.adapters import alignment, rules
 from parity.adapters.mapping import call_order, map_weights
 from parity.adapters.networks import Running, fitted, read_weights
 from parity.adapters.sides import FILES, Side
+from parity.commands.watch import files_of
 from parity.compare.gradients import compare_gradients
 from parity.compare.outputs import compare_outputs, locate
 from parity.compare.plainly import compare_plainly
@@ -63,6 +64,7 @@ def compare(
             try:
                 running += [future.result() for future in started]
                 _compare(State(running[0], running[1], options, result), pool)
+                result.port_files = files_of(running[1])
                 if options.write_alignment is not None:
                     with writing(options.write_alignment):
                         alignment.write(options.write_alignment, result.alignment)

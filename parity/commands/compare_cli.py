@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +16,12 @@ from parity.adapters import inputs as given
 from parity.adapters.sides import FORM, Side, parse_side
 from parity.commands.compare import compare
 from parity.commands.record import record
+from parity.commands.watch import Watch
 from parity.compare.state import Options
 from parity.report.comparison import Comparison
 from parity.report.progress import Progress
 from restoration import console
 from restoration.errors import ExitCode, RestorationError
-
-_POLL_S = 0.3
 
 
 def add_parser(commands: Any) -> None:
@@ -187,41 +184,31 @@ def _compare(options: argparse.Namespace) -> int:
         silence_s=options.timeout,
         kept=arguments.kept(options),
     )
+    if not options.watch:
+        return _compare_once(reference, port, chosen, options).exit_code
+    watch = Watch(port)
     while True:
-        before = _changed(port)
-        code = _compare_once(reference, port, chosen, options)
-        if not options.watch:
-            return code
-        while _changed(port) == before:
-            time.sleep(_POLL_S)
+        watch.begin()
+        files: set[str] = set()
+        try:
+            files = _compare_once(reference, port, chosen, options).port_files
+        except RestorationError as problem:  # the next edit may put it right
+            print(f"parity: {problem}", file=sys.stderr, flush=True)
+        watch.wait(files)
 
 
 def _compare_once(
     reference: Side, port: Side, chosen: Options, options: argparse.Namespace
-) -> ExitCode:
-    try:
-        with Progress(quiet=options.quiet) as progress:
-            result = compare(reference, port, chosen, progress.show)
-    except RestorationError as problem:
-        if not options.watch:
-            raise
-        print(f"parity: {problem}", file=sys.stderr)  # the next edit may put it right
-        return problem.exit_code
+) -> Comparison:
+    """Compare, and print what was found."""
+    with Progress(quiet=options.quiet) as progress:
+        result = compare(reference, port, chosen, progress.show)
     if options.json:
         print(json.dumps(result.to_json(), indent=1), flush=True)
     else:
         print_comparison(result, with_alignment=options.show_alignment)
-    return result.exit_code
-
-
-def _changed(side: Side) -> dict[Path, float]:
-    """When each Python file beside a side's was changed."""
-    files = Path(side.source).absolute().parent.rglob("*.py") if side.is_file else ()
-    found = {}
-    for file in files:
-        with contextlib.suppress(OSError):  # an editor may be replacing it
-            found[file] = file.stat().st_mtime
-    return found
+        sys.stdout.flush()
+    return result
 
 
 def print_comparison(result: Comparison, *, with_alignment: bool = False) -> None:

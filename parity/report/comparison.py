@@ -134,7 +134,8 @@ class Aligned:
 @dataclass
 class Comparison:
     """What is known of a port. outputs: the port's by the number of the reference's. alignment: of
-    modules, in the order of the reference, then those of the port that have no partner."""
+    modules, in the order of the reference, then those of the port that have no partner. port_files:
+    the user's files that the port was made of."""
 
     reference: str
     port: str
@@ -143,6 +144,7 @@ class Comparison:
     warnings: list[str] = field(default_factory=list)
     outputs: dict[int, str] = field(default_factory=dict)
     alignment: list[Aligned] = field(default_factory=list)
+    port_files: set[str] = field(default_factory=set)
     compared: int = 0
     expected: int = 0
     output_ratio: float = 0.0
