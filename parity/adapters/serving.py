@@ -72,7 +72,7 @@ def open_network(
     bridge.prepare()
 
     def build() -> Any:
-        _seed(bridge)
+        seed_generators(bridge)
         with _on_this_machine(bridge):
             network = make(**arguments)
         if not bridge.is_network(network):
@@ -206,7 +206,7 @@ def gradients(session: Session, *, inputs: str, cotangents: str, path: str) -> N
         found = [value for _, value in leaves(result, held.bridge.is_array)]
         return [found[number] for number in sorted(factors)]
 
-    _seed(held.bridge)
+    seed_generators(held.bridge)
     with _on_this_machine(held.bridge):
         by_input, by_parameter = held.bridge.gradients(
             held.network,
@@ -301,7 +301,7 @@ def _on_this_machine(bridge: Any) -> Iterator[None]:
 
 def _outputs(held: Open, inputs: str, seed: int) -> list[tuple[str, Any]]:
     given = {name: held.bridge.to_array(array) for name, array in read_inputs(inputs).items()}
-    _seed(held.bridge, seed)
+    seed_generators(held.bridge, seed)
     with held.bridge.without_gradients(), _on_this_machine(held.bridge):
         result = _call(held, given)
     return list(leaves(result, held.bridge.is_array))
@@ -341,7 +341,7 @@ def _is_plain(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
-def _seed(bridge: Any, seed: int = 0) -> None:
+def seed_generators(bridge: Any, seed: int = 0) -> None:
     """Draw the same numbers each time, as far as the framework's generator can be seeded."""
     random.seed(_SEED + seed)
     np.random.seed(_SEED + seed)
