@@ -325,6 +325,7 @@ class Detached(TorchFunctionMode):
 
 def gradients(
     network: nn.Module,
+    call: Callable[[Sequence[Tensor]], Any],
     inputs: Sequence[np.ndarray],
     cotangents: Mapping[int, np.ndarray],
     *,
@@ -333,7 +334,7 @@ def gradients(
 ) -> list[np.ndarray]:
     """Of sum(output * cotangent), by every floating-point input and then every parameter.
 
-    single: in float32. cut: changes what is differentiated.
+    call: gives the network's result. single: in float32. cut: changes what is differentiated.
     """
     dtype = torch.float32 if single else torch.float64
     before = torch.get_default_dtype()
@@ -344,7 +345,7 @@ def gradients(
         sources = [one.requires_grad_() for one in values if one.is_floating_point()]
         wanted = [*sources, *(one for one in network.parameters() if one.requires_grad)]
         with cut or contextlib.nullcontext():
-            outputs = list(_tensors(network(*values)))
+            outputs = list(_tensors(call(values)))
         total = sum(
             (outputs[number] * torch.from_numpy(np.array(factor)).to(dtype)).sum()
             for number, factor in cotangents.items()
@@ -354,10 +355,6 @@ def gradients(
     finally:
         torch.set_default_dtype(before)
     return [gradient.numpy() for gradient in found]
-
-
-def call_network(network: nn.Module, values: Sequence[Tensor]) -> Any:
-    return network(*values)
 
 
 def tensors_of(values: Any) -> list[Tensor]:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import inspect
-import itertools
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from parity.adapters import imports
+from parity.adapters import calling, imports
+from parity.adapters.draws import Stream
 from parity.adapters.lines import LineTrace, users_frames
 from parity.adapters.structures import leaves
 from restoration.errors import InputError
@@ -30,11 +29,13 @@ _SEED = 20_250_101
 
 @dataclass
 class Open:
-    """The network of this process. bridge: the `foreign` module of its framework."""
+    """The network of this process. bridge: the `foreign` module of its framework. is_training: the
+    mode in which it is compared."""
 
     bridge: Any
     network: Any
     make: Callable[[], Any]
+    is_training: bool = False
     names: dict[str, int] = field(default_factory=dict)
 
     def modules(self) -> list[tuple[str, Any]]:
@@ -110,9 +111,16 @@ def describe(session: Session) -> dict[str, Any]:
             }
             for name, value in state.items()
         ],
-        "inputs": _arguments(network),
+        "inputs": list(calling.required(network)),
         "engine": session.make_engine().describe(),
     }
+
+
+def set_mode(session: Session, *, training: bool) -> None:
+    """Compare in training mode from here on, or in evaluation mode."""
+    held = current()
+    held.is_training = training
+    held.bridge.set_training(held.network, training)
 
 
 def write_state(session: Session, *, path: str) -> None:
@@ -144,8 +152,9 @@ def tapped(
     """Run once; write outputs ("output/NAME"), every module's arrays ("tap/EVENT/NAME"), and the
     entries after it ("state/NAME") if in training mode.
 
-    Returns "outputs": names in order; "events": what happened in order, each with module, call,
-    side, the user's frames, and its time in "lines"; "files": paths by number.
+    Returns "draws": how many random arrays there were; "outputs": names in order; "events": what
+    happened in order, each with module, call, side, the user's frames, and its time in "lines";
+    "files": paths by number.
     """
     held = current()
     bridge = held.bridge
@@ -154,7 +163,9 @@ def tapped(
         bridge.set_training(held.network, True)
     before = {name: bridge.to_numpy(value) for name, value in bridge.entries(held.network).items()}
     try:
+        stream = Stream(seed)
         with (
+            bridge.drawing(held.network, stream),
             bridge.hooked(held.network, recorder.enter, recorder.leave),
             recorder.trace,
         ):
@@ -169,11 +180,12 @@ def tapped(
         }
     finally:
         if training:
-            bridge.set_training(held.network, False)
+            bridge.set_training(held.network, held.is_training)
         for name, value in bridge.entries(held.network).items():
             bridge.assign(value, before[name])
     arrays.write(Path(path), found)
     return {
+        "draws": stream.count,
         "outputs": [name for name, _ in outputs],
         "events": recorder.events,
         "lines": recorder.trace.lines,
@@ -185,7 +197,8 @@ def tapped(
 def run(session: Session, *, inputs: str, path: str, seed: int = 0) -> list[str]:
     """Run once and write the outputs; their names in order. seed: of what the network draws."""
     held = current()
-    outputs = _outputs(held, inputs, seed)
+    with held.bridge.drawing(held.network, Stream(seed)):
+        outputs = _outputs(held, inputs, seed)
     found = {f"output/{name}": held.bridge.to_numpy(value) for name, value in outputs}
     arrays.write(Path(path), found)
     return [name for name, _ in outputs]
@@ -207,7 +220,7 @@ def gradients(session: Session, *, inputs: str, cotangents: str, path: str) -> N
         return [found[number] for number in sorted(factors)]
 
     seed_generators(held.bridge)
-    with _on_this_machine(held.bridge):
+    with _on_this_machine(held.bridge), held.bridge.drawing(held.network, Stream(0)):
         by_input, by_parameter = held.bridge.gradients(
             held.network,
             call,
@@ -308,22 +321,8 @@ def _outputs(held: Open, inputs: str, seed: int) -> list[tuple[str, Any]]:
 
 
 def _call(held: Open, given: Mapping[str, Any]) -> Any:
-    """Call the network, by position: names of arguments differ from side to side."""
-    return held.network(*given.values())
-
-
-def _arguments(network: Any) -> list[str]:
-    """The names of the forward's arguments that have no default, then those that have one."""
-    for verb in ("forward", "execute", "construct"):
-        if hasattr(type(network), verb):
-            parameters = inspect.signature(getattr(type(network), verb)).parameters
-            return [
-                name
-                for name, one in itertools.islice(parameters.items(), 1, None)
-                if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
-                and one.default is one.empty
-            ]
-    return []
+    arguments, keywords = calling.bound(held.network, given)
+    return held.network(*arguments, **keywords)
 
 
 def attributes_of(module: Any) -> dict[str, Any]:

@@ -76,6 +76,9 @@ def compare(
 def _compare(state: State, pool: concurrent.futures.Executor) -> None:
     result = state.result
     folded, raw = load_reference(state)
+    if state.options.is_training:
+        for running in (state.reference, state.port):
+            running.set_mode(training=True)
     state.options = options = with_inputs(state)
     inputs = options.inputs
     of_reference = pool.submit(state.reference.record, inputs, "first")
@@ -112,7 +115,7 @@ def _compare(state: State, pool: concurrent.futures.Executor) -> None:
         return
     compare_outputs(state, first, of_port, own)
     is_live = state.port.is_live
-    if is_live and not compare_repeats(state, of_port):
+    if is_live and not compare_repeats(state, first, of_port):
         return
     answer = locate(state, first, of_port, used)
     if not is_live:

@@ -201,15 +201,15 @@ class _Search:
         return noise
 
     def _length(self) -> float:
-        """By what the port's first step is longer than the reference's."""
-        over = under = 0.0
+        """By what the port's first step is longer than the reference's, in most entries."""
+        found = []
         for name, start in self._weights.items():
             key = f"step/1/weights/{name}"
-            if key in self.port and key in self.truth:
-                mine = self.truth[key] - start
-                over += float((mine * (self.port[key] - start)).sum())
-                under += float((mine * mine).sum())
-        return over / under if under else 1.0
+            mine = self.truth[key] - start if key in self.truth else np.zeros(1)
+            if key in self.port and mine.any():
+                theirs = self.port[key] - start
+                found.append(float((mine * theirs).sum() / (mine * mine).sum()))
+        return float(np.median(found)) if found else 1.0
 
     def _scale(self) -> float | None:
         """The factor of the losses, where they differ from the first step on."""

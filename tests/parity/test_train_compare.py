@@ -109,31 +109,43 @@ def test_equal_steps_agree_whatever_the_optimizer_is_called(tmp_path: Path) -> N
     assert result.worst < 16
 
 
+NOT_SCHEDULED = "optimizer.step()\n        schedule.step()"
+FAULTS = [
+    (TRAINED, ADAM, ADAM.replace("Adam", "AdamW"), "weight decay form"),
+    (TRAINED, ADAM, ADAM.replace("eps=", "betas=(0.9, 0.99), eps="), "betas"),
+    (
+        *(TRAINED, NOT_SCHEDULED, "schedule.step()\n        optimizer.step()"),
+        "learning rate schedule",
+    ),
+    (TRAINED, "own", "m1 / (v1 + 1e-6).sqrt()", "optimizer eps place"),
+    (
+        *(TRAINED, "own", "m1 / (v.sqrt() + 1e-6) * (1 - 0.999**self.count) ** 0.5"),
+        "optimizer eps place",
+    ),
+    (TRAINED, "uncorrected", "m1 / (v1.sqrt() + 1e-6)", "bias correction"),
+    (WITH_SGD, "=0.9", "=0.9, dampening=0.9", "momentum dampening"),
+    (WITH_SGD, "=0.9", "=0.9, nesterov=True", "momentum form"),
+    (WITH_SGD, "lr=0.05", "lr=0.1", "learning rate"),
+    (WITH_SGD, "optimizer.zero_grad()", "pass", "gradients not zeroed"),
+    (WITH_SGD, "loss = (", "loss = 2 * (", "loss scale"),
+    (TRAINED, "network.parameters(), lr", "[*network.first.parameters()], lr", "not trained"),
+]
+
+
 @pytest.mark.frameworks("torch")
 @pytest.mark.parametrize(
-    ("old", "new", "cause"),
+    ("reference", "old", "new", "cause"),
     [
-        (ADAM, ADAM.replace("Adam", "AdamW"), "weight decay form"),
-        (ADAM, ADAM.replace("eps=1e-6", "betas=(0.9, 0.99), eps=1e-6"), "betas"),
-        ("        optimizer.step()\n        schedule.step()", "        schedule.step()\n        optimizer.step()", "learning rate schedule"),
-        ("own", "m1 / (v1 + 1e-6).sqrt()", "optimizer eps place"),
-        ("own", "m1 / (v.sqrt() + 1e-6) * (1 - 0.999**self.count) ** 0.5", "optimizer eps place"),
-        ("uncorrected", "m1 / (v1.sqrt() + 1e-6)", "bias correction"),
-        (SGD, SGD.replace("momentum=0.9", "momentum=0.9, dampening=0.9"), "momentum dampening"),
-        (SGD, SGD.replace("momentum=0.9", "momentum=0.9, nesterov=True"), "momentum form"),
-        (SGD, SGD.replace("0.05", "0.1"), "learning rate"),
-        ("optimizer.zero_grad()", "pass", "gradients not zeroed"),
-        (".mean()\n        loss.back", ".sum()\n        loss.back", "loss scale"),
-        ("network.parameters(), lr", "[*network.first.parameters()], lr", "not trained"),
+        # Each starts two processes.
+        pytest.param(
+            *one, marks=[pytest.mark.goldens] * (number not in (0, 11)), id=f"{one[3]} {number}"
+        )
+        for number, one in enumerate(FAULTS)
     ],
-    ids=lambda one: one if one.isidentifier() else "",
-)  # fmt: skip
+)
 def test_what_an_optimizer_does_otherwise_is_named(
-    tmp_path: Path, old: str, new: str, cause: str
+    tmp_path: Path, reference: str, old: str, new: str, cause: str
 ) -> None:
-    reference = (
-        WITH_SGD if old == SGD or cause in ("gradients not zeroed", "loss scale") else TRAINED
-    )
     port = reference.replace(old, new)
     if old in ("own", "uncorrected"):
         port = _own_adam(new, correction=old == "own")
@@ -156,7 +168,7 @@ def test_a_given_optimizer_moves_both_sides_by_the_gradients_of_their_losses(
     result = _trained(tmp_path, wrong, step="loss", optimizer=optimizer)
     assert (result.verdict, list(result.causes)) == ("DIFFER", [])
     departure = result.to_json()["departure"]
-    assert (departure["step"], departure["kind"]) == (1, "loss") or departure["kind"] == "entry"
+    assert departure["step"] == 1
     assert "no known cause" in "\n".join(result.in_words())
 
 
@@ -212,7 +224,7 @@ def test_the_published_schema_of_training_is_that_of_the_program() -> None:
 
 
 def test_batches_come_from_a_file_or_are_drawn_for_each_step(tmp_path: Path) -> None:
-    drawn = batches(None, ["x=1x2:0,1"], 3, 0)
+    drawn = batches(None, ["x=1x20:0,1"], 3, 0)
     assert len(drawn) == 3
     assert not np.array_equal(drawn[0][0], drawn[1][0])
     np.savez(tmp_path / "b.npz", x=np.ones((2, 4, 5)), y=np.arange(2))
