@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from unittest import mock
 
 import jittor as jt
 import numpy as np
@@ -132,6 +133,32 @@ def gradients(
         [next(by_input) if value.dtype.is_float() else None for value in values],
         dict(zip(names, arrays[len(sources) :], strict=True)),
     )
+
+
+def loss_gradients(network: nn.Module, loss: Callable[[], Var]) -> tuple[Var, dict[str, Var]]:
+    """A loss, and its gradients by the parameters that it depends on, by name."""
+    names, known = trainable(network), entries(network)
+    value = loss()
+    found = jt.grad(value, [known[name] for name in names])
+    return value, dict(zip(names, found, strict=True))
+
+
+@contextlib.contextmanager
+def drawing(network: nn.Module, stream: Any) -> Iterator[None]:
+    """Dropout masks and random numbers come from a stream (`parity/adapters/draws.py`).
+
+    All that Jittor draws goes through `jt.random`, and it has no way to be asked what it draws: the
+    function is another while the network runs.
+    """
+
+    def random(shape: Any, dtype: str = "float32", kind: str = "uniform", **named: str) -> Var:
+        sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+        is_normal = named.get("type", kind) == "normal"
+        array = stream.normal(sizes) if is_normal else stream.uniform(sizes)
+        return jt.array(array).cast(str(dtype)).stop_grad()
+
+    with mock.patch.object(jt, "random", random):
+        yield
 
 
 @contextlib.contextmanager

@@ -279,13 +279,10 @@ def recording(
             ),
             module.register_forward_hook(lambda _m, _a, result, name=name: leaving(name, result)),
         ]
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
     try:
-        with torch.no_grad(), tape:
+        with double_by_default(), torch.no_grad(), tape:
             yield
     finally:
-        torch.set_default_dtype(before)
         for hook in hooks:
             hook.remove()
 
@@ -325,6 +322,7 @@ class Detached(TorchFunctionMode):
 
 def gradients(
     network: nn.Module,
+    call: Callable[[Sequence[Tensor]], Any],
     inputs: Sequence[np.ndarray],
     cotangents: Mapping[int, np.ndarray],
     *,
@@ -333,7 +331,7 @@ def gradients(
 ) -> list[np.ndarray]:
     """Of sum(output * cotangent), by every floating-point input and then every parameter.
 
-    single: in float32. cut: changes what is differentiated.
+    call: gives the network's result. single: in float32. cut: changes what is differentiated.
     """
     dtype = torch.float32 if single else torch.float64
     before = torch.get_default_dtype()
@@ -344,7 +342,7 @@ def gradients(
         sources = [one.requires_grad_() for one in values if one.is_floating_point()]
         wanted = [*sources, *(one for one in network.parameters() if one.requires_grad)]
         with cut or contextlib.nullcontext():
-            outputs = list(_tensors(network(*values)))
+            outputs = list(_tensors(call(values)))
         total = sum(
             (outputs[number] * torch.from_numpy(np.array(factor)).to(dtype)).sum()
             for number, factor in cotangents.items()
@@ -367,11 +365,11 @@ class Widened(TorchFunctionMode):
 
 
 def outputs(
-    network: nn.Module, inputs: Sequence[np.ndarray], *, single: bool = False
+    call: Callable[[Sequence[Tensor]], Any], inputs: Sequence[np.ndarray], *, single: bool = False
 ) -> list[np.ndarray | None]:
     """All outputs in order, None for one that is no real number.
 
-    single: in float32; the network is then, too.
+    call: gives the network's result. single: in float32; the network is then, too.
     """
     dtype = torch.float32 if single else torch.float64
     before = torch.get_default_dtype()
@@ -380,14 +378,10 @@ def outputs(
         values = [torch.from_numpy(np.array(array)) for array in inputs]
         values = [one.to(dtype) if one.is_floating_point() else one for one in values]
         with torch.no_grad(), contextlib.nullcontext() if single else Widened():
-            found = list(_tensors(network(*values)))
+            found = list(_tensors(call(values)))
     finally:
         torch.set_default_dtype(before)
     return [one.numpy() if one.is_floating_point() else None for one in found]
-
-
-def call_network(network: nn.Module, values: Sequence[Tensor]) -> Any:
-    return network(*values)
 
 
 def tensors_of(values: Any) -> list[Tensor]:
@@ -413,6 +407,17 @@ def is_real(tensor: Tensor) -> bool:
 
 def double(network: nn.Module) -> nn.Module:
     return network.double()
+
+
+@contextlib.contextmanager
+def double_by_default() -> Iterator[None]:
+    """New tensors have float64 in here."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def to_tensor(array: np.ndarray) -> Tensor:

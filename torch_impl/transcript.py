@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import resolve_name
 
-from torch_impl.tape import Place, Stretch, Tape
+from torch_impl.tape import Place, Stretch, Tape, double_by_default
 
 _HOMES = ("torch.nn.functional", "torch", "torch.Tensor", "torch.fft", "torch.linalg")
 
@@ -36,13 +36,8 @@ class Transcript:
             "x": {name: torch.from_numpy(array.copy()) for name, array in self.inputs.items()},
             "w": {name: torch.from_numpy(array.copy()) for name, array in self.weights.items()},
         }
-        before = torch.get_default_dtype()
-        torch.set_default_dtype(torch.float64)
-        try:
-            with torch.no_grad():
-                exec("\n".join(self.lines), names)
-        finally:
-            torch.set_default_dtype(before)
+        with double_by_default(), torch.no_grad():
+            exec("\n".join(self.lines), names)
         found: np.ndarray = names[self.result].resolve_conj().numpy()
         return found
 

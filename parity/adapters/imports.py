@@ -65,6 +65,9 @@ def _import_file(path: Path) -> ModuleType:
     if root != path.parent:
         sys.path.insert(1, str(root))
         return importlib.import_module(name)
+    known = sys.modules.get(path.stem)
+    if known is not None and getattr(known, "__file__", None) == str(path):
+        return known
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec
     assert spec.loader

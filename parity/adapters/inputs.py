@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from parity.adapters.calling import top_names
 from restoration.errors import InputError
 
 _ASKED = re.compile(
-    r"(?P<name>\w+)=(?P<shape>\d+(?:x\d+)*)(?::(?P<low>[-\d.e+]+),(?P<high>[-\d.e+]+))?"
+    r"(?P<name>\w+(?:\.\w+)*)=(?P<shape>\d+(?:x\d+)*)(?::(?P<low>[-\d.e+]+),(?P<high>[-\d.e+]+))?"
 )
 _TRIED = (
     (1, 3, 32, 40),
@@ -60,8 +61,15 @@ def read(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
                 where=f"{name} in {path}",
                 next_step="nothing can be judged by them",
             )
-    if set(names) <= set(found):
-        found = {name: found[name] for name in names} | found
+    known = top_names(found)
+    if set(names) <= set(known):
+        order = [*names, *(name for name in known if name not in names)]
+        found = {
+            name: array
+            for first in order
+            for name, array in found.items()
+            if name.partition(".")[0] == first
+        }
     return {
         name: array.astype(np.float32) if array.dtype == np.float64 else array
         for name, array in found.items()

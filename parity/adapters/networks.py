@@ -27,6 +27,7 @@ class Recording:
     lines: list[list[int]]
     files: list[str]
     modules: list[str]
+    draws: int = 0
 
     def read(self, group: str) -> dict[str, np.ndarray]:
         with arrays.reading(self.file) as file:
@@ -58,6 +59,10 @@ class Running:
 
     def open(self) -> None:
         self.about = self.ask("open_network", **self.side.request())
+
+    def set_mode(self, *, training: bool) -> None:
+        """Compare in training mode from here on, or not."""
+        self.ask("set_mode", training=training)
 
     def describe(self) -> None:
         self.about = self.ask("describe")

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import inspect
-import itertools
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from parity.adapters import imports
+from parity.adapters import calling, imports
+from parity.adapters.draws import Stream
 from parity.adapters.lines import LineTrace, users_frames
 from parity.adapters.structures import leaves
 from restoration.errors import InputError
@@ -30,11 +29,13 @@ _SEED = 20_250_101
 
 @dataclass
 class Open:
-    """The network of this process. bridge: the `foreign` module of its framework."""
+    """The network of this process. bridge: the `foreign` module of its framework. is_training: the
+    mode in which it is compared."""
 
     bridge: Any
     network: Any
     make: Callable[[], Any]
+    is_training: bool = False
     names: dict[str, int] = field(default_factory=dict)
 
     def modules(self) -> list[tuple[str, Any]]:
@@ -72,7 +73,7 @@ def open_network(
     bridge.prepare()
 
     def build() -> Any:
-        _seed(bridge)
+        seed_generators(bridge)
         with _on_this_machine(bridge):
             network = make(**arguments)
         if not bridge.is_network(network):
@@ -110,9 +111,16 @@ def describe(session: Session) -> dict[str, Any]:
             }
             for name, value in state.items()
         ],
-        "inputs": _arguments(network),
+        "inputs": list(calling.required(network)),
         "engine": session.make_engine().describe(),
     }
+
+
+def set_mode(session: Session, *, training: bool) -> None:
+    """Compare in training mode from here on, or in evaluation mode."""
+    held = current()
+    held.is_training = training
+    held.bridge.set_training(held.network, training)
 
 
 def write_state(session: Session, *, path: str) -> None:
@@ -150,17 +158,20 @@ def tapped(
     """Run once; write outputs ("output/NAME"), every module's arrays ("tap/EVENT/NAME") unless
     `taps` is false, and the entries after it ("state/NAME") if in training mode.
 
-    Returns "outputs": names in order; "events": what happened in order, each with module, call,
-    side, the user's frames, and its time in "lines"; "files": paths by number.
+    Returns "draws": how many random arrays there were; "outputs": names in order; "events": what
+    happened in order, each with module, call, side, the user's frames, and its time in "lines";
+    "files": paths by number.
     """
     held = current()
     bridge = held.bridge
     with arrays.Stream(Path(path)) as stream, _restored(held) as before:
         recorder = _Recorder(bridge, [name for name, _ in held.modules()], stream if taps else None)
+        draws = Stream(seed)
         if training:
             bridge.set_training(held.network, True)
         try:
             with (
+                bridge.drawing(held.network, draws),
                 bridge.hooked(held.network, recorder.enter, recorder.leave),
                 recorder.trace,
             ):
@@ -174,8 +185,9 @@ def tapped(
                     stream.add(f"state/{name}", after)
         finally:
             if training:
-                bridge.set_training(held.network, False)
+                bridge.set_training(held.network, held.is_training)
     return {
+        "draws": draws.count,
         "outputs": [name for name, _ in outputs],
         "events": recorder.events,
         "lines": recorder.trace.lines,
@@ -187,7 +199,7 @@ def tapped(
 def run(session: Session, *, inputs: str, path: str, seed: int = 0) -> list[str]:
     """Run once and write the outputs; their names in order. seed: of what the network draws."""
     held = current()
-    with _restored(held):
+    with _restored(held), held.bridge.drawing(held.network, Stream(seed)):
         outputs = _outputs(held, inputs, seed)
     found = {f"output/{name}": held.bridge.to_numpy(value) for name, value in outputs}
     arrays.write(Path(path), found)
@@ -209,8 +221,8 @@ def gradients(session: Session, *, inputs: str, cotangents: str, path: str) -> N
         found = [value for _, value in leaves(result, held.bridge.is_array)]
         return [found[number] for number in sorted(factors)]
 
-    _seed(held.bridge)
-    with _on_this_machine(held.bridge):
+    seed_generators(held.bridge)
+    with _on_this_machine(held.bridge), held.bridge.drawing(held.network, Stream(0)):
         by_input, by_parameter = held.bridge.gradients(
             held.network,
             call,
@@ -330,29 +342,15 @@ def _on_this_machine(bridge: Any) -> Iterator[None]:
 
 def _outputs(held: Open, inputs: str, seed: int) -> list[tuple[str, Any]]:
     given = {name: held.bridge.to_array(array) for name, array in read_inputs(inputs).items()}
-    _seed(held.bridge, seed)
+    seed_generators(held.bridge, seed)
     with held.bridge.without_gradients(), _on_this_machine(held.bridge):
         result = _call(held, given)
     return list(leaves(result, held.bridge.is_array))
 
 
 def _call(held: Open, given: Mapping[str, Any]) -> Any:
-    """Call the network, by position: names of arguments differ from side to side."""
-    return held.network(*given.values())
-
-
-def _arguments(network: Any) -> list[str]:
-    """The names of the forward's arguments that have no default, then those that have one."""
-    for verb in ("forward", "execute", "construct"):
-        if hasattr(type(network), verb):
-            parameters = inspect.signature(getattr(type(network), verb)).parameters
-            return [
-                name
-                for name, one in itertools.islice(parameters.items(), 1, None)
-                if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
-                and one.default is one.empty
-            ]
-    return []
+    arguments, keywords = calling.bound(held.network, given)
+    return held.network(*arguments, **keywords)
 
 
 def attributes_of(module: Any) -> dict[str, Any]:
@@ -370,7 +368,7 @@ def _is_plain(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
-def _seed(bridge: Any, seed: int = 0) -> None:
+def seed_generators(bridge: Any, seed: int = 0) -> None:
     """Draw the same numbers each time, as far as the framework's generator can be seeded."""
     random.seed(_SEED + seed)
     np.random.seed(_SEED + seed)

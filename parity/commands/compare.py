@@ -10,12 +10,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from parity.adapters import alignment, rules
-from parity.adapters.mapping import call_order, map_weights
+from parity.adapters import alignment
 from parity.adapters.networks import Running, fitted, read_weights
-from parity.adapters.sides import FILES, Side
+from parity.adapters.sides import Side
 from parity.commands.watch import files_of
 from parity.compare.gradients import compare_gradients
+from parity.compare.moving import brings_its_own, move_weights
 from parity.compare.outputs import compare_outputs, locate
 from parity.compare.plainly import compare_plainly
 from parity.compare.repeats import compare_repeats, compare_sizes
@@ -79,6 +79,9 @@ def compare(
 def _compare(state: State, pool: concurrent.futures.Executor) -> None:
     result = state.result
     folded, raw = load_reference(state)
+    if state.options.is_training:
+        for running in (state.reference, state.port):
+            running.set_mode(training=True)
     state.options = options = with_inputs(state)
     inputs = options.inputs
     # Of a reference in PyTorch no taps are needed: it is led by the port's.
@@ -88,29 +91,16 @@ def _compare(state: State, pool: concurrent.futures.Executor) -> None:
     if options.port_weights is not None:
         weights = read_weights(options.port_weights)
         state.port.load(fitted(weights, state.port, options.port_weights))
-    of_port = state.port.record(inputs, "first")
+    of_port = state.port.record(inputs, "first") if brings_its_own(state) else None
     first = of_reference.result()
     check_finite(first, state.reference.side.title)
-    own, theirs = state.reference.state(), state.port.state()
+    own = state.reference.state()
     if options.alignment is not None:
         modules = (list(side.kinds) for side in (state.reference, state.port))
         state.aligned = alignment.read(options.alignment, *modules)
-    state.mapped = map_weights(
-        own,
-        theirs,
-        call_order(first.events),
-        call_order(of_port.events),
-        by_values=options.port_weights is not None or state.port.side.framework in FILES,
-        rules=rules.read(options.rules) if options.rules else (),
-        aligned=state.aligned,
-    )
+    theirs, of_port = move_weights(state, of_port, own, first)
     write_map(state, own, theirs)
     result.assumptions += state.mapped.assumptions
-    if options.port_weights is None and state.port.side.framework not in FILES:
-        moved = state.mapped.converted(own, theirs)
-        state.port.load(moved)
-        theirs = theirs | moved
-        of_port = state.port.record(inputs, "second")
     compare_all_weights(state, own, theirs, raw, folded)
     used = weights_of_port(state, own, theirs)
     if state.reference.side.framework != REFERENCE:
@@ -118,7 +108,7 @@ def _compare(state: State, pool: concurrent.futures.Executor) -> None:
         return
     compare_outputs(state, first, of_port, own)
     is_live = state.port.is_live
-    if is_live and not compare_repeats(state, of_port):
+    if is_live and not compare_repeats(state, first, of_port):
         return
     answer = locate(state, first, of_port, used)
     if not is_live:

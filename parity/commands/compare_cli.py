@@ -97,6 +97,11 @@ def add_parser(commands: Any) -> None:
         help="for the smallest reproduction of each difference without a known cause "
         "(default: runs/reproductions)",
     )
+    command.add_argument(
+        "--train",
+        action="store_true",
+        help="in training mode: masks of dropout and random numbers come from one stream",
+    )
     command.add_argument("--reference-python", default="", metavar="PATH", help="its interpreter")
     command.add_argument("--port-python", default="", metavar="PATH", help="its interpreter")
     command.add_argument(
@@ -180,6 +185,7 @@ def _compare(options: argparse.Namespace) -> int:
         write_converted=options.write_converted,
         write_alignment=options.write_alignment,
         reproductions=options.reproductions,
+        is_training=options.train,
         seed=options.seed,
         silence_s=options.timeout,
         kept=arguments.kept(options),

@@ -15,7 +15,7 @@ from parity.measure.kept import Entry, Kept, circumstances, digest_of_file
 from restoration.errors import InputError
 from restoration.process.launch import FailedError, Process
 
-_CHANGING = ("open_network", "load", "fold")
+_CHANGING = ("open_network", "load", "fold", "set_mode")
 """What leaves the network as another one."""
 _KEPT = (
     *(f"parity.adapters.serving:{name}" for name in _CHANGING),

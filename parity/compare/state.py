@@ -28,6 +28,7 @@ class Options:
     rules, alignment: files with the map of weights, and of modules. write_rules, write_converted,
     write_alignment: where to write the map, the reference's weights by the port's names, and which
     modules were taken for which. reproductions: a folder for those of what has no known cause.
+    is_training: in training mode, with masks and noise from one stream.
     kept: where the reference's answers are kept from run to run.
     """
 
@@ -41,6 +42,7 @@ class Options:
     write_converted: Path | None = None
     write_alignment: Path | None = None
     reproductions: Path | None = None
+    is_training: bool = False
     seed: int = 0
     silence_s: float = 600.0
     kept: Kept | None = None

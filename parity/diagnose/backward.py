@@ -17,6 +17,8 @@ import numpy as np
 
 from parity.adapters import serving
 from parity.adapters.lines import users_frames
+from parity.diagnose.forced import Inputs
+from parity.diagnose.locating import read_given
 from parity.judge.errors import norms_of
 from parity.judge.verdicts import BOUND
 from restoration.process import arrays
@@ -36,7 +38,7 @@ class _Reference:
     entries: Callable[[Any], Mapping[str, Any]]
     assign: Callable[[Any, np.ndarray], None]
     state: Mapping[str, np.ndarray]
-    given: Sequence[np.ndarray]
+    given: Inputs
     factors: Mapping[int, np.ndarray]
     keys: Sequence[str]
 
@@ -54,13 +56,14 @@ class _Reference:
             state = {name: file[name] for name in file.names}
         with arrays.reading(Path(cotangents)) as file:
             factors = {int(name): file[name] for name in file.names}
+        network = copy.deepcopy(held.network)
         found = cls(
             session.module("tape"),
-            copy.deepcopy(held.network),
+            network,
             held.bridge.entries,
             held.bridge.assign,
             state,
-            list(serving.read_inputs(inputs).values()),
+            read_given(inputs, held.bridge, network),
             factors,
             [f"{kind}/{name}" for kind, name in names],
         )
@@ -77,7 +80,14 @@ class _Reference:
         precise = self.tapes.double(copy.deepcopy(self.network))
 
         def truth(cut: Any) -> dict[str, np.ndarray]:
-            found = self.tapes.gradients(precise, self.given, self.factors, cut=cut)
+            with self.given.drawing():
+                found = self.tapes.gradients(
+                    precise,
+                    lambda values: self.given.call(precise, values),
+                    self.given.arrays,
+                    self.factors,
+                    cut=cut,
+                )
             return dict(zip(self.keys, found, strict=True))
 
         return truth
@@ -87,7 +97,14 @@ class _Reference:
     ) -> dict[str, np.ndarray]:
         """The gradients in float32."""
         self.load(state)
-        found = self.tapes.gradients(self.network, given, self.factors, single=True)
+        with self.given.drawing():
+            found = self.tapes.gradients(
+                self.network,
+                lambda values: self.given.call(self.network, values),
+                given,
+                self.factors,
+                single=True,
+            )
         return dict(zip(self.keys, found, strict=True))
 
 
@@ -108,7 +125,7 @@ def measure_gradients(
     reference = _Reference.read(session, inputs, weights, cotangents, names)
     exact = reference.truth()(None)
     arrays.write(Path(path), exact)
-    return dict(_units(reference.single, reference.state, reference.given, exact))
+    return dict(_units(reference.single, reference.state, reference.given.arrays, exact))
 
 
 def find_cut(

@@ -12,6 +12,7 @@ A pair that only its place or kind speaks for counts where it explains what come
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -155,6 +156,16 @@ class PortRun:
     pairings: Sequence[Pairing]
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What the reference is given. call: calls a network with them, as tensors. drawing: in it,
+    random numbers come from the stream that the port's came from."""
+
+    arrays: Sequence[np.ndarray]
+    call: Callable[[Any, Sequence[Any]], Any]
+    drawing: Callable[[], contextlib.AbstractContextManager[None]]
+
+
 class Forced:
     """A run of the reference that is led by a port's taps.
 
@@ -162,9 +173,9 @@ class Forced:
     turned out to mean different things.
     """
 
-    def __init__(self, tapes: Any, network: Any, inputs: Sequence[np.ndarray], port: PortRun):
+    def __init__(self, tapes: Any, network: Any, inputs: Inputs, port: PortRun):
         self.tapes = tapes
-        self._network, self._inputs = network, inputs
+        self._network, self._given = network, inputs
         self._outputs, taps = port.outputs, port.taps
         self._pairings = {pairing.reference: pairing for pairing in port.pairings}
         self._by_place: dict[tuple[str, str], list[PortTap]] = defaultdict(list)
@@ -191,12 +202,15 @@ class Forced:
         self._current: list[tuple[str, int | None]] = []
         tapes = self.tapes
         self.tape = tapes.Tape(lambda: users_frames(3)[:8], self._watch)
-        values = [tapes.to_tensor(array) for array in self._inputs]
+        values = [tapes.to_tensor(array) for array in self._given.arrays]
         self._values = values
         for value in values:
             self.tape.mark(value)
-        with tapes.recording(self.tape, self._network, self._enter, self._leave):
-            result = tapes.call_network(self._network, values)
+        with (
+            tapes.recording(self.tape, self._network, self._enter, self._leave),
+            self._given.drawing(),
+        ):
+            result = self._given.call(self._network, values)
         for number, tensor in enumerate(tapes.tensors_of(result)):
             if number in self._outputs and tapes.is_real(tensor):
                 self._check_output(number, tensor)

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from parity.adapters import serving
-from parity.diagnose.forced import Check, Forced, Pairing, PortRun, PortTap
+from parity.adapters import calling, serving
+from parity.adapters.draws import Stream
+from parity.diagnose.forced import Check, Forced, Inputs, Pairing, PortRun, PortTap
 from parity.diagnose.layouts import places_of
 from parity.diagnose.places import common_start
 from parity.diagnose.search import Explanation, Search, places
@@ -54,7 +55,7 @@ def locate(
             held.bridge.assign(known[name], file[name])
     network = tapes.double(network)
     pairs = [Pairing(one, other, sure, tuple(sides)) for one, other, sure, sides in pairings]
-    given = list(serving.read_inputs(inputs).values())
+    given = read_given(inputs, held.bridge, network)
     forced = Forced(tapes, network, given, PortRun(taps, results, pairs))
     with held.bridge.on_this_machine():
         forced.settle(session.report)
@@ -73,7 +74,7 @@ def locate(
                 _write_part(forced, check, transcripts, network, folder)
                 found[-1]["reproduction"] = str(folder)
     return {
-        "sites": _sites(forced, given) if not differing else [],
+        "sites": _sites(forced) if not differing else [],
         "findings": found,
         "compared": sum(not check.is_repeated for check in forced.checks),
         "dropped": sorted("/".join(map(str, key)) for key in forced.dropped),
@@ -92,7 +93,18 @@ def _worst(checks: Sequence[Check]) -> dict[str, float]:
     return found
 
 
-def _sites(forced: Forced, given: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+def read_given(path: str, bridge: Any, network: Any) -> Inputs:
+    """Inputs of a file, and how the reference is called with them."""
+    named = serving.read_inputs(path)
+
+    def call(network: Any, values: Sequence[Any]) -> Any:
+        arguments, keywords = calling.bound(network, dict(zip(named, values, strict=True)))
+        return network(*arguments, **keywords)
+
+    return Inputs(list(named.values()), call, lambda: bridge.drawing(network, Stream(0)))
+
+
+def _sites(forced: Forced) -> list[dict[str, Any]]:
     """Lines and calls where a gradient may be cut, and the port's taps around each, the last
     first."""
     ends = {

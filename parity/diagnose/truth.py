@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from parity.adapters import serving
-from parity.diagnose.forced import ULP
+from parity.diagnose.forced import ULP, Inputs
+from parity.diagnose.locating import read_given
 from parity.judge.errors import Norms, norms_of
 from parity.judge.noise import largest
 from parity.measure.problem import Problem
@@ -22,10 +23,11 @@ _NOISE_RUNS = 3
 
 def measure_outputs(session: Session, *, inputs: str, weights: str, path: str) -> None:
     """Write the outputs in float64 by their numbers; what is no real number is left out."""
-    network, problem = _read(inputs, weights)
-    tapes = session.module("tape")
-    with serving.current().bridge.on_this_machine():
-        found = tapes.outputs(tapes.double(network), list(problem.inputs.values()))
+    network, given, _ = _read(inputs, weights)
+    tapes, held = session.module("tape"), serving.current()
+    network = tapes.double(network)
+    with held.bridge.on_this_machine(), given.drawing():
+        found = tapes.outputs(lambda values: given.call(network, values), given.arrays)
     arrays.write(Path(path), _numbered(found))
 
 
@@ -37,9 +39,10 @@ def measure_noise(
 
     truth: what `measure_outputs` wrote.
     """
-    network, problem = _read(inputs, weights)
+    network, given, state = _read(inputs, weights)
     tapes, held = session.module("tape"), serving.current()
     entries = held.bridge.entries(network)
+    problem = Problem(_numbered(given.arrays), weights=state)
     with arrays.reading(Path(truth)) as file:
         exact = {name: file[name] for name in file.names}
     errors: dict[str, list[Norms]] = {name: [] for name in exact}
@@ -47,8 +50,12 @@ def measure_noise(
         moved = problem.perturbed(1, (seed,)) if seed else problem
         for name, value in moved.weights.items():
             held.bridge.assign(entries[name], value)
-        with held.bridge.on_this_machine():
-            found = tapes.outputs(network, list(moved.inputs.values()), single=True)
+        with held.bridge.on_this_machine(), given.drawing():
+            found = tapes.outputs(
+                lambda values: given.call(network, values),
+                list(moved.inputs.values()),
+                single=True,
+            )
         for name, array in _numbered(found).items():
             errors[name].append(norms_of(array.astype(np.float64) - exact[name]))
     return {name: largest([*runs, least_units(exact[name])]) for name, runs in errors.items()}
@@ -60,8 +67,8 @@ def least_units(truth: np.ndarray) -> Norms:
     return Norms(ULP * norms.two, ULP * norms.max)
 
 
-def _read(inputs: str, weights: str) -> tuple[Any, Problem]:
-    """A copy of the network with some weights, and what it is given."""
+def _read(inputs: str, weights: str) -> tuple[Any, Inputs, dict[str, np.ndarray]]:
+    """A copy of the network with some weights, what it is given, and the weights."""
     held = serving.current()
     network = copy.deepcopy(held.network)
     known = held.bridge.entries(network)
@@ -69,7 +76,7 @@ def _read(inputs: str, weights: str) -> tuple[Any, Problem]:
         state = {name: file[name] for name in file.names}
     for name, value in state.items():
         held.bridge.assign(known[name], value)
-    return network, Problem(serving.read_inputs(inputs), weights=state)
+    return network, read_given(inputs, held.bridge, network), state
 
 
 def _numbered(outputs: Sequence[np.ndarray | None]) -> Mapping[str, np.ndarray]:
