@@ -31,7 +31,7 @@ from restoration.process import arrays, cache
 from restoration.process.frameworks import FRAMEWORKS
 from restoration.process.launch import Worker
 
-MOST_BYTES = 4 * 2**30
+MOST_BYTES = 8 * 2**30
 """What a cache holds; then the entries that were used longest ago are removed."""
 
 _FORMAT = 1
