@@ -38,7 +38,8 @@ _NOISE_RUNS = 3
 
 @dataclass
 class PortTap:
-    """An array that entered or left a module of the port. event: its number in the recording."""
+    """An array that entered or left a module of the port. event: its number in the recording.
+    read: gives the array, which stays on the disk until it is needed."""
 
     number: int
     event: int
@@ -46,12 +47,24 @@ class PortTap:
     call: int
     side: str
     leaf: str
-    array: np.ndarray
+    read: Callable[[], np.ndarray]
     kind: str
     norms: Norms = field(init=False)
+    size: int = field(init=False)
+    _shape: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.norms = norms_of(self.array)
+        array = self.array
+        self.norms, self._shape, self.size = norms_of(array), array.shape, array.size
+
+    def has_layout_of(self, array: np.ndarray) -> bool:
+        """Whether an array that was made of this one by a change of layout alone is as it was."""
+        return array.shape == self._shape and array.flags.c_contiguous
+
+    @property
+    def array(self) -> np.ndarray:
+        """The array in float64, in memory of its own."""
+        return self.read().astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -82,22 +95,31 @@ class Check:
 
     tap: the number of the reference's tap that the port's numbers became, None at an output.
     computed: the reference's own, None where the port has the same but for rounding, which saves
-    memory. value: the port's, in the reference's layout.
-    is_repeated: nothing was computed since the tap before. is_led: the port's taps led the run;
-    otherwise an output is judged as a whole. caller: the module that ran, and the user's frames.
+    memory. held: the port's, in the reference's layout; None where the tap has it as it is, and it
+    does not differ. is_repeated: nothing was computed since the tap before. is_led: the port's taps
+    led the run; otherwise an output is judged as a whole. caller: the module that ran, and the
+    user's frames.
     """
 
     subject: Subject
     slot: int
     history: Any
     computed: np.ndarray | None
-    value: np.ndarray
+    held: np.ndarray | None
     tap: int | None
     ratio: float = 0.0
     units: Norms = NOTHING
     is_repeated: bool = False
     is_led: bool = True
     caller: tuple[str, Sequence[tuple[str, int, str]]] = ("", ())
+
+    @property
+    def value(self) -> np.ndarray:
+        """What the port has, in the reference's layout."""
+        if self.held is not None:
+            return self.held
+        assert self.subject.port_tap is not None
+        return self.subject.port_tap.array
 
     @property
     def key(self) -> tuple[str, str, str, int]:
@@ -183,8 +205,8 @@ class Forced:
             self._by_place[tap.module, tap.side].append(tap)
         self._by_size: dict[int, list[PortTap]] = defaultdict(list)
         for tap in taps:
-            if tap.array.size >= _LEAST_SIZE and tap.norms.two:
-                self._by_size[tap.array.size].append(tap)
+            if tap.size >= _LEAST_SIZE and tap.norms.two:
+                self._by_size[tap.size].append(tap)
         self.dropped: set[tuple[str, str, str, int]] = set()
         self.apart: set[tuple[str, str, str, int]] = set()  # inputs that nothing else shares
         self.checks: list[Check] = []
@@ -457,12 +479,14 @@ class Forced:
         norms = norms_of(numbers)
         units = Norms(ULP * norms.two, ULP * norms.max)
         ratio = ratio_of(exact, numbers, units)
+        differs, tap = ratio > BOUND, subject.port_tap
+        is_as_it_is = tap is not None and tap.has_layout_of(exact)
         return Check(
             subject,
             slot,
             self.tape.history(slot),
-            numbers.copy() if ratio > BOUND else None,
-            exact,
+            numbers.copy() if differs else None,
+            exact if differs or not is_as_it_is else None,
             None,
             ratio,
             units,

@@ -6,6 +6,7 @@ Only PyTorch records what it computes, so only a reference in PyTorch is asked t
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,43 +46,43 @@ def locate(
     """
     held = serving.current()
     tapes, catalogue = session.module("tape"), session.module("mutations")
-    with arrays.reading(Path(port)) as file:
-        taps = list(_taps(file, events, kinds))
-        results = {int(number): file[f"output/{name}"] for number, name in outputs.items()}
     network = copy.deepcopy(held.network)
     known = held.bridge.entries(network)
-    with arrays.reading(Path(weights)) as file:
-        for name in file.names:
-            held.bridge.assign(known[name], file[name])
+    with arrays.reading(Path(weights)) as own:
+        for name in own.names:
+            held.bridge.assign(known[name], own[name])
     network = tapes.double(network)
-    pairs = [Pairing(one, other, sure, tuple(sides)) for one, other, sure, sides in pairings]
-    given = read_given(inputs, held.bridge, network)
-    forced = Forced(tapes, network, given, PortRun(taps, results, pairs))
-    with held.bridge.on_this_machine():
-        forced.settle(session.report)
-        search = Search(forced, catalogue)
-        found: list[dict[str, Any]] = []
-        written = 0
-        differing = forced.differing()
-        for number, check in enumerate(differing):
-            session.report(f"looking for causes: {number + 1} of {len(differing)}")
-            explanation = search.explain(check) if causes else None
-            found.append(_finding(forced, check, explanation))
-            if causes and reproductions and explanation is None and written < MOST:
-                written += 1
-                transcripts = session.module("transcript")
-                folder = Path(reproductions) / str(number)
-                _write_part(forced, check, transcripts, network, folder)
-                found[-1]["reproduction"] = str(folder)
-    return {
-        "sites": _sites(forced) if not differing else [],
-        "findings": found,
-        "compared": sum(not check.is_repeated for check in forced.checks),
-        "dropped": sorted("/".join(map(str, key)) for key in forced.dropped),
-        "matched": sum(len(taps) for taps in forced.stands.values()),
-        "alike": forced.alike,
-        "ratios": _worst(forced.checks),
-    }
+    with arrays.reading(Path(port)) as file:  # taps are read when they are needed
+        taps = list(_taps(file, events, kinds))
+        results = {int(number): file[f"output/{name}"] for number, name in outputs.items()}
+        pairs = [Pairing(one, other, sure, tuple(sides)) for one, other, sure, sides in pairings]
+        given = read_given(inputs, held.bridge, network)
+        forced = Forced(tapes, network, given, PortRun(taps, results, pairs))
+        with held.bridge.on_this_machine():
+            forced.settle(session.report)
+            search = Search(forced, catalogue)
+            found: list[dict[str, Any]] = []
+            written = 0
+            differing = forced.differing()
+            for number, check in enumerate(differing):
+                session.report(f"looking for causes: {number + 1} of {len(differing)}")
+                explanation = search.explain(check) if causes else None
+                found.append(_finding(forced, check, explanation))
+                if causes and reproductions and explanation is None and written < MOST:
+                    written += 1
+                    transcripts = session.module("transcript")
+                    folder = Path(reproductions) / str(number)
+                    _write_part(forced, check, transcripts, network, folder)
+                    found[-1]["reproduction"] = str(folder)
+        return {
+            "sites": _sites(forced) if not differing else [],
+            "findings": found,
+            "compared": sum(not check.is_repeated for check in forced.checks),
+            "dropped": sorted("/".join(map(str, key)) for key in forced.dropped),
+            "matched": sum(len(taps) for taps in forced.stands.values()),
+            "alike": forced.alike,
+            "ratios": _worst(forced.checks),
+        }
 
 
 def _worst(checks: Sequence[Check]) -> dict[str, float]:
@@ -136,8 +137,8 @@ def _taps(file: Any, events: Sequence[Mapping[str, Any]], kinds: Mapping[str, st
     number = 0
     for place, event in enumerate(events):
         for leaf in event["leaves"]:
-            array = file[f"tap/{place}/{leaf}"]
-            if np.issubdtype(array.dtype, np.floating):
+            name = f"tap/{place}/{leaf}"
+            if np.issubdtype(file[name].dtype, np.floating):
                 yield PortTap(
                     number,
                     place,
@@ -145,7 +146,7 @@ def _taps(file: Any, events: Sequence[Mapping[str, Any]], kinds: Mapping[str, st
                     int(event["call"]),
                     str(event["side"]),
                     leaf,
-                    array.astype(np.float64),
+                    functools.partial(file.__getitem__, name),
                     kinds.get(str(event["module"]), ""),
                 )
                 number += 1
