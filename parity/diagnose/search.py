@@ -230,21 +230,21 @@ class Search:
                     continue
                 shape = tape.tensors[slot].shape
                 others = [
-                    (number, value)
-                    for number, (other, value) in enumerate(tape.taps)
+                    number
+                    for number, (other, _) in enumerate(tape.taps)
                     if other != slot
                     # What the operand was computed from is no other branch: a step is left out.
                     and number not in tape.history(slot).sources
-                    and value.shape == shape
+                    and tape.tensors[other].shape == shape
                     and tape.made[number] <= call.number
                 ]
-                for number, value in others[:: max(1, len(others) // _MOST_OPERANDS)]:
+                for number in others[:: max(1, len(others) // _MOST_OPERANDS)]:
                     yield Step(
                         "skip from the wrong place",
                         "another tensor is added",
                         (*_site(call), "skip", place, number),
                         (call.number,),
-                        (_with_operand(place, value),),
+                        (_with_operand(place, tape.tapped(number)),),
                     )
 
     def _unknowns(self) -> list[_Unknown]:
