@@ -75,7 +75,9 @@ def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str],
     if device == "cpu":
         os.environ["nvcc_path"] = ""  # else an nvcc without a GPU ends the import
     memory.keep_freed_blocks()
-    # Jittor's compiled part asks for the home folder again and again, so this lasts.
+    # Jittor's compiled part asks for the home folder again and again, so this lasts. What this
+    # process starts finds the same caches, not others below the new home.
+    os.environ.setdefault(cache.VARIABLE, str(home.parent))
     os.environ["HOME"] = str(home)
     _build_core(home, report)
     import jittor
