@@ -103,6 +103,11 @@ def hooked(
             hook.remove()
 
 
+def version(tensor: Tensor) -> int:
+    """A number that changes with what a tensor holds."""
+    return tensor._version
+
+
 def keep(tensor: Tensor) -> Any:
     """What is held of a tensor when it passes: a copy, since it may be changed in place."""
     return to_numpy(tensor)

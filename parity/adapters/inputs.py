@@ -131,3 +131,11 @@ def enlarged(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
         tall = np.concatenate([wide, np.flip(wide, -2)], -2)
         result[name] = np.concatenate([tall, np.flip(tall, -1)], 0)
     return result
+
+
+def odd(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Pictures of odd height and width: a row and a column less where they are even."""
+    return {
+        name: array[..., : (array.shape[-2] - 1) | 1, : (array.shape[-1] - 1) | 1]
+        for name, array in inputs.items()
+    }

@@ -130,4 +130,4 @@ def _compare(state: State, pool: concurrent.futures.Executor) -> None:
         compare_gradients(state, first, of_port, answer)
     compare_moving_statistics(state)
     if result.is_clean:
-        compare_sizes(state, own)
+        compare_sizes(state, of_port, own)

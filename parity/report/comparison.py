@@ -154,6 +154,9 @@ class Comparison:
         """Whether nothing was found so far."""
         return not self.findings and not self.outputs_differ
 
+    def add(self, finding: Finding) -> None:
+        self.findings.append(finding)
+
     def conclude(self) -> None:
         """Differences outweigh gaps, gaps outweigh agreement."""
         if self.outputs_differ or any(not one.is_gap for one in self.findings):
