@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from unittest import mock
 
 import jittor as jt
 import numpy as np
@@ -96,6 +97,11 @@ def hooked(
             module.remove_forward_hook()
 
 
+def version(var: Var) -> int:
+    """What changes with what a Var holds is told at the end alone, not to compute it on the way."""
+    return 0
+
+
 def keep(var: Var) -> Any:
     """What is held of a Var when it passes: a clone, since it may be changed in place; to compute
     it now would have Jittor compile piece by piece."""
@@ -132,6 +138,32 @@ def gradients(
         [next(by_input) if value.dtype.is_float() else None for value in values],
         dict(zip(names, arrays[len(sources) :], strict=True)),
     )
+
+
+def loss_gradients(network: nn.Module, loss: Callable[[], Var]) -> tuple[Var, dict[str, Var]]:
+    """A loss, and its gradients by the parameters that it depends on, by name."""
+    names, known = trainable(network), entries(network)
+    value = loss()
+    found = jt.grad(value, [known[name] for name in names])
+    return value, dict(zip(names, found, strict=True))
+
+
+@contextlib.contextmanager
+def drawing(network: nn.Module, stream: Any) -> Iterator[None]:
+    """Dropout masks and random numbers come from a stream (`parity/adapters/draws.py`).
+
+    All that Jittor draws goes through `jt.random`, and it has no way to be asked what it draws: the
+    function is another while the network runs.
+    """
+
+    def random(shape: Any, dtype: str = "float32", kind: str = "uniform", **named: str) -> Var:
+        sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+        is_normal = named.get("type", kind) == "normal"
+        array = stream.normal(sizes) if is_normal else stream.uniform(sizes)
+        return jt.array(array).cast(str(dtype)).stop_grad()
+
+    with mock.patch.object(jt, "random", random):
+        yield
 
 
 @contextlib.contextmanager

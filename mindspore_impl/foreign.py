@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from unittest import mock
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 
 
 def is_network(value: Any) -> bool:
@@ -91,6 +92,11 @@ def hooked(
             hook.remove()
 
 
+def version(tensor: Tensor) -> int:
+    """A number that changes with what a tensor holds."""
+    return hash(tensor.asnumpy().tobytes())
+
+
 def keep(tensor: Tensor) -> Any:
     """What is held of a tensor when it passes: a copy, since it may be changed in place."""
     return to_numpy(tensor)
@@ -131,6 +137,70 @@ def gradients(
     return found, {
         name: to_numpy(gradient) for name, gradient in zip(names, by_weight, strict=True)
     }
+
+
+def loss_gradients(
+    network: nn.Cell, loss: Callable[[], Tensor]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """A loss, and its gradients by the parameters that it depends on, by name."""
+    names, known = trainable(network), entries(network)
+    weights = ms.ParameterTuple([known[name] for name in names])
+    value, found = ms.value_and_grad(loss, None, weights)()
+    return value, dict(zip(names, found, strict=True))
+
+
+@contextlib.contextmanager
+def drawing(network: nn.Cell, stream: Any) -> Iterator[None]:
+    """Dropout masks and random numbers come from a stream (`parity/adapters/draws.py`).
+
+    MindSpore has no way to be asked what it draws: layers give another result by a hook, functions
+    of `ops` are others while the network runs. What is called as a primitive draws by itself.
+    """
+
+    def dropped(x: Tensor, p: float, shape: Sequence[int]) -> Tensor:
+        return x * Tensor(stream.kept(shape, 1 - p)) / (1 - p)
+
+    def dropout(x: Tensor, p: float = 0.5, training: bool = True, seed: Any = None) -> Tensor:
+        return dropped(x, p, x.shape) if training and p else x
+
+    def of_channels(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+        shape = (*x.shape[:2], *(1 for _ in x.shape[2:]))
+        return dropped(x, p, shape) if training and p else x
+
+    def sized(draw: Callable[[Sequence[int]], np.ndarray]) -> Callable[..., Tensor]:
+        def drawn(*size: Any, **_: Any) -> Tensor:
+            shape = size if not size or isinstance(size[0], int) else size[0]
+            return Tensor(draw(shape))
+
+        return drawn
+
+    def like(draw: Callable[[Sequence[int]], np.ndarray]) -> Callable[..., Tensor]:
+        return lambda x, **_: Tensor(draw(x.shape))
+
+    def of_layer(cell: nn.Cell, args: Any, result: Tensor) -> Tensor:
+        p = cell.p if cell.p is not None else 1 - cell.keep_prob
+        return dropped(args[0], float(p), args[0].shape) if cell.training and p else result
+
+    functions = {
+        "dropout": dropout,
+        **dict.fromkeys(("dropout1d", "dropout2d", "dropout3d"), of_channels),
+        "rand": sized(stream.uniform),
+        "randn": sized(stream.normal),
+        "standard_normal": sized(stream.normal),
+        "rand_like": like(stream.uniform),
+        "randn_like": like(stream.normal),
+    }
+    hooks = [
+        cell.register_forward_hook(of_layer)
+        for _, cell in modules(network)
+        if isinstance(cell, nn.Dropout)
+    ]
+    try:
+        with mock.patch.multiple(ops, **functions):
+            yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @contextlib.contextmanager

@@ -103,6 +103,11 @@ def hooked(
             hook.remove()
 
 
+def version(tensor: Tensor) -> int:
+    """A number that changes with what a tensor holds."""
+    return tensor._version
+
+
 def keep(tensor: Tensor) -> Any:
     """What is held of a tensor when it passes: a copy, since it may be changed in place."""
     return to_numpy(tensor)
@@ -142,6 +147,103 @@ def gradients(
         [next(by_input) if value.is_floating_point() else None for value in values],
         dict(zip(parameters, arrays[len(sources) :], strict=True)),
     )
+
+
+def loss_gradients(
+    network: nn.Module, loss: Callable[[], Tensor]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """A loss, and its gradients by the parameters that it depends on, by name."""
+    parameters = {name: value for name, value in network.named_parameters() if value.requires_grad}
+    value = loss()
+    found = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
+    gradients = zip(parameters, found, strict=True)
+    return value, {name: gradient for name, gradient in gradients if gradient is not None}
+
+
+class _Drawing(TorchFunctionMode):
+    """Takes from a stream what PyTorch would draw."""
+
+    def __init__(self, stream: Any):
+        super().__init__()
+        self._stream = stream
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        name = getattr(function, "__name__", "")
+        draw = getattr(self, f"_{name.rstrip('_')}", None) if name in _DRAWN else None
+        result = draw(name, args, kwargs) if draw else None
+        return function(*args, **kwargs) if result is None else result
+
+    def _dropout(self, name: str, args: Any, kwargs: Any) -> Tensor | None:
+        values = dict(zip(("input", "p", "training"), args, strict=False)) | kwargs
+        x, p = values["input"], values.get("p", 0.5)
+        if not values.get("training", not name[-1].isdigit()) or not p:
+            return None
+        shape = x.shape if name == "dropout" else (*x.shape[:2], *(1 for _ in x.shape[2:]))
+        return x * self._array(self._stream.kept(shape, 1 - p), x) / (1 - p)
+
+    _dropout1d = _dropout2d = _dropout3d = _dropout
+
+    def _rand(self, name: str, args: Any, kwargs: Any) -> Tensor:
+        draw = self._stream.uniform if name.startswith("rand_l") or name == "rand" else None
+        draw = draw or self._stream.normal
+        if name.endswith("_like"):
+            return self._array(draw(args[0].shape), args[0])
+        sizes = args if args else (kwargs["size"],)
+        shape = sizes if isinstance(sizes[0], int) else sizes[0]
+        return self._array(draw(shape), torch.empty(0, dtype=kwargs.get("dtype")))
+
+    _randn = _rand_like = _randn_like = _rand
+
+    def _bernoulli(self, name: str, args: Any, kwargs: Any) -> Tensor | None:
+        p = kwargs.get("p", args[1] if len(args) > 1 else None)
+        if p is None:
+            share = args[0]
+            return (self._array(self._stream.uniform(share.shape), share) >= 1 - share).to(
+                share.dtype
+            )
+        found = self._array(self._stream.kept(args[0].shape, float(p)), args[0])
+        return args[0].copy_(found) if name.endswith("_") else found
+
+    def _uniform(self, name: str, args: Any, kwargs: Any) -> Tensor:
+        low, high = _two(args, kwargs, ("from", "to"), (0.0, 1.0))
+        found = self._array(self._stream.uniform(args[0].shape), args[0])
+        return args[0].copy_(low + (high - low) * found)
+
+    def _normal(self, name: str, args: Any, kwargs: Any) -> Tensor:
+        mean, deviation = _two(args, kwargs, ("mean", "std"), (0.0, 1.0))
+        found = self._array(self._stream.normal(args[0].shape), args[0])
+        return args[0].copy_(mean + deviation * found)
+
+    @staticmethod
+    def _array(array: np.ndarray, like: Tensor) -> Tensor:
+        return torch.from_numpy(array).to(like.dtype)
+
+
+_DRAWN = {
+    *("dropout", "dropout1d", "dropout2d", "dropout3d", "rand", "randn", "rand_like", "randn_like"),
+    *("bernoulli", "bernoulli_", "uniform_", "normal_"),
+}
+
+
+def _two(
+    args: Any, kwargs: Any, names: tuple[str, str], defaults: tuple[float, float]
+) -> tuple[float, float]:
+    """Two numbers of a method's arguments, by place or by name."""
+    found = dict(zip(names, args[1:], strict=False)) | kwargs
+    first, second = (
+        float(found.get(name, default)) for name, default in zip(names, defaults, strict=True)
+    )
+    return first, second
+
+
+@contextlib.contextmanager
+def drawing(network: nn.Module, stream: Any) -> Iterator[None]:
+    """Dropout masks and random numbers come from a stream (`parity/adapters/draws.py`)."""
+    with _Drawing(stream):
+        yield
 
 
 class _OnCpu(TorchFunctionMode):

@@ -282,13 +282,10 @@ def recording(
             ),
             module.register_forward_hook(lambda _m, _a, result, name=name: leaving(name, result)),
         ]
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
     try:
-        with torch.no_grad(), tape:
+        with double_by_default(), torch.no_grad(), tape:
             yield
     finally:
-        torch.set_default_dtype(before)
         for hook in hooks:
             hook.remove()
 
@@ -328,6 +325,7 @@ class Detached(TorchFunctionMode):
 
 def gradients(
     network: nn.Module,
+    call: Callable[[Sequence[Tensor]], Any],
     inputs: Sequence[np.ndarray],
     cotangents: Mapping[int, np.ndarray],
     *,
@@ -336,7 +334,7 @@ def gradients(
 ) -> list[np.ndarray]:
     """Of sum(output * cotangent), by every floating-point input and then every parameter.
 
-    single: in float32. cut: changes what is differentiated.
+    call: gives the network's result. single: in float32. cut: changes what is differentiated.
     """
     dtype = torch.float32 if single else torch.float64
     before = torch.get_default_dtype()
@@ -347,7 +345,7 @@ def gradients(
         sources = [one.requires_grad_() for one in values if one.is_floating_point()]
         wanted = [*sources, *(one for one in network.parameters() if one.requires_grad)]
         with cut or contextlib.nullcontext():
-            outputs = list(_tensors(network(*values)))
+            outputs = list(_tensors(call(values)))
         total = sum(
             (outputs[number] * torch.from_numpy(np.array(factor)).to(dtype)).sum()
             for number, factor in cotangents.items()
@@ -357,10 +355,6 @@ def gradients(
     finally:
         torch.set_default_dtype(before)
     return [gradient.numpy() for gradient in found]
-
-
-def call_network(network: nn.Module, values: Sequence[Tensor]) -> Any:
-    return network(*values)
 
 
 def tensors_of(values: Any) -> list[Tensor]:
@@ -386,6 +380,17 @@ def is_real(tensor: Tensor) -> bool:
 
 def double(network: nn.Module) -> nn.Module:
     return network.double()
+
+
+@contextlib.contextmanager
+def double_by_default() -> Iterator[None]:
+    """New tensors have float64 in here."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def to_tensor(array: np.ndarray) -> Tensor:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from parity.adapters.calling import top_names
 from restoration.errors import InputError
 
 _ASKED = re.compile(
-    r"(?P<name>\w+)=(?P<shape>\d+(?:x\d+)*)(?::(?P<low>[-\d.e+]+),(?P<high>[-\d.e+]+))?"
+    r"(?P<name>\w+(?:\.\w+)*)=(?P<shape>\d+(?:x\d+)*)(?::(?P<low>[-\d.e+]+),(?P<high>[-\d.e+]+))?"
 )
 _TRIED = (
     (1, 3, 32, 40),
@@ -60,8 +61,15 @@ def read(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
                 where=f"{name} in {path}",
                 next_step="nothing can be judged by them",
             )
-    if set(names) <= set(found):
-        found = {name: found[name] for name in names} | found
+    known = top_names(found)
+    if set(names) <= set(known):
+        order = [*names, *(name for name in known if name not in names)]
+        found = {
+            name: array
+            for first in order
+            for name, array in found.items()
+            if name.partition(".")[0] == first
+        }
     return {
         name: array.astype(np.float32) if array.dtype == np.float64 else array
         for name, array in found.items()
@@ -123,3 +131,11 @@ def enlarged(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
         tall = np.concatenate([wide, np.flip(wide, -2)], -2)
         result[name] = np.concatenate([tall, np.flip(tall, -1)], 0)
     return result
+
+
+def odd(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Pictures of odd height and width: a row and a column less where they are even."""
+    return {
+        name: array[..., : (array.shape[-2] - 1) | 1, : (array.shape[-1] - 1) | 1]
+        for name, array in inputs.items()
+    }

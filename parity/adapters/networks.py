@@ -27,6 +27,8 @@ class Recording:
     lines: list[list[int]]
     files: list[str]
     modules: list[str]
+    draws: int = 0
+    overwritten: int | None = None
 
     def read(self, group: str) -> dict[str, np.ndarray]:
         with arrays.reading(self.file) as file:
@@ -58,6 +60,14 @@ class Running:
 
     def open(self) -> None:
         self.about = self.ask("open_network", **self.side.request())
+
+    def renew(self) -> None:
+        """Make the network anew, with the weights that it has."""
+        self.ask("renew")
+
+    def set_mode(self, *, training: bool) -> None:
+        """Compare in training mode from here on, or not."""
+        self.ask("set_mode", training=training)
 
     def describe(self) -> None:
         self.about = self.ask("describe")

@@ -104,6 +104,10 @@ def load(_session: Session, *, path: str) -> None:
     del path
 
 
+def set_mode(_session: Session, *, training: bool) -> None:
+    """A graph has one mode."""
+
+
 def fold(_session: Session) -> list[str]:
     return []
 
@@ -134,7 +138,14 @@ def tapped(
                 }
             )
     arrays.write(Path(path), held)
-    return {"outputs": graph.outputs, "events": events, "lines": [], "files": [], "modules": []}
+    return {
+        "draws": 0,
+        "outputs": graph.outputs,
+        "events": events,
+        "lines": [],
+        "files": [],
+        "modules": [],
+    }
 
 
 def run(_session: Session, *, inputs: str, path: str, seed: int = 0) -> list[str]:

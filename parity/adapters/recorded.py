@@ -98,6 +98,9 @@ class Recorded(Running):
     def close(self) -> None:
         """Nothing runs."""
 
+    def set_mode(self, *, training: bool) -> None:
+        """It was recorded in one mode."""
+
     def describe(self) -> None:
         """It is."""
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import inspect
-import itertools
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from parity.adapters import imports
+from parity.adapters import calling, imports
+from parity.adapters.draws import Stream
 from parity.adapters.lines import LineTrace, users_frames
 from parity.adapters.structures import leaves
 from restoration.errors import InputError
@@ -29,11 +29,13 @@ _SEED = 20_250_101
 
 @dataclass
 class Open:
-    """The network of this process. bridge: the `foreign` module of its framework."""
+    """The network of this process. bridge: the `foreign` module of its framework. is_training: the
+    mode in which it is compared."""
 
     bridge: Any
     network: Any
     make: Callable[[], Any]
+    is_training: bool = False
     names: dict[str, int] = field(default_factory=dict)
 
     def modules(self) -> list[tuple[str, Any]]:
@@ -71,7 +73,7 @@ def open_network(
     bridge.prepare()
 
     def build() -> Any:
-        _seed(bridge)
+        seed_generators(bridge)
         with _on_this_machine(bridge):
             network = make(**arguments)
         if not bridge.is_network(network):
@@ -109,9 +111,28 @@ def describe(session: Session) -> dict[str, Any]:
             }
             for name, value in state.items()
         ],
-        "inputs": _arguments(network),
+        "inputs": list(calling.required(network)),
         "engine": session.make_engine().describe(),
     }
+
+
+def set_mode(session: Session, *, training: bool) -> None:
+    """Compare in training mode from here on, or in evaluation mode."""
+    held = current()
+    held.is_training = training
+    held.bridge.set_training(held.network, training)
+
+
+def renew(session: Session) -> None:
+    """Make the network anew, with the weights that it has."""
+    held = current()
+    state = {n: held.bridge.to_numpy(v) for n, v in held.bridge.entries(held.network).items()}
+    held.network = held.make()
+    held.bridge.set_training(held.network, held.is_training)
+    held.bridge.fold(held.network)
+    known = held.bridge.entries(held.network)
+    for name, array in state.items():
+        held.bridge.assign(known[name], array)
 
 
 def write_state(session: Session, *, path: str) -> None:
@@ -143,8 +164,10 @@ def tapped(
     """Run once; write outputs ("output/NAME"), every module's arrays ("tap/EVENT/NAME"), and the
     entries after it ("state/NAME") if in training mode.
 
-    Returns "outputs": names in order; "events": what happened in order, each with module, call,
-    side, the user's frames, and its time in "lines"; "files": paths by number.
+    Returns "draws": how many random arrays there were; "outputs": names in order; "events": what
+    happened in order, each with module, call, side, the user's frames, and its time in "lines";
+    "files": paths by number; "overwritten": the first event at which an input has other numbers, -1
+    for the end, None for none.
     """
     held = current()
     bridge = held.bridge
@@ -153,11 +176,15 @@ def tapped(
         bridge.set_training(held.network, True)
     before = {name: bridge.to_numpy(value) for name, value in bridge.entries(held.network).items()}
     try:
+        stream = Stream(seed)
         with (
+            bridge.drawing(held.network, stream),
             bridge.hooked(held.network, recorder.enter, recorder.leave),
             recorder.trace,
         ):
-            outputs = _outputs(held, inputs, seed)
+            values = _values(held, inputs)
+            recorder.given = list(values.values())
+            outputs = _outputs(held, values, seed)
         found = {f"output/{name}": bridge.to_numpy(value) for name, value in outputs}
         found |= recorder.arrays()
         after = bridge.entries(held.network)
@@ -168,11 +195,13 @@ def tapped(
         }
     finally:
         if training:
-            bridge.set_training(held.network, False)
+            bridge.set_training(held.network, held.is_training)
         for name, value in bridge.entries(held.network).items():
             bridge.assign(value, before[name])
     arrays.write(Path(path), found)
     return {
+        "draws": stream.count,
+        "overwritten": recorder.overwritten(list(read_inputs(inputs).values())),
         "outputs": [name for name, _ in outputs],
         "events": recorder.events,
         "lines": recorder.trace.lines,
@@ -184,7 +213,8 @@ def tapped(
 def run(session: Session, *, inputs: str, path: str, seed: int = 0) -> list[str]:
     """Run once and write the outputs; their names in order. seed: of what the network draws."""
     held = current()
-    outputs = _outputs(held, inputs, seed)
+    with held.bridge.drawing(held.network, Stream(seed)):
+        outputs = _outputs(held, _values(held, inputs), seed)
     found = {f"output/{name}": held.bridge.to_numpy(value) for name, value in outputs}
     arrays.write(Path(path), found)
     return [name for name, _ in outputs]
@@ -205,8 +235,8 @@ def gradients(session: Session, *, inputs: str, cotangents: str, path: str) -> N
         found = [value for _, value in leaves(result, held.bridge.is_array)]
         return [found[number] for number in sorted(factors)]
 
-    _seed(held.bridge)
-    with _on_this_machine(held.bridge):
+    seed_generators(held.bridge)
+    with _on_this_machine(held.bridge), held.bridge.drawing(held.network, Stream(0)):
         by_input, by_parameter = held.bridge.gradients(
             held.network,
             call,
@@ -220,6 +250,19 @@ def gradients(session: Session, *, inputs: str, cotangents: str, path: str) -> N
     }
     found |= {f"parameter/{name}": value for name, value in by_parameter.items()}
     arrays.write(Path(path), found)
+
+
+def sources(session: Session, *, folder: str) -> list[str]:
+    """The Python files below a folder that are imported, relative to it."""
+    root = Path(folder)
+    files = [Path(str(getattr(module, "__file__", ""))) for module in list(sys.modules.values())]
+    return sorted(
+        {
+            str(file.relative_to(root))
+            for file in files
+            if file.suffix == ".py" and root in file.parents
+        }
+    )
 
 
 def read_inputs(path: str) -> dict[str, np.ndarray]:
@@ -245,6 +288,8 @@ class _Recorder:
         self._stack: list[int] = []
         self.events: list[dict[str, Any]] = []
         self._held: dict[str, Any] = {}
+        self.given: list[Any] = []
+        self._versions: list[list[int]] = []
         self.trace = LineTrace(lambda: self._stack[-1] if self._stack else -1)
 
     def enter(self, module: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
@@ -261,8 +306,20 @@ class _Recorder:
     def arrays(self) -> dict[str, np.ndarray]:
         return {name: self._bridge.kept(value) for name, value in self._held.items()}
 
+    def overwritten(self, before: Sequence[np.ndarray]) -> int | None:
+        """The first event at which what the network was given has other numbers."""
+        after = [self._bridge.to_numpy(value) for value in self.given]
+        if all(
+            np.array_equal(one.astype(other.dtype), other, equal_nan=other.dtype.kind == "f")
+            for one, other in zip(before, after, strict=True)
+        ):
+            return None
+        first = self._versions[0] if self._versions else None
+        return next((n for n, one in enumerate(self._versions) if one != first), -1)
+
     def _record(self, module: str, side: str, values: Any) -> None:
         number = len(self.events)
+        self._versions.append([self._bridge.version(value) for value in self.given])
         names = []
         for name, value in leaves(values, self._bridge.is_array):
             names.append(name)
@@ -285,31 +342,20 @@ def _on_this_machine(bridge: Any) -> Iterator[None]:
         yield
 
 
-def _outputs(held: Open, inputs: str, seed: int) -> list[tuple[str, Any]]:
-    given = {name: held.bridge.to_array(array) for name, array in read_inputs(inputs).items()}
-    _seed(held.bridge, seed)
+def _values(held: Open, inputs: str) -> dict[str, Any]:
+    return {name: held.bridge.to_array(array) for name, array in read_inputs(inputs).items()}
+
+
+def _outputs(held: Open, given: Mapping[str, Any], seed: int) -> list[tuple[str, Any]]:
+    seed_generators(held.bridge, seed)
     with held.bridge.without_gradients(), _on_this_machine(held.bridge):
         result = _call(held, given)
     return list(leaves(result, held.bridge.is_array))
 
 
 def _call(held: Open, given: Mapping[str, Any]) -> Any:
-    """Call the network, by position: names of arguments differ from side to side."""
-    return held.network(*given.values())
-
-
-def _arguments(network: Any) -> list[str]:
-    """The names of the forward's arguments that have no default, then those that have one."""
-    for verb in ("forward", "execute", "construct"):
-        if hasattr(type(network), verb):
-            parameters = inspect.signature(getattr(type(network), verb)).parameters
-            return [
-                name
-                for name, one in itertools.islice(parameters.items(), 1, None)
-                if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
-                and one.default is one.empty
-            ]
-    return []
+    arguments, keywords = calling.bound(held.network, given)
+    return held.network(*arguments, **keywords)
 
 
 def attributes_of(module: Any) -> dict[str, Any]:
@@ -327,7 +373,7 @@ def _is_plain(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
-def _seed(bridge: Any, seed: int = 0) -> None:
+def seed_generators(bridge: Any, seed: int = 0) -> None:
     """Draw the same numbers each time, as far as the framework's generator can be seeded."""
     random.seed(_SEED + seed)
     np.random.seed(_SEED + seed)

@@ -10,11 +10,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+from rich.table import Table
+
 from parity import arguments
 from parity.adapters import inputs as given
 from parity.adapters.sides import FORM, Side, parse_side
-from parity.commands.compare import Options, compare
+from parity.commands.compare import compare
 from parity.commands.record import record
+from parity.compare.state import Options
 from parity.report.comparison import Comparison
 from parity.report.progress import Progress
 from restoration import console
@@ -60,6 +64,19 @@ def add_parser(commands: Any) -> None:
         help="write the reference's weights by the port's names (.npz, .safetensors)",
     )
     command.add_argument(
+        "--alignment",
+        type=Path,
+        metavar="FILE",
+        help="which module of the port is which of the reference's (JSON), where it was guessed "
+        "wrongly",
+    )
+    command.add_argument(
+        "--write-alignment", type=Path, metavar="FILE", help="write what was taken for what"
+    )
+    command.add_argument(
+        "--show-alignment", action="store_true", help="print it as a table, with ratios"
+    )
+    command.add_argument(
         "--inputs",
         type=Path,
         metavar="FILE",
@@ -74,6 +91,19 @@ def add_parser(commands: Any) -> None:
     )
     command.add_argument(
         "--seed", type=arguments.count(least=0), default=0, metavar="N", help="of what is drawn"
+    )
+    command.add_argument(
+        "--reproductions",
+        type=Path,
+        default=Path("runs") / "reproductions",
+        metavar="DIR",
+        help="for the smallest reproduction of each difference without a known cause "
+        "(default: runs/reproductions)",
+    )
+    command.add_argument(
+        "--train",
+        action="store_true",
+        help="in training mode: masks of dropout and random numbers come from one stream",
     )
     command.add_argument("--reference-python", default="", metavar="PATH", help="its interpreter")
     command.add_argument("--port-python", default="", metavar="PATH", help="its interpreter")
@@ -152,8 +182,12 @@ def _compare(options: argparse.Namespace) -> int:
         weights=options.weights,
         port_weights=options.port_weights,
         rules=options.rules,
+        alignment=options.alignment,
         write_rules=options.write_rules,
         write_converted=options.write_converted,
+        write_alignment=options.write_alignment,
+        reproductions=options.reproductions,
+        is_training=options.train,
         seed=options.seed,
         silence_s=options.timeout,
     )
@@ -180,7 +214,7 @@ def _compare_once(
     if options.json:
         print(json.dumps(result.to_json(), indent=1), flush=True)
     else:
-        print_comparison(result)
+        print_comparison(result, with_alignment=options.show_alignment)
     return result.exit_code
 
 
@@ -194,9 +228,11 @@ def _changed(side: Side) -> dict[Path, float]:
     return found
 
 
-def print_comparison(result: Comparison) -> None:
+def print_comparison(result: Comparison, *, with_alignment: bool = False) -> None:
     """The result for a person: the verdict, then what was found, then what was assumed."""
     shown = console.results_console(160)
+    if with_alignment:
+        shown.print(_alignment_table(result))
 
     def line(text: str) -> None:
         shown.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -211,9 +247,22 @@ def print_comparison(result: Comparison) -> None:
         for side, place in (("reference", finding.reference), ("port", finding.port)):
             for text in place.source():
                 line(f"    {side} {text}")
+        if finding.reproduction is not None:
+            line(f"    reproduction: {finding.reproduction}")
     if len(own) < len(result.findings):
         line(f"and {len(result.findings) - len(own)} that are inherited (--json lists them)")
     for text in result.assumptions:
         line(f"assumed: {text}")
     for text in dict.fromkeys(result.warnings):
         line(f"warning: {text}")
+
+
+def _alignment_table(result: Comparison) -> Table:
+    table = Table(header_style="bold")
+    for heading in ("reference", "port", "taken for each other by"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("worst ratio", justify="right")
+    for row in result.alignment:
+        ratio = "" if row.ratio is None else f"{row.ratio:.3g}"
+        table.add_row(escape(row.reference or "-"), escape(row.port or "-"), row.how, ratio)
+    return table

@@ -16,6 +16,7 @@ import numpy as np
 
 from parity.adapters import serving
 from parity.adapters.lines import users_frames
+from parity.diagnose.locating import read_given
 from parity.judge.errors import norms_of
 from parity.judge.verdicts import BOUND
 from restoration.process import arrays
@@ -52,7 +53,8 @@ def judge_gradients(
         state = {name: file[name] for name in file.names}
     for name, value in state.items():
         held.bridge.assign(known[name], value)
-    given = list(serving.read_inputs(inputs).values())
+    inputs_given = read_given(inputs, held.bridge, network)
+    given = inputs_given.arrays
     with arrays.reading(Path(cotangents)) as file:
         factors = {int(name): file[name] for name in file.names}
     with arrays.reading(Path(port)) as file:
@@ -61,7 +63,10 @@ def judge_gradients(
     precise = tapes.double(copy.deepcopy(network))
 
     def truth(cut: Any = None) -> dict[str, np.ndarray]:
-        found = tapes.gradients(precise, given, factors, cut=cut)
+        with inputs_given.drawing():
+            found = tapes.gradients(
+                precise, lambda v: inputs_given.call(precise, v), given, factors, cut=cut
+            )
         return dict(zip(keys, found, strict=True))
 
     exact = truth()
@@ -70,7 +75,10 @@ def judge_gradients(
         entries = held.bridge.entries(network)
         for name, value in state.items():
             held.bridge.assign(entries[name], value)
-        found = tapes.gradients(network, inputs, factors, single=True)
+        with inputs_given.drawing():
+            found = tapes.gradients(
+                network, lambda v: inputs_given.call(network, v), inputs, factors, single=True
+            )
         return dict(zip(keys, found, strict=True))
 
     units = _units(lambda *numbers: single(network, *numbers), state, given, exact)

@@ -12,6 +12,7 @@ A pair that only its place or kind speaks for counts where it explains what come
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -154,6 +155,16 @@ class PortRun:
     pairings: Sequence[Pairing]
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What the reference is given. call: calls a network with them, as tensors. drawing: in it,
+    random numbers come from the stream that the port's came from."""
+
+    arrays: Sequence[np.ndarray]
+    call: Callable[[Any, Sequence[Any]], Any]
+    drawing: Callable[[], contextlib.AbstractContextManager[None]]
+
+
 class Forced:
     """A run of the reference that is led by a port's taps.
 
@@ -161,9 +172,9 @@ class Forced:
     turned out to mean different things.
     """
 
-    def __init__(self, tapes: Any, network: Any, inputs: Sequence[np.ndarray], port: PortRun):
+    def __init__(self, tapes: Any, network: Any, inputs: Inputs, port: PortRun):
         self.tapes = tapes
-        self._network, self._inputs = network, inputs
+        self._network, self._given = network, inputs
         self._outputs, taps = port.outputs, port.taps
         self._pairings = {pairing.reference: pairing for pairing in port.pairings}
         self._by_place: dict[tuple[str, str], list[PortTap]] = defaultdict(list)
@@ -178,22 +189,27 @@ class Forced:
         self.checks: list[Check] = []
         self.tape: Any = None
         self.stands: dict[int, list[PortTap]] = {}
+        self.alike: dict[str, str] = {}  # modules that give what one of the port gives
 
     def run(self) -> None:
         """Run the reference once, led by the taps; fills `tape` and `checks`."""
         self.checks = []
         self.stands = defaultdict(list)  # the port's taps that have a slot's numbers
+        self.alike = {}
         self._calls: dict[str, int] = {}
         self._used: set[tuple[str, int]] = set()
         self._current: list[tuple[str, int | None]] = []
         tapes = self.tapes
         self.tape = tapes.Tape(lambda: users_frames(3)[:8], self._watch)
-        values = [tapes.to_tensor(array) for array in self._inputs]
+        values = [tapes.to_tensor(array) for array in self._given.arrays]
         self._values = values
         for value in values:
             self.tape.mark(value)
-        with tapes.recording(self.tape, self._network, self._enter, self._leave):
-            result = tapes.call_network(self._network, values)
+        with (
+            tapes.recording(self.tape, self._network, self._enter, self._leave),
+            self._given.drawing(),
+        ):
+            result = self._given.call(self._network, values)
         for number, tensor in enumerate(tapes.tensors_of(result)):
             if number in self._outputs and tapes.is_real(tensor):
                 self._check_output(number, tensor)
@@ -210,6 +226,11 @@ class Forced:
                 return
             self.dropped |= wrong
             self.apart |= apart
+
+    def port_output(self, number: int | None) -> np.ndarray:
+        """The port's output for the reference's of a number."""
+        assert number is not None
+        return self._outputs[number]
 
     def differing(self) -> list[Check]:
         return [check for check in self.checks if check.differs]
@@ -355,13 +376,22 @@ class Forced:
     def _leave(self, module: str, result: Any) -> Any:
         _, port_call = self._current.pop()
         pairing = self._pairings.get(module)
-        if pairing is None or port_call is None or "out" not in pairing.sides:
-            return None
         tensors = [one for one in self.tapes.tensors_of(result) if self.tapes.is_real(one)]
+        if pairing is None or port_call is None or "out" not in pairing.sides:
+            self._liken(module, tensors)
+            return None
         others = self._compare(pairing, port_call, self._calls[module], "out", tensors)
         if not others:
             return None
         return self.tapes.mapped(result, lambda part: others.get(id(part), part))
+
+    def _liken(self, module: str, tensors: Sequence[Any]) -> None:
+        """Note which of the port's modules gives the same numbers as one without a partner."""
+        taken = {pairing.port for pairing in self._pairings.values()} | set(self.alike.values())
+        for tensor in tensors:
+            for tap in self.stands.get(self.tape.slot(tensor), []):
+                if tap.side == "out" and tap.module and tap.module not in taken and module:
+                    self.alike.setdefault(module, tap.module)
 
     def _port_call(self, pairing: Pairing, call: int, tensors: Sequence[Any]) -> int | None:
         """Which call of the port's module this one is: that with the same input, or the next."""
