@@ -10,8 +10,8 @@ import importlib
 import inspect
 import itertools
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,6 @@ class Open:
 
     bridge: Any
     network: Any
-    make: Callable[[], Any]
-    names: dict[str, int] = field(default_factory=dict)
 
     def modules(self) -> list[tuple[str, Any]]:
         return list(self.bridge.modules(self.network))
@@ -46,6 +44,16 @@ _open: list[Open] = []
 def current() -> Open:
     """The network that `open_network` made."""
     return _open[-1]
+
+
+@contextlib.contextmanager
+def using(held: Open) -> Iterator[None]:
+    """Answer for another network, which was made elsewhere."""
+    _open.append(held)
+    try:
+        yield
+    finally:
+        _open.remove(held)
 
 
 def open_network(
@@ -69,23 +77,19 @@ def open_network(
             imports.enter_folder(str(Path(source).parent))
             make = imports.load_factory(source, factory)
     bridge.prepare()
-
-    def build() -> Any:
-        _seed(bridge)
-        with _on_this_machine(bridge):
-            network = make(**arguments)
-        if not bridge.is_network(network):
-            raise InputError(
-                "factory",
-                expected="a network of the framework's",
-                got=type(network).__name__,
-                where=f"{source}:{factory}",
-                next_step="name a function or class that makes one",
-            )
-        bridge.set_training(network, False)
-        return network
-
-    _open.append(Open(bridge, build(), build))
+    _seed(bridge)
+    with _on_this_machine(bridge):
+        network = make(**arguments)
+    if not bridge.is_network(network):
+        raise InputError(
+            "factory",
+            expected="a network of the framework's",
+            got=type(network).__name__,
+            where=f"{source}:{factory}",
+            next_step="name a function or class that makes one",
+        )
+    bridge.set_training(network, False)
+    _open.append(Open(bridge, network))
     return describe(session)
 
 
@@ -110,7 +114,7 @@ def describe(session: Session) -> dict[str, Any]:
             for name, value in state.items()
         ],
         "inputs": _arguments(network),
-        "engine": session.make_engine().describe(),
+        "engine": session.describe_engine(),
     }
 
 

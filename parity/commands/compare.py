@@ -16,10 +16,11 @@ import numpy as np
 
 from parity.adapters import inputs as given
 from parity.adapters import rules
+from parity.adapters.live import Inline, Live, LiveSide
 from parity.adapters.mapping import WeightMap, call_order, drawn, map_weights, role_of
 from parity.adapters.networks import Recording, Running, fitted, read_weights
 from parity.adapters.recorded import Recorded
-from parity.adapters.sides import FILES, Side
+from parity.adapters.sides import Side
 from parity.adapters.weight_findings import Weights, compare_weights, leftovers
 from parity.diagnose.attributes import difference_of_attributes
 from parity.diagnose.layouts import like
@@ -89,7 +90,8 @@ def compare(
         folders = [Path(scratch) / name for name in ("reference", "port")]
         for folder in folders:
             folder.mkdir()
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        is_live = any(isinstance(side, LiveSide) for side in (reference, port))
+        with Inline() if is_live else concurrent.futures.ThreadPoolExecutor(2) as pool:
 
             def start(side: Side, folder: Path, who: str) -> Running:
                 return start_side(
@@ -133,6 +135,8 @@ def start_side(
     """
     if side.framework == "arrays":
         return Recorded(side, folder)
+    if isinstance(side, LiveSide):
+        return Live(side, folder, show)
     running = Running(side, Process(side.worker(silence_s), show=show, warn=warn), folder)
     try:
         running.open()
@@ -155,17 +159,18 @@ def _compare(state: _State, pool: concurrent.futures.Executor) -> None:
     first = of_reference.result()
     _check_finite(first, state.reference.side.title)
     own, theirs = state.reference.state(), state.port.state()
+    moves = options.port_weights is None and not state.port.has_own_weights
     state.mapped = map_weights(
         own,
         theirs,
         call_order(first.events),
         call_order(of_port.events),
-        by_values=options.port_weights is not None or state.port.side.framework in FILES,
+        by_values=not moves,
         rules=rules.read(options.rules) if options.rules else (),
     )
     _write_map(state, own, theirs)
     result.assumptions += state.mapped.assumptions
-    if options.port_weights is None and state.port.side.framework not in FILES:
+    if moves:
         moved = {
             pair.port: pair.move.forward(own[pair.reference], theirs[pair.port].shape)
             for pair in state.mapped.pairs
@@ -285,6 +290,8 @@ def _load_reference(state: _State) -> tuple[list[str], dict[str, np.ndarray]]:
     if options.weights is not None:
         raw = read_weights(options.weights)
         reference.load(fitted(raw, reference, options.weights))
+    elif reference.has_own_weights:
+        raw = reference.state()
     else:
         raw = dict(drawn(reference.state(), options.seed))
         reference.load(raw)

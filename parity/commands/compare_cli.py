@@ -195,25 +195,7 @@ def _changed(side: Side) -> dict[Path, float]:
 
 
 def print_comparison(result: Comparison) -> None:
-    """The result for a person: the verdict, then what was found, then what was assumed."""
+    """The result for a person."""
     shown = console.results_console(160)
-
-    def line(text: str) -> None:
-        shown.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    line(
-        f"{result.verdict}: {result.port} against {result.reference}, "
-        f"{result.compared} of {result.expected} compared"
-    )
-    own = [finding for finding in result.findings if not finding.inherited]
-    for finding in own:
-        line(finding.in_words)
-        for side, place in (("reference", finding.reference), ("port", finding.port)):
-            for text in place.source():
-                line(f"    {side} {text}")
-    if len(own) < len(result.findings):
-        line(f"and {len(result.findings) - len(own)} that are inherited (--json lists them)")
-    for text in result.assumptions:
-        line(f"assumed: {text}")
-    for text in dict.fromkeys(result.warnings):
-        line(f"warning: {text}")
+    for line in result.lines():
+        shown.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from restoration.errors import ExitCode
+from restoration.errors import ExitCode, printable
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,11 @@ class Comparison:
         """Whether nothing was found so far."""
         return not self.findings and not self.outputs_differ
 
+    @property
+    def worst_ratio(self) -> float:
+        """The largest of what was found."""
+        return max([self.output_ratio, *(one.ratio for one in self.findings)])
+
     def conclude(self) -> None:
         """Differences outweigh gaps, gaps outweigh agreement."""
         if self.outputs_differ or any(not one.is_gap for one in self.findings):
@@ -151,6 +156,23 @@ class Comparison:
             "DIFFER": ExitCode.DIFFERENT,
             "INCOMPLETE": ExitCode.INCOMPLETE,
         }[self.verdict]
+
+    def lines(self) -> list[str]:
+        """What a person is told: the verdict, then what was found, then what was assumed."""
+        own = [finding for finding in self.findings if not finding.inherited]
+        told = [
+            f"{self.verdict}: {self.port} against {self.reference}, "
+            f"{self.compared} of {self.expected} compared"
+        ]
+        for finding in own:
+            told.append(finding.in_words)
+            for side, place in (("reference", finding.reference), ("port", finding.port)):
+                told += [f"    {side} {text}" for text in place.source()]
+        if len(own) < len(self.findings):
+            told.append(f"and {len(self.findings) - len(own)} that are inherited (--json lists them)")
+        told += [f"assumed: {text}" for text in dict.fromkeys(self.assumptions)]
+        told += [f"warning: {text}" for text in dict.fromkeys(self.warnings)]
+        return [printable(line) for line in told]
 
     def to_json(self) -> dict[str, Any]:
         return {
