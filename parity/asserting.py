@@ -1,7 +1,7 @@
 """`assert_parity`: a comparison as an assertion, for tests. `pytest_plugin.py` builds on it.
 
-    assert_parity("torch:network.py:build", "jittor:port.py:build", {"x": "1x3x32x40"})
-    assert_parity("arrays:reference.safetensors", port)  # a live module
+assert_parity("torch:network.py:build", "jittor:port.py:build", {"x": "1x3x32x40"})
+assert_parity("arrays:reference.safetensors", port)  # a live module
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,10 +155,18 @@ class Request:
             inputs_file=file,
             weights=_weights(self.weights, scratch / "reference.safetensors"),
             port_weights=_weights(self.port_weights, scratch / "port.safetensors"),
+            bound=_bound(bound),
             rules=Path(self.rules) if self.rules is not None else None,
             seed=self.seed,
             silence_s=self.timeout_s,
         )
+
+
+def _bound(given: float | None) -> float:
+    """What was given, else what the plugin's option says, else the documented one."""
+    from parity.judge.verdicts import BOUND
+
+    return next((one for one in (given, default_bound()) if one is not None), BOUND)
 
 
 def _show_nothing(_who: str, _text: str) -> None:
@@ -190,7 +198,7 @@ def _inputs(given: Any, seed: int) -> tuple[dict[str, np.ndarray], Path | None]:
     else:
         values = given if isinstance(given, list | tuple) else [given]
         named = {f"input{number}": value for number, value in enumerate(values)}
-    result = {}
+    result: dict[str, np.ndarray] = {}
     for number, (name, value) in enumerate(named.items()):
         if isinstance(value, str):
             result |= drawn([f"{name}={value}"], seed + number)

@@ -6,8 +6,8 @@
     def test_port_where_there_is_only_jittor(parity):
         parity("torch:network.py:build", "jittor:port.py:build", baseline="network")
 
-A baseline is what the reference gave, kept beside the tests in `parity_baselines/TEST_FILE/NAME`: it
-stands for the reference. Importing this imports no framework, and none of the comparison.
+A baseline is what the reference gave, kept beside the tests in `parity_baselines/TEST_FILE/NAME`:
+it stands for the reference. Importing this imports no framework, and none of the comparison.
 """
 
 from __future__ import annotations
@@ -215,9 +215,7 @@ def pytest_testnodedown(node: Any, error: Any) -> None:
         known.add(told)
 
 
-def pytest_terminal_summary(
-    terminalreporter: Any, exitstatus: int, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """Names baselines that no test asked for, if all that could have asked ran to their end."""
     known, stats = config.stash[_USED], terminalreporter.stats
     was_cut = bool(config.getoption("maxfail", 0)) and ("failed" in stats or "error" in stats)

@@ -88,9 +88,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """Text of one line without anything that a terminal, or whoever reads a log, would obey: control
-    characters, ends of lines and marks of direction, as names of a hostile file may hold, are
-    escaped."""
+    """Text of one line with everything escaped that a terminal or a reader of logs would obey:
+    control characters, ends of lines, marks of direction, as names of a hostile file may hold."""
     return "".join(
         one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
     )

@@ -88,8 +88,8 @@ def is_users(path: str) -> bool:
 
 
 def users_frames(depth: int = 1) -> list[tuple[str, int, str]]:
-    """The user's frames that lead here, the innermost first: (file, line, function). Where a network
-    runs in the caller's own process, none of the caller's."""
+    """The user's frames that lead here, the innermost first: (file, line, function). None of those
+    that called a comparison in their own process."""
     frame: FrameType | None = sys._getframe(depth)
     found = []
     while frame is not None and frame.f_code.co_filename != _LIVE:

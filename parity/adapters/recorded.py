@@ -1,8 +1,8 @@
 """What a side gave elsewhere, in a file: `parity record` writes it, `arrays:FILE` reads it.
 
 A `.safetensors` file with the arrays of a recording, the inputs ("input/NUMBER/NAME"), the weights
-("weight/NAME") and, in its metadata, what else `serving.py` says. Paths are from the file's folder, so
-that it may be kept beside the code.
+("weight/NAME") and, in its metadata, what else `serving.py` says. Paths are from the file's
+folder, so that it may be kept beside the code.
 """
 
 from __future__ import annotations

@@ -49,7 +49,8 @@ class Options:
     inputs: by the reference's names, in order; empty where `inputs_file` holds them, or where they
     are found by trying. weights, port_weights: files, or None for drawn ones, and the reference's.
     rules: a file with the map of weights. write_rules, write_converted: where to write the map, and
-    the reference's weights by the port's names.
+    the reference's weights by the port's names. bound: on ratios of outputs, gradients and moving
+    statistics; twice that for stretches of code.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -61,6 +62,7 @@ class Options:
     write_converted: Path | None = None
     seed: int = 0
     silence_s: float = 600.0
+    bound: float = BOUND
 
 
 @dataclass
@@ -386,8 +388,8 @@ def _compare_plainly(state: _State, first: Recording, of_port: Recording) -> Non
         result.assumptions.append("the reference was recorded: float32 is taken to be one ulp off")
     result.outputs = match_outputs(first.read("output"), of_port.read("output"), first, of_port)
     pairings = container_pairings(state.mapped, reference.about, state.port.about)
-    outputs = outputs_side_by_side(first, moved, of_port, result.outputs)
-    compared = side_by_side(first, moved, of_port, pairings)
+    outputs = outputs_side_by_side(first, moved, of_port, result.outputs, state.options.bound)
+    compared = side_by_side(first, moved, of_port, pairings, state.options.bound)
     result.expected += len(first.outputs) + len(compared)
     result.compared += len(outputs) + len(compared)
     result.output_ratio = max((one.ratio for one in outputs), default=0.0)
@@ -537,6 +539,7 @@ def _compare_gradients(
         port=str(folder / "port-gradients.safetensors"),
         names=names,
         sites=[one["site"] for one in answer["sites"]],
+        bound=options.bound,
     )
     result.compared += judged["compared"]
     if not judged["differing"]:
@@ -604,7 +607,7 @@ def _compare_statistics(state: _State) -> None:
         if found[0] is None or found[1] is None:
             continue
         state.result.compared += 1
-        difference = compare_statistics(found[0], found[1])
+        difference = compare_statistics(found[0], found[1], state.options.bound)
         if difference is not None:
             state.result.findings.append(
                 Finding(
@@ -762,6 +765,7 @@ def _ask(
             "kinds": state.port.kinds,
             "outputs": {str(one): other for one, other in state.result.outputs.items()},
             "weights": str(path),
+            "bound": state.options.bound,
             **options,
         },
     )

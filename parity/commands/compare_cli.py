@@ -15,6 +15,7 @@ from parity.adapters import inputs as given
 from parity.adapters.sides import FORM, Side, parse_side
 from parity.commands.compare import Options, compare
 from parity.commands.record import record
+from parity.judge.verdicts import BOUND
 from parity.report.comparison import Comparison
 from parity.report.progress import Progress
 from restoration import console
@@ -74,6 +75,13 @@ def add_parser(commands: Any) -> None:
     )
     command.add_argument(
         "--seed", type=arguments.count(least=0), default=0, metavar="N", help="of what is drawn"
+    )
+    command.add_argument(
+        "--bound",
+        type=arguments.ratio,
+        default=BOUND,
+        metavar="RATIO",
+        help=f"on errors, twice that for stretches of code (default: {BOUND:g})",
     )
     command.add_argument("--reference-python", default="", metavar="PATH", help="its interpreter")
     command.add_argument("--port-python", default="", metavar="PATH", help="its interpreter")
@@ -156,6 +164,7 @@ def _compare(options: argparse.Namespace) -> int:
         write_converted=options.write_converted,
         seed=options.seed,
         silence_s=options.timeout,
+        bound=options.bound,
     )
     while True:
         before = _changed(port)

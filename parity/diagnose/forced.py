@@ -111,8 +111,12 @@ class Check:
 
     @property
     def differs(self) -> bool:
+        return self.is_beyond(BOUND)
+
+    def is_beyond(self, bound: float) -> bool:
+        """Whether the ratio is larger than a bound on outputs, which is doubled for a stretch."""
         is_output = self.subject.port_tap is None
-        return self.ratio > (BOUND if is_output and not self.is_led else STRETCH_BOUND)
+        return self.ratio > (bound if is_output and not self.is_led else 2 * bound)
 
 
 _FAMILIES = {
@@ -211,8 +215,12 @@ class Forced:
             self.dropped |= wrong
             self.apart |= apart
 
-    def differing(self) -> list[Check]:
-        return [check for check in self.checks if check.differs]
+    def differing(self, bound: float = BOUND) -> list[Check]:
+        """What lies beyond a bound."""
+        for check in self.checks:
+            if bound < check.ratio <= BOUND:
+                self._measure(check)
+        return [check for check in self.checks if check.is_beyond(bound)]
 
     def units(self, stretch: Any, truth: np.ndarray, **changes: Any) -> Norms:
         """The error, in each norm, that has the ratio 1 at the end of a stretch."""
@@ -456,8 +464,12 @@ class Forced:
         check.units = Norms(ULP * norms.two, ULP * norms.max)
         check.ratio = self.ratio(check.value, check.computed, check.units)
         if check.ratio > BOUND:
-            check.units = self.units(self.stretch_of(check), check.computed)
-            check.ratio = self.ratio(check.value, check.computed, check.units)
+            self._measure(check)
+
+    def _measure(self, check: Check) -> None:
+        """Judge by the stretch's own noise, which takes longer than a bound on it."""
+        check.units = self.units(self.stretch_of(check), check.computed)
+        check.ratio = self.ratio(check.value, check.computed, check.units)
 
     def _meaningless(self) -> tuple[set[Any], set[Any]]:
         """Pairs that differ without consequence: the port's tap stands for something else; and

@@ -16,6 +16,7 @@ from parity.adapters import serving
 from parity.diagnose.forced import Check, Forced, Pairing, PortRun, PortTap
 from parity.diagnose.places import common_start
 from parity.diagnose.search import Explanation, Search, places
+from parity.judge.verdicts import BOUND
 from restoration.process import arrays
 from restoration.process.serve import Session
 
@@ -31,12 +32,13 @@ def locate(
     outputs: Mapping[str, str],
     weights: str,
     causes: bool = True,
+    bound: float = BOUND,
 ) -> dict[str, Any]:
     """Run the reference led by a port's taps, and explain what differs.
 
     port: the file of the port's recording. events: its. kinds: classes of its modules. pairings:
     (reference's module, port's, whether it is sure). outputs: the port's name of each output, by
-    its number. weights: a file with the port's weights by the reference's names.
+    its number. weights: a file with the port's weights by the reference's names. bound: on ratios.
     """
     held = serving.current()
     tapes, catalogue = session.module("tape"), session.module("mutations")
@@ -56,10 +58,10 @@ def locate(
         forced.settle(session.report)
         search = Search(forced, catalogue)
         found = []
-        differing = forced.differing()
+        differing = forced.differing(bound)
         for number, check in enumerate(differing):
             session.report(f"looking for causes: {number + 1} of {len(differing)}")
-            explanation = search.explain(check) if causes else None
+            explanation = search.explain(check) if causes and check.differs else None
             found.append(_finding(forced, check, explanation))
     return {
         "sites": _sites(forced, given) if not differing else [],

@@ -23,21 +23,27 @@ _ULP = 2.0**-23
 
 @dataclass(frozen=True)
 class Compared:
-    """A tap on both sides. events: their numbers, -1 for an output. ratio: in units of noise."""
+    """A tap on both sides. events: their numbers, -1 for an output. ratio: in units of noise, with
+    its bound."""
 
     module: str
     port: str
     side: str
     events: tuple[int, int]
     ratio: float
+    bound: float
 
     @property
     def differs(self) -> bool:
-        return self.ratio > BOUND
+        return self.ratio > self.bound
 
 
 def side_by_side(
-    reference: Any, moved: Sequence[Any], port: Any, pairings: Sequence[Pairing]
+    reference: Any,
+    moved: Sequence[Any],
+    port: Any,
+    pairings: Sequence[Pairing],
+    bound: float = BOUND,
 ) -> list[Compared]:
     """The taps of paired modules, call by call, in the order of the reference.
 
@@ -66,13 +72,19 @@ def side_by_side(
                 theirs[f"{place}/{other_leaf}"],
             )
             found.append(
-                Compared(event["module"], pairing.port, event["side"], (number, place), ratio)
+                Compared(
+                    event["module"], pairing.port, event["side"], (number, place), ratio, bound
+                )
             )
     return found
 
 
 def outputs_side_by_side(
-    reference: Any, moved: Sequence[Any], port: Any, outputs: Mapping[int, str]
+    reference: Any,
+    moved: Sequence[Any],
+    port: Any,
+    outputs: Mapping[int, str],
+    bound: float = BOUND,
 ) -> list[Compared]:
     """The outputs of both sides."""
     ours, theirs = reference.read("output"), port.read("output")
@@ -88,6 +100,7 @@ def outputs_side_by_side(
                 [one[reference.outputs[number]] for one in others],
                 theirs[name],
             ),
+            bound,
         )
         for number, name in outputs.items()
     ]

@@ -164,12 +164,16 @@ class Comparison:
             f"{self.verdict}: {self.port} against {self.reference}, "
             f"{self.compared} of {self.expected} compared"
         ]
+        if self.outputs_differ and not own:
+            told.append(f"outputs: {self.output_ratio:.3g} times rounding, no stretch stands out")
         for finding in own:
             told.append(finding.in_words)
             for side, place in (("reference", finding.reference), ("port", finding.port)):
                 told += [f"    {side} {text}" for text in place.source()]
         if len(own) < len(self.findings):
-            told.append(f"and {len(self.findings) - len(own)} that are inherited (--json lists them)")
+            told.append(
+                f"and {len(self.findings) - len(own)} that are inherited (--json lists them)"
+            )
         told += [f"assumed: {text}" for text in dict.fromkeys(self.assumptions)]
         told += [f"warning: {text}" for text in dict.fromkeys(self.warnings)]
         return [printable(line) for line in told]
