@@ -85,7 +85,7 @@ def assert_parity(
         if not result.exit_code:
             return result
         failure = ParityError("\n".join(result.lines()), result)
-    raise failure from None
+    raise failure.with_traceback(None) from None
 
 
 @dataclass
