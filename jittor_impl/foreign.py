@@ -135,6 +135,14 @@ def gradients(
     )
 
 
+def loss_gradients(network: nn.Module, loss: Callable[[], Var]) -> tuple[Var, dict[str, Var]]:
+    """A loss, and its gradients by the parameters that it depends on, by name."""
+    names, known = trainable(network), entries(network)
+    value = loss()
+    found = jt.grad(value, [known[name] for name in names])
+    return value, dict(zip(names, found, strict=True))
+
+
 @contextlib.contextmanager
 def on_this_machine() -> Iterator[None]:
     """Let code that names a GPU run on a machine without one."""

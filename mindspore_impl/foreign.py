@@ -134,6 +134,16 @@ def gradients(
     }
 
 
+def loss_gradients(
+    network: nn.Cell, loss: Callable[[], Tensor]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """A loss, and its gradients by the parameters that it depends on, by name."""
+    names, known = trainable(network), entries(network)
+    weights = ms.ParameterTuple([known[name] for name in names])
+    value, found = ms.value_and_grad(loss, None, weights)()
+    return value, dict(zip(names, found, strict=True))
+
+
 @contextlib.contextmanager
 def on_this_machine() -> Iterator[None]:
     """Let code that names a GPU run on a machine without one."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from parity import arguments
 from parity.cases import goldens, sources
 from parity.cases.case import Case
-from parity.commands import compare_cli, doctor, lint, selftest_cli
+from parity.commands import compare_cli, doctor, lint, selftest_cli, train_compare_cli
 from parity.commands.run import run
 from parity.commands.train import recipe_of, train
 from parity.report.progress import Progress
@@ -277,6 +277,7 @@ def _parser() -> argparse.ArgumentParser:
 
     compare_cli.add_parser(commands)
     compare_cli.add_record_parser(commands)
+    train_compare_cli.add_parser(commands)
     selftest_cli.add_parser(commands)
 
     command = commands.add_parser(

@@ -145,6 +145,17 @@ def gradients(
     )
 
 
+def loss_gradients(
+    network: nn.Module, loss: Callable[[], Tensor]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """A loss, and its gradients by the parameters that it depends on, by name."""
+    parameters = {name: value for name, value in network.named_parameters() if value.requires_grad}
+    value = loss()
+    found = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
+    gradients = zip(parameters, found, strict=True)
+    return value, {name: gradient for name, gradient in gradients if gradient is not None}
+
+
 class _OnCpu(TorchFunctionMode):
     """Sends to the CPU what is meant for a device that is not there."""
 

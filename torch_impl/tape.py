@@ -282,13 +282,10 @@ def recording(
             ),
             module.register_forward_hook(lambda _m, _a, result, name=name: leaving(name, result)),
         ]
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
     try:
-        with torch.no_grad(), tape:
+        with double_by_default(), torch.no_grad(), tape:
             yield
     finally:
-        torch.set_default_dtype(before)
         for hook in hooks:
             hook.remove()
 
@@ -386,6 +383,17 @@ def is_real(tensor: Tensor) -> bool:
 
 def double(network: nn.Module) -> nn.Module:
     return network.double()
+
+
+@contextlib.contextmanager
+def double_by_default() -> Iterator[None]:
+    """New tensors have float64 in here."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def to_tensor(array: np.ndarray) -> Tensor:

@@ -61,10 +61,13 @@ def _import_file(path: Path) -> ModuleType:
     """
     sys.argv = [str(path)]
     sys.path.insert(0, str(path.parent))
-    if _imports_relatively(path):
-        root, name = _package(path)
+    root, name = root_of(path)
+    if root != path.parent:
         sys.path.insert(1, str(root))
         return importlib.import_module(name)
+    known = sys.modules.get(path.stem)
+    if known is not None and getattr(known, "__file__", None) == str(path):
+        return known
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec
     assert spec.loader
@@ -72,6 +75,12 @@ def _import_file(path: Path) -> ModuleType:
     sys.modules[path.stem] = module  # dataclasses and pickles look there
     spec.loader.exec_module(module)
     return module
+
+
+def root_of(path: Path) -> tuple[Path, str]:
+    """The folder that a file is imported from, and its dotted name there: beside it, or above its
+    outermost package where it imports relatively."""
+    return _package(path) if _imports_relatively(path) else (path.parent, path.stem)
 
 
 def _imports_relatively(path: Path) -> bool:

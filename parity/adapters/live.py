@@ -101,7 +101,7 @@ class Live(Running):
                 next_step="name a function that makes it: FRAMEWORK:FILE.py:FACTORY",
             ) from problem
         bridge.set_training(network, False)
-        self._held = serving.Open(bridge, network)
+        self._held = serving.Open(bridge, network, lambda: bridge.copied(network))
         self.describe()
 
     @property

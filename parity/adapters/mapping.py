@@ -5,6 +5,7 @@ Modules are paired first, then what they hold. Every assumption is kept in words
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import re
@@ -57,24 +58,67 @@ class Move:
 
 @dataclass(frozen=True)
 class WeightPair:
-    """An entry of the reference, the port's that stands for it, and why they are taken for it."""
+    """An entry of the reference, the port's that stands for it, and why they are taken for it.
+
+    reference_part, port_part: rows of the first axis, of an entry that is several of the other
+    side's in one; None for all.
+    """
 
     reference: str
     port: str
     how: str
     move: Move = Move()
+    reference_part: tuple[int, int] | None = None
+    port_part: tuple[int, int] | None = None
+
+    def of_reference(self, array: np.ndarray) -> np.ndarray:
+        """What of the reference's entry is meant, as a view."""
+        return array[slice(*self.reference_part)] if self.reference_part else array
+
+    def of_port(self, array: np.ndarray) -> np.ndarray:
+        return array[slice(*self.port_part)] if self.port_part else array
 
 
 @dataclass
 class WeightMap:
-    """pairs: of entries. modules: the port's module by the reference's. left: entries of either
-    side that have no partner."""
+    """pairs: of entries. modules: the port's module by the reference's. hows: what tells so. left:
+    entries of either side that have no partner."""
 
     pairs: list[WeightPair] = field(default_factory=list)
     modules: dict[str, str] = field(default_factory=dict)
+    hows: dict[str, str] = field(default_factory=dict)
     reference_left: list[str] = field(default_factory=list)
     port_left: list[str] = field(default_factory=list)
     assumptions: list[str] = field(default_factory=list)
+
+    def converted(
+        self, reference: Mapping[str, np.ndarray], port: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """The reference's weights by the port's names. port: entries of the shapes it has."""
+        found: dict[str, np.ndarray] = {}
+        for pair in self.pairs:
+            target = found.setdefault(pair.port, np.array(port[pair.port]))
+            place = pair.of_port(target)
+            place[...] = pair.move.forward(
+                pair.of_reference(reference[pair.reference]), place.shape
+            )
+        return found
+
+    def restored(
+        self, port: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """The port's weights, or what else it has of them, by the reference's names; without those
+        that it has not, or in a size that does not fit. reference: entries of the shapes it has."""
+        found: dict[str, np.ndarray] = {}
+        for pair in self.pairs:
+            if pair.port not in port:
+                continue
+            if pair.reference not in found:
+                found[pair.reference] = np.array(reference[pair.reference])
+            place = pair.of_reference(found[pair.reference])
+            with contextlib.suppress(ValueError):
+                place[...] = pair.move.back(pair.of_port(port[pair.port]), place.shape)
+        return found
 
 
 def role_of(name: str) -> str:
@@ -127,15 +171,18 @@ class _Pairs:
     theirs: _Side
     modules: dict[str, str] = field(default_factory=dict)
     hows: dict[str, str] = field(default_factory=dict)
+    parts: list[WeightPair] = field(default_factory=list)
+    alone: frozenset[str] = frozenset()  # of the reference, that are to have no partner
 
     def add(self, one: str, other: str, how: str) -> None:
         self.modules[one], self.hows[one] = other, how
 
     def free(self) -> tuple[list[str], list[str]]:
-        taken = set(self.modules.values())
+        taken = self.alone | set(self.modules) | {owner_of(pair.reference) for pair in self.parts}
+        others = set(self.modules.values()) | {owner_of(pair.port) for pair in self.parts}
         return (
-            [name for name in self.ours.owners if name not in self.modules],
-            [name for name in self.theirs.owners if name not in taken],
+            [name for name in self.ours.owners if name not in taken],
+            [name for name in self.theirs.owners if name not in others],
         )
 
 
@@ -147,24 +194,37 @@ def map_weights(
     *,
     by_values: bool,
     rules: Sequence[tuple[str, str]] = (),
+    aligned: Mapping[str, str | None] | None = None,
 ) -> WeightMap:
     """Pair the entries of two networks.
 
     reference, port: all entries by name. orders: of first calls, by module. by_values: whether the
     port has weights of its own that came from the reference's, so that equal numbers tell. rules:
-    patterns for names of the reference, and the port's names.
+    patterns for names of the reference, and the port's names. aligned: modules that were paired by
+    hand, None for no partner.
     """
-    pairs = _Pairs(_Side.of(reference, reference_order), _Side.of(port, port_order))
+    aligned = aligned or {}
+    pairs = _Pairs(
+        _Side.of(reference, reference_order),
+        _Side.of(port, port_order),
+        alone=frozenset(one for one, other in aligned.items() if other is None),
+    )
+    for one, other in aligned.items():
+        if one in pairs.ours.owners and other in pairs.theirs.owners:
+            pairs.add(one, other, "alignment")
     chosen = _by_rules(reference, port, rules)
     for one, other in chosen.items():
-        pairs.add(owner_of(one), owner_of(other), "rules")
+        if owner_of(one) not in aligned:
+            pairs.add(owner_of(one), owner_of(other), "rules")
     if by_values:
-        for one, other in _equal_modules(pairs.ours, pairs.theirs):
+        for one, other in _equal_modules(pairs):
             pairs.add(one, other, "equal values")
     _pair_by_names(pairs)
+    joined = _pair_parts(pairs, by_values=by_values)
     _pair_by_shapes(pairs)
     _pair_by_roles(pairs)
-    result = WeightMap(modules=pairs.modules)
+    result = WeightMap(modules=pairs.modules, hows=pairs.hows)
+    result.pairs += pairs.parts
     for one in pairs.modules:
         result.pairs += _pair_entries(pairs, one, chosen, by_values=by_values)
     paired = {pair.reference for pair in result.pairs}, {pair.port for pair in result.pairs}
@@ -175,7 +235,7 @@ def map_weights(
         counts[how] += 1
     result.assumptions = [
         f"{count} modules with weights were paired by {how}" for how, count in counts.items()
-    ]
+    ] + joined
     return result
 
 
@@ -190,16 +250,18 @@ def _owners(state: Iterable[str]) -> dict[str, list[str]]:
     return dict(owners)
 
 
-def _equal_modules(ours: _Side, theirs: _Side) -> list[tuple[str, str]]:
-    """Modules that share the numbers of an entry, those with most of them first."""
+def _equal_modules(pairs: _Pairs) -> list[tuple[str, str]]:
+    """Free modules that share the numbers of an entry, those with most of them first."""
+    ours, theirs = pairs.ours, pairs.theirs
     reference, port = ours.state, theirs.state
+    mine, others = pairs.free()
     places: dict[tuple[int, float], list[str]] = defaultdict(list)
-    for names in theirs.owners.values():
-        for name in names:
+    for other in others:
+        for name in theirs.owners[other]:
             places[_fingerprint(port[name])].append(name)
     votes: dict[tuple[str, str], int] = defaultdict(int)
-    for one, names in ours.owners.items():
-        for name in names:
+    for one in mine:
+        for name in ours.owners[one]:
             if reference[name].size < 2 or np.ptp(reference[name]) == 0:
                 continue
             found = [
@@ -232,6 +294,100 @@ def _pair_by_names(pairs: _Pairs) -> None:
     for name in mine:
         if name in others and pairs.ours.signature(name) == pairs.theirs.signature(name):
             pairs.add(name, name, "names")
+
+
+def _pair_parts(pairs: _Pairs, *, by_values: bool) -> list[str]:
+    """Pair modules that are several of the other side's in one, as a layer that makes queries, keys
+    and values; what was assumed, in words."""
+    said = []
+    for whole, others, is_reference in (
+        (pairs.ours, pairs.theirs, True),
+        (pairs.theirs, pairs.ours, False),
+    ):
+        mine, free = pairs.free() if is_reference else reversed(pairs.free())
+        signatures = {others.signature(name) for name in free}
+        for module in mine:
+            if whole.signature(module) in signatures:
+                continue
+            parts = _parts(whole, module, others, free, by_values=by_values)
+            if not parts:
+                continue
+            free = [name for name in free if name not in parts]
+            _add_parts(pairs, whole, module, parts, is_reference=is_reference)
+            sides = ("the reference", "the port") if is_reference else ("the port", "the reference")
+            said.append(
+                f"{module} of {sides[0]} is {', '.join(parts)} of {sides[1]}, "
+                f"joined in this order{' (equal values)' if by_values else ''}"
+            )
+    return said
+
+
+def _parts(
+    whole: _Side, module: str, others: _Side, free: Sequence[str], *, by_values: bool
+) -> list[str]:
+    """The modules of one parent that one module is made of, in order; none where there are none."""
+    names = whole.owners[module]
+    size = {role_of(name): whole.state[name].shape for name in names}
+
+    def rows(part: str) -> int:
+        """How many rows of the whole a part has; 0 where it is none."""
+        shapes = {role_of(name): others.state[name].shape for name in others.owners[part]}
+        if set(shapes) != set(size) or "" in size or not all(shapes.values()):
+            return 0
+        if any(squeezed(shapes[role][1:]) != squeezed(size[role][1:]) for role in size):
+            return 0
+        firsts = {shapes[role][0] for role in size}
+        return firsts.pop() if len(firsts) == 1 else 0
+
+    totals = {shape[0] if shape else 0 for shape in size.values()}
+    if len(totals) != 1:
+        return []
+    (total,) = totals
+    fitting = {part: count for part in free if 0 < (count := rows(part)) < total}
+    if by_values:
+        found = {
+            start: part for part in fitting if (start := _start(whole, module, others, part)) >= 0
+        }
+        ordered = [found[start] for start in sorted(found)]
+        return ordered if sum(fitting[part] for part in ordered) == total else []
+    for first in fitting:
+        run: list[str] = []
+        count = 0
+        for part in [name for name in fitting if owner_of(name) == owner_of(first)]:
+            if (run or part == first) and count < total:
+                run.append(part)
+                count += fitting[part]
+        if count == total:
+            return run
+    return []
+
+
+def _start(whole: _Side, module: str, others: _Side, part: str) -> int:
+    """The row of a module's weight at which another's stands, -1 for nowhere."""
+    one = next(whole.state[name] for name in whole.owners[module] if role_of(name) == "weight")
+    other = next(others.state[name] for name in others.owners[part] if role_of(name) == "weight")
+    flat, rows = other.reshape(len(other), -1), one.reshape(len(one), -1)
+    for start in range(len(rows) - len(flat) + 1):
+        if np.array_equal(rows[start : start + len(flat)], flat):
+            return start
+    return -1
+
+
+def _add_parts(
+    pairs: _Pairs, whole: _Side, module: str, parts: Sequence[str], *, is_reference: bool
+) -> None:
+    others = pairs.theirs if is_reference else pairs.ours
+    for name in whole.owners[module]:
+        start = 0
+        for part in parts:
+            other = next(one for one in others.owners[part] if role_of(one) == role_of(name))
+            span = start, start + len(others.state[other])
+            start = span[1]
+            pairs.parts.append(
+                WeightPair(name, other, "parts", reference_part=span)
+                if is_reference
+                else WeightPair(other, name, "parts", port_part=span)
+            )
 
 
 def _pair_by_shapes(pairs: _Pairs) -> None:

@@ -10,8 +10,9 @@ import importlib
 import inspect
 import itertools
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ class Open:
 
     bridge: Any
     network: Any
+    make: Callable[[], Any]
+    names: dict[str, int] = field(default_factory=dict)
 
     def modules(self) -> list[tuple[str, Any]]:
         return list(self.bridge.modules(self.network))
@@ -77,19 +80,23 @@ def open_network(
             imports.enter_folder(str(Path(source).parent))
             make = imports.load_factory(source, factory)
     bridge.prepare()
-    _seed(bridge)
-    with _on_this_machine(bridge):
-        network = make(**arguments)
-    if not bridge.is_network(network):
-        raise InputError(
-            "factory",
-            expected="a network of the framework's",
-            got=type(network).__name__,
-            where=f"{source}:{factory}",
-            next_step="name a function or class that makes one",
-        )
-    bridge.set_training(network, False)
-    _open.append(Open(bridge, network))
+
+    def build() -> Any:
+        seed_generators(bridge)
+        with _on_this_machine(bridge):
+            network = make(**arguments)
+        if not bridge.is_network(network):
+            raise InputError(
+                "factory",
+                expected="a network of the framework's",
+                got=type(network).__name__,
+                where=f"{source}:{factory}",
+                next_step="name a function or class that makes one",
+            )
+        bridge.set_training(network, False)
+        return network
+
+    _open.append(Open(bridge, build(), build))
     return describe(session)
 
 
@@ -209,7 +216,7 @@ def gradients(session: Session, *, inputs: str, cotangents: str, path: str) -> N
         found = [value for _, value in leaves(result, held.bridge.is_array)]
         return [found[number] for number in sorted(factors)]
 
-    _seed(held.bridge)
+    seed_generators(held.bridge)
     with _on_this_machine(held.bridge):
         by_input, by_parameter = held.bridge.gradients(
             held.network,
@@ -224,6 +231,19 @@ def gradients(session: Session, *, inputs: str, cotangents: str, path: str) -> N
     }
     found |= {f"parameter/{name}": value for name, value in by_parameter.items()}
     arrays.write(Path(path), found)
+
+
+def sources(session: Session, *, folder: str) -> list[str]:
+    """The Python files below a folder that are imported, relative to it."""
+    root = Path(folder)
+    files = [Path(str(getattr(module, "__file__", ""))) for module in list(sys.modules.values())]
+    return sorted(
+        {
+            str(file.relative_to(root))
+            for file in files
+            if file.suffix == ".py" and root in file.parents
+        }
+    )
 
 
 def read_inputs(path: str) -> dict[str, np.ndarray]:
@@ -291,7 +311,7 @@ def _on_this_machine(bridge: Any) -> Iterator[None]:
 
 def _outputs(held: Open, inputs: str, seed: int) -> list[tuple[str, Any]]:
     given = {name: held.bridge.to_array(array) for name, array in read_inputs(inputs).items()}
-    _seed(held.bridge, seed)
+    seed_generators(held.bridge, seed)
     with held.bridge.without_gradients(), _on_this_machine(held.bridge):
         result = _call(held, given)
     return list(leaves(result, held.bridge.is_array))
@@ -331,7 +351,7 @@ def _is_plain(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
-def _seed(bridge: Any, seed: int = 0) -> None:
+def seed_generators(bridge: Any, seed: int = 0) -> None:
     """Draw the same numbers each time, as far as the framework's generator can be seeded."""
     random.seed(_SEED + seed)
     np.random.seed(_SEED + seed)

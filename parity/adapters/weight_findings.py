@@ -41,7 +41,8 @@ def compare_weights(weights: Weights, mapped: WeightMap) -> list[WeightDifferenc
     """All differences of weights that were paired."""
     found = []
     for pair in mapped.pairs:
-        one, other = weights.reference[pair.reference], weights.port[pair.port]
+        one = pair.of_reference(weights.reference[pair.reference])
+        other = pair.of_port(weights.port[pair.port])
         moved = pair.move.forward(one, other.shape)
         ratio = float("inf")
         if other.size == one.size:
@@ -59,7 +60,8 @@ def _causes(pair: WeightPair, moved: np.ndarray, weights: Weights) -> Iterator[t
 
     moved: the reference's, as it should be in the port.
     """
-    one, other = weights.reference[pair.reference], weights.port[pair.port]
+    one = pair.of_reference(weights.reference[pair.reference])
+    other = pair.of_port(weights.port[pair.port])
     if other.size != one.size:
         if other.size == 1:
             cause = "PReLU shared" if one.ndim == 1 else "weight shared"

@@ -10,12 +10,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+from rich.table import Table
+
 from parity import arguments
 from parity.adapters import inputs as given
 from parity.adapters.sides import FORM, Side, parse_side
-from parity.commands.compare import Options, compare
+from parity.commands.compare import compare
 from parity.commands.record import record
-from parity.judge.verdicts import BOUND
+from parity.compare.state import Options
 from parity.report.comparison import Comparison
 from parity.report.progress import Progress
 from restoration import console
@@ -61,6 +64,19 @@ def add_parser(commands: Any) -> None:
         help="write the reference's weights by the port's names (.npz, .safetensors)",
     )
     command.add_argument(
+        "--alignment",
+        type=Path,
+        metavar="FILE",
+        help="which module of the port is which of the reference's (JSON), where it was guessed "
+        "wrongly",
+    )
+    command.add_argument(
+        "--write-alignment", type=Path, metavar="FILE", help="write what was taken for what"
+    )
+    command.add_argument(
+        "--show-alignment", action="store_true", help="print it as a table, with ratios"
+    )
+    command.add_argument(
         "--inputs",
         type=Path,
         metavar="FILE",
@@ -77,11 +93,12 @@ def add_parser(commands: Any) -> None:
         "--seed", type=arguments.count(least=0), default=0, metavar="N", help="of what is drawn"
     )
     command.add_argument(
-        "--bound",
-        type=arguments.ratio,
-        default=BOUND,
-        metavar="RATIO",
-        help=f"on errors, twice that for stretches of code (default: {BOUND:g})",
+        "--reproductions",
+        type=Path,
+        default=Path("runs") / "reproductions",
+        metavar="DIR",
+        help="for the smallest reproduction of each difference without a known cause "
+        "(default: runs/reproductions)",
     )
     command.add_argument("--reference-python", default="", metavar="PATH", help="its interpreter")
     command.add_argument("--port-python", default="", metavar="PATH", help="its interpreter")
@@ -160,11 +177,13 @@ def _compare(options: argparse.Namespace) -> int:
         weights=options.weights,
         port_weights=options.port_weights,
         rules=options.rules,
+        alignment=options.alignment,
         write_rules=options.write_rules,
         write_converted=options.write_converted,
+        write_alignment=options.write_alignment,
+        reproductions=options.reproductions,
         seed=options.seed,
         silence_s=options.timeout,
-        bound=options.bound,
     )
     while True:
         before = _changed(port)
@@ -189,7 +208,7 @@ def _compare_once(
     if options.json:
         print(json.dumps(result.to_json(), indent=1), flush=True)
     else:
-        print_comparison(result)
+        print_comparison(result, with_alignment=options.show_alignment)
     return result.exit_code
 
 
@@ -203,8 +222,21 @@ def _changed(side: Side) -> dict[Path, float]:
     return found
 
 
-def print_comparison(result: Comparison) -> None:
-    """The result for a person."""
+def print_comparison(result: Comparison, *, with_alignment: bool = False) -> None:
+    """The result for a person: the verdict, then what was found, then what was assumed."""
     shown = console.results_console(160)
+    if with_alignment:
+        shown.print(_alignment_table(result))
     for line in result.lines():
         shown.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _alignment_table(result: Comparison) -> Table:
+    table = Table(header_style="bold")
+    for heading in ("reference", "port", "taken for each other by"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("worst ratio", justify="right")
+    for row in result.alignment:
+        ratio = "" if row.ratio is None else f"{row.ratio:.3g}"
+        table.add_row(escape(row.reference or "-"), escape(row.port or "-"), row.how, ratio)
+    return table

@@ -10,7 +10,8 @@ from parity.adapters import recorded
 from parity.adapters.mapping import drawn
 from parity.adapters.networks import fitted, read_weights
 from parity.adapters.sides import Side
-from parity.commands.compare import Options, chosen_inputs, start_side
+from parity.compare.sides import chosen_inputs, start_side
+from parity.compare.state import Options
 from restoration.errors import InputError
 
 

@@ -35,14 +35,12 @@ def judge_gradients(
     port: str,
     names: Sequence[Sequence[str]],
     sites: Sequence[Sequence[Any]],
-    bound: float = BOUND,
 ) -> dict[str, Any]:
     """Compare a port's gradients with the reference's in float64.
 
     port: a file with the port's gradients by the reference's names, "input/NAME" and
     "parameter/NAME". names: what was asked of the reference, in its order: (kind, name). sites:
-    (file, line, function's name, number of its tensors), where a gradient may be cut. bound:
-    on ratios.
+    (file, line, function's name, number of its tensors), where a gradient may be cut.
 
     Returns "compared", "differing" (name, ratio), and "cut": the site and operand that explains
     them, with the ratio left, or None.
@@ -77,7 +75,7 @@ def judge_gradients(
 
     units = _units(lambda *numbers: single(network, *numbers), state, given, exact)
     ratios = _ratios(theirs, exact, units)
-    differing = {name: ratio for name, ratio in ratios.items() if ratio > bound}
+    differing = {name: ratio for name, ratio in ratios.items() if ratio > BOUND}
     result: dict[str, Any] = {
         "compared": len(ratios),
         "differing": sorted(differing.items(), key=lambda item: -item[1]),

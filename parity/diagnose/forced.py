@@ -111,12 +111,8 @@ class Check:
 
     @property
     def differs(self) -> bool:
-        return self.is_beyond(BOUND)
-
-    def is_beyond(self, bound: float) -> bool:
-        """Whether the ratio is larger than a bound on outputs, which is doubled for a stretch."""
         is_output = self.subject.port_tap is None
-        return self.ratio > (bound if is_output and not self.is_led else 2 * bound)
+        return self.ratio > (BOUND if is_output and not self.is_led else STRETCH_BOUND)
 
 
 _FAMILIES = {
@@ -182,11 +178,13 @@ class Forced:
         self.checks: list[Check] = []
         self.tape: Any = None
         self.stands: dict[int, list[PortTap]] = {}
+        self.alike: dict[str, str] = {}  # modules that give what one of the port gives
 
     def run(self) -> None:
         """Run the reference once, led by the taps; fills `tape` and `checks`."""
         self.checks = []
         self.stands = defaultdict(list)  # the port's taps that have a slot's numbers
+        self.alike = {}
         self._calls: dict[str, int] = {}
         self._used: set[tuple[str, int]] = set()
         self._current: list[tuple[str, int | None]] = []
@@ -215,12 +213,13 @@ class Forced:
             self.dropped |= wrong
             self.apart |= apart
 
-    def differing(self, bound: float = BOUND) -> list[Check]:
-        """What lies beyond a bound."""
-        for check in self.checks:
-            if bound < check.ratio <= BOUND:
-                self._measure(check)
-        return [check for check in self.checks if check.is_beyond(bound)]
+    def port_output(self, number: int | None) -> np.ndarray:
+        """The port's output for the reference's of a number."""
+        assert number is not None
+        return self._outputs[number]
+
+    def differing(self) -> list[Check]:
+        return [check for check in self.checks if check.differs]
 
     def units(self, stretch: Any, truth: np.ndarray, **changes: Any) -> Norms:
         """The error, in each norm, that has the ratio 1 at the end of a stretch."""
@@ -363,13 +362,22 @@ class Forced:
     def _leave(self, module: str, result: Any) -> Any:
         _, port_call = self._current.pop()
         pairing = self._pairings.get(module)
-        if pairing is None or port_call is None or "out" not in pairing.sides:
-            return None
         tensors = [one for one in self.tapes.tensors_of(result) if self.tapes.is_real(one)]
+        if pairing is None or port_call is None or "out" not in pairing.sides:
+            self._liken(module, tensors)
+            return None
         others = self._compare(pairing, port_call, self._calls[module], "out", tensors)
         if not others:
             return None
         return self.tapes.mapped(result, lambda part: others.get(id(part), part))
+
+    def _liken(self, module: str, tensors: Sequence[Any]) -> None:
+        """Note which of the port's modules gives the same numbers as one without a partner."""
+        taken = {pairing.port for pairing in self._pairings.values()} | set(self.alike.values())
+        for tensor in tensors:
+            for tap in self.stands.get(self.tape.slot(tensor), []):
+                if tap.side == "out" and tap.module and tap.module not in taken and module:
+                    self.alike.setdefault(module, tap.module)
 
     def _port_call(self, pairing: Pairing, call: int, tensors: Sequence[Any]) -> int | None:
         """Which call of the port's module this one is: that with the same input, or the next."""
@@ -464,12 +472,8 @@ class Forced:
         check.units = Norms(ULP * norms.two, ULP * norms.max)
         check.ratio = self.ratio(check.value, check.computed, check.units)
         if check.ratio > BOUND:
-            self._measure(check)
-
-    def _measure(self, check: Check) -> None:
-        """Judge by the stretch's own noise, which takes longer than a bound on it."""
-        check.units = self.units(self.stretch_of(check), check.computed)
-        check.ratio = self.ratio(check.value, check.computed, check.units)
+            check.units = self.units(self.stretch_of(check), check.computed)
+            check.ratio = self.ratio(check.value, check.computed, check.units)
 
     def _meaningless(self) -> tuple[set[Any], set[Any]]:
         """Pairs that differ without consequence: the port's tap stands for something else; and

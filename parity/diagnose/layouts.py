@@ -70,6 +70,17 @@ def like(array: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray | 
     return None if best is None else array.ravel()[best.astype(np.int64)].reshape(other.shape)
 
 
+def places_of(array: np.ndarray, laid_out: np.ndarray) -> np.ndarray | None:
+    """Where in a flat array each number of another layout is; None where it is no layout of it."""
+    index = np.arange(array.size, dtype=np.int64).reshape(array.shape)
+    for moved, places in zip(
+        arranged(array, laid_out.shape), arranged(index, laid_out.shape), strict=True
+    ):
+        if np.array_equal(moved, laid_out, equal_nan=True):
+            return places.ravel()
+    return None
+
+
 def _squeezed(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(size for size in shape if size != 1)
 

@@ -14,9 +14,10 @@ import numpy as np
 
 from parity.adapters import serving
 from parity.diagnose.forced import Check, Forced, Pairing, PortRun, PortTap
+from parity.diagnose.layouts import places_of
 from parity.diagnose.places import common_start
 from parity.diagnose.search import Explanation, Search, places
-from parity.judge.verdicts import BOUND
+from parity.reproduce.scripts import MOST, transcript_script
 from restoration.process import arrays
 from restoration.process.serve import Session
 
@@ -32,13 +33,14 @@ def locate(
     outputs: Mapping[str, str],
     weights: str,
     causes: bool = True,
-    bound: float = BOUND,
+    reproductions: str = "",
 ) -> dict[str, Any]:
     """Run the reference led by a port's taps, and explain what differs.
 
     port: the file of the port's recording. events: its. kinds: classes of its modules. pairings:
     (reference's module, port's, whether it is sure). outputs: the port's name of each output, by
-    its number. weights: a file with the port's weights by the reference's names. bound: on ratios.
+    its number. weights: a file with the port's weights by the reference's names. reproductions: a
+    folder for the reference's part of each reproduction of what has no known cause.
     """
     held = serving.current()
     tapes, catalogue = session.module("tape"), session.module("mutations")
@@ -57,19 +59,37 @@ def locate(
     with held.bridge.on_this_machine():
         forced.settle(session.report)
         search = Search(forced, catalogue)
-        found = []
-        differing = forced.differing(bound)
+        found: list[dict[str, Any]] = []
+        written = 0
+        differing = forced.differing()
         for number, check in enumerate(differing):
             session.report(f"looking for causes: {number + 1} of {len(differing)}")
-            explanation = search.explain(check) if causes and check.differs else None
+            explanation = search.explain(check) if causes else None
             found.append(_finding(forced, check, explanation))
+            if causes and reproductions and explanation is None and written < MOST:
+                written += 1
+                transcripts = session.module("transcript")
+                folder = Path(reproductions) / str(number)
+                _write_part(forced, check, transcripts, network, folder)
+                found[-1]["reproduction"] = str(folder)
     return {
         "sites": _sites(forced, given) if not differing else [],
         "findings": found,
         "compared": sum(not check.is_repeated for check in forced.checks),
         "dropped": sorted("/".join(map(str, key)) for key in forced.dropped),
         "matched": sum(len(taps) for taps in forced.stands.values()),
+        "alike": forced.alike,
+        "ratios": _worst(forced.checks),
     }
+
+
+def _worst(checks: Sequence[Check]) -> dict[str, float]:
+    """The largest ratio at each module of the reference."""
+    found: dict[str, float] = {}
+    for check in checks:
+        if check.reference and check.subject.port_tap is not None:
+            found[check.reference] = max(found.get(check.reference, 0.0), check.ratio)
+    return found
 
 
 def _sites(forced: Forced, given: Sequence[np.ndarray]) -> list[dict[str, Any]]:
@@ -122,7 +142,8 @@ def _taps(file: Any, events: Sequence[Mapping[str, Any]], kinds: Mapping[str, st
 def _finding(forced: Forced, check: Check, explanation: Explanation | None) -> dict[str, Any]:
     """A difference as plain values: places of the reference, and the port's taps around it."""
     stretch = forced.stretch_of(check)
-    sources = sorted({tap.event for slot in stretch.sources for tap in forced.stands.get(slot, [])})
+    groups = [[tap.event for tap in forced.stands.get(slot, [])] for slot in stretch.sources]
+    sources = sorted({event for group in groups for event in group})
     inside = bool(stretch.calls) and all(check.reference in call.modules for call in stretch.calls)
     is_module = check.subject.side == "out" and inside and bool(check.reference)
     found: dict[str, Any] = {
@@ -132,7 +153,12 @@ def _finding(forced: Forced, check: Check, explanation: Explanation | None) -> d
         else _caller(check),
         "paired": check.port if is_module else None,
         "target": None if check.subject.port_tap is None else check.subject.port_tap.event,
+        "leaf": None if check.subject.port_tap is None else check.subject.port_tap.leaf,
+        "output": _number_of_output(check),
+        "tap": [check.reference, *check.key[2:]],
         "sources": sources,
+        "groups": groups,
+        "reproduction": None,
         "ratio": check.ratio,
         "causes": [],
     }
@@ -148,6 +174,37 @@ def _finding(forced: Forced, check: Check, explanation: Explanation | None) -> d
             }
         )
     return found
+
+
+def _number_of_output(check: Check) -> int | None:
+    side = check.key[2]
+    return int(side.removeprefix("output")) if check.subject.port_tap is None else None
+
+
+def _write_part(forced: Forced, check: Check, transcripts: Any, network: Any, folder: Path) -> None:
+    """Write what a reproduction needs of the reference: a program, if its calls have a text, with
+    its inputs and weights; and where the port keeps each number."""
+    folder.mkdir(parents=True)
+    tap, number = check.subject.port_tap, _number_of_output(check)
+    raw = tap.array if tap is not None else forced.port_output(number)
+    places = places_of(np.asarray(raw, np.float64), check.value)
+    if places is None:
+        places = np.arange(check.value.size)
+    np.savez(folder / "layout.npz", places=places)
+    np.save(folder / "port.npy", raw)  # as it was recorded; the port's program writes it anew
+    stretch = forced.stretch_of(check)
+    try:
+        found = transcripts.transcribe(forced.tape, stretch, network)
+        again = found.run()
+    except Exception:  # a call without a text; the network's own file is run instead
+        return
+    if not np.allclose(again, forced.tape.play(stretch), rtol=1e-9, atol=1e-12, equal_nan=True):
+        return
+    where = check.reference or "the network"
+    np.savez(folder / "reference_inputs.npz", **found.inputs)
+    np.savez(folder / "reference_weights.npz", **found.weights)
+    script = transcript_script(found.lines, found.result, f"a part of {where}")
+    (folder / "reference.py").write_text(script, encoding="utf-8")
 
 
 def _caller(check: Check) -> dict[str, Any]:

@@ -13,17 +13,40 @@ from parity.diagnose.forced import Pairing
 
 
 def container_pairings(
+    mapped: WeightMap,
+    reference: Mapping[str, Any],
+    port: Mapping[str, Any],
+    aligned: Mapping[str, str | None],
+) -> list[Pairing]:
+    """Modules that hold the same weights: surely where each holds them itself, else perhaps.
+
+    aligned: those that were paired by hand, None for no partner.
+    """
+    by_hand = set(aligned.values())
+    return [
+        Pairing(name, other, True) for name, other in aligned.items() if name and other is not None
+    ] + [
+        pairing
+        for pairing in _by_weights(mapped, reference, port)
+        if pairing.reference not in aligned and pairing.port not in by_hand
+    ]
+
+
+def _by_weights(
     mapped: WeightMap, reference: Mapping[str, Any], port: Mapping[str, Any]
 ) -> list[Pairing]:
-    """Modules that hold the same weights: surely where each holds them itself, else perhaps."""
-    partner = {pair.reference: pair.port for pair in mapped.pairs}
+    partners: dict[str, set[str]] = defaultdict(set)
+    for pair in mapped.pairs:
+        partners[pair.reference].add(pair.port)
     ours: dict[str, frozenset[str]] = {}
     theirs: dict[str, frozenset[str]] = {module["name"]: frozenset() for module in port["modules"]}
     ours = {
-        name: frozenset(other for one, other in partner.items() if _is_within(one, name))
+        name: frozenset(
+            other for one, found in partners.items() if _is_within(one, name) for other in found
+        )
         for name in (module["name"] for module in reference["modules"])
     }
-    taken = set(partner.values())
+    taken = {pair.port for pair in mapped.pairs}
     theirs = {name: frozenset(one for one in taken if _is_within(one, name)) for name in theirs}
     found: list[Pairing] = []
     own = {module for pair in mapped.pairs for module in [owner_of(pair.reference)]}

@@ -23,27 +23,21 @@ _ULP = 2.0**-23
 
 @dataclass(frozen=True)
 class Compared:
-    """A tap on both sides. events: their numbers, -1 for an output. ratio: in units of noise, with
-    its bound."""
+    """A tap on both sides. events: their numbers, -1 for an output. ratio: in units of noise."""
 
     module: str
     port: str
     side: str
     events: tuple[int, int]
     ratio: float
-    bound: float
 
     @property
     def differs(self) -> bool:
-        return self.ratio > self.bound
+        return self.ratio > BOUND
 
 
 def side_by_side(
-    reference: Any,
-    moved: Sequence[Any],
-    port: Any,
-    pairings: Sequence[Pairing],
-    bound: float = BOUND,
+    reference: Any, moved: Sequence[Any], port: Any, pairings: Sequence[Pairing]
 ) -> list[Compared]:
     """The taps of paired modules, call by call, in the order of the reference.
 
@@ -72,19 +66,13 @@ def side_by_side(
                 theirs[f"{place}/{other_leaf}"],
             )
             found.append(
-                Compared(
-                    event["module"], pairing.port, event["side"], (number, place), ratio, bound
-                )
+                Compared(event["module"], pairing.port, event["side"], (number, place), ratio)
             )
     return found
 
 
 def outputs_side_by_side(
-    reference: Any,
-    moved: Sequence[Any],
-    port: Any,
-    outputs: Mapping[int, str],
-    bound: float = BOUND,
+    reference: Any, moved: Sequence[Any], port: Any, outputs: Mapping[int, str]
 ) -> list[Compared]:
     """The outputs of both sides."""
     ours, theirs = reference.read("output"), port.read("output")
@@ -100,7 +88,6 @@ def outputs_side_by_side(
                 [one[reference.outputs[number]] for one in others],
                 theirs[name],
             ),
-            bound,
         )
         for number, name in outputs.items()
     ]

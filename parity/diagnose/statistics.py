@@ -65,9 +65,7 @@ def expected(found: Statistics, rule: Rule) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def compare_statistics(
-    reference: Statistics, port: Statistics, bound: float = BOUND
-) -> StatisticsDifference | None:
+def compare_statistics(reference: Statistics, port: Statistics) -> StatisticsDifference | None:
     """What is otherwise about the port's update, or None."""
     ours, theirs = rule_of(reference), rule_of(port)
 
@@ -76,7 +74,7 @@ def compare_statistics(
         return max(_error(mean, port.mean[1]), _error(variance, port.variance[1])) / _ULP / 4
 
     before = ratio(Rule(round(ours.share, 6), ours.correction))
-    if before <= bound:
+    if before <= BOUND:
         return None
     words = []
     cause = ""

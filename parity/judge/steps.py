@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
 
 from parity.judge.errors import Norms
 from parity.judge.measurement import ArrayKey
@@ -22,7 +25,25 @@ from parity.judge.verdicts import (
     judge_array,
     unmatched,
 )
-from restoration.process.arrays import Reader
+
+
+class Source(Protocol):
+    """Arrays by name, in a file or in memory."""
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    def __contains__(self, name: str, /) -> bool: ...
+
+    def __getitem__(self, name: str, /) -> np.ndarray: ...
+
+
+class Held(dict[str, np.ndarray]):
+    """Arrays in memory."""
+
+    @property
+    def names(self) -> list[str]:
+        return list(self)
 
 
 @dataclass(frozen=True)
@@ -36,8 +57,8 @@ class Departure:
 
 
 def judge_steps(
-    port: Reader,
-    truth: Reader,
+    port: Source,
+    truth: Source,
     norms: Mapping[str, Sequence[float]],
     errors: Mapping[str, Sequence[float]],
 ) -> CaseVerdict:

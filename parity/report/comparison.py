@@ -69,7 +69,7 @@ class Place:
 class Finding:
     """One difference. kind: "module", "code", "weights" or "gradient". cause: one of
     `parity.diagnose.causes.CAUSES`, "" where none is known. is_gap: something that could not be
-    compared, no difference."""
+    compared, no difference. reproduction: a folder that shows it alone."""
 
     kind: str
     reference: Place
@@ -81,6 +81,7 @@ class Finding:
     ratio_before: float = 0.0
     ratio_after: float | None = None
     is_gap: bool = False
+    reproduction: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -98,6 +99,7 @@ class Finding:
             }
             if self.cause
             else None,
+            "reproduction": None if self.reproduction is None else str(self.reproduction),
         }
 
     @property
@@ -114,9 +116,25 @@ class Finding:
         return text
 
 
+@dataclass(frozen=True)
+class Aligned:
+    """Modules that stand for each other; None where one has no partner. how: what tells so. ratio:
+    the worst of the taps that were compared, None where there were none."""
+
+    reference: str | None
+    port: str | None
+    how: str = ""
+    ratio: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        ratio = None if self.ratio is None else _finite(self.ratio)
+        return {"reference": self.reference, "port": self.port, "how": self.how, "ratio": ratio}
+
+
 @dataclass
 class Comparison:
-    """What is known of a port. outputs: the port's by the number of the reference's."""
+    """What is known of a port. outputs: the port's by the number of the reference's. alignment: of
+    modules, in the order of the reference, then those of the port that have no partner."""
 
     reference: str
     port: str
@@ -124,6 +142,7 @@ class Comparison:
     assumptions: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     outputs: dict[int, str] = field(default_factory=dict)
+    alignment: list[Aligned] = field(default_factory=list)
     compared: int = 0
     expected: int = 0
     output_ratio: float = 0.0
@@ -170,6 +189,8 @@ class Comparison:
             told.append(finding.in_words)
             for side, place in (("reference", finding.reference), ("port", finding.port)):
                 told += [f"    {side} {text}" for text in place.source()]
+            if finding.reproduction is not None:
+                told.append(f"    reproduction: {finding.reproduction}")
         if len(own) < len(self.findings):
             told.append(
                 f"and {len(self.findings) - len(own)} that are inherited (--json lists them)"
@@ -186,6 +207,7 @@ class Comparison:
             "output_ratio": _finite(self.output_ratio),
             "coverage": {"compared": self.compared, "expected": self.expected},
             "findings": [finding.to_json() for finding in self.findings],
+            "alignment": [row.to_json() for row in self.alignment],
             "assumptions": self.assumptions,
             "warnings": self.warnings,
         }

@@ -24,6 +24,7 @@ DATA = (
     *(f"{package}/py.typed" for package in PACKAGES),
     "weights_convert/checkpoints/schemas.json",
     "parity/report/comparison.schema.json",
+    "parity/report/training.schema.json",
     "mindspore_impl/kernels.cpp",
     *(f"mindspore_impl/configs/{device}_config.yaml" for device in ("cpu", "gpu", "ascend")),
 )

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from parity.adapters.sides import parse_side
-from parity.commands.compare import Options, compare
+from parity.commands.compare import compare
+from parity.compare.state import Options
 from parity.report.comparison import Comparison, Finding, Place
 
 ROOT = Path(__file__).resolve().parents[1] / "ports"

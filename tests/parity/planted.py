@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parity.adapters.sides import parse_side
-from parity.commands.compare import Options, compare
+from parity.commands.compare import compare
+from parity.compare.state import Options
 from parity.report.comparison import Comparison, Finding
 from restoration.models.registry import MODELS
 from tests.backends import ROOT

@@ -13,47 +13,18 @@ import numpy as np
 import pytest
 
 from parity.adapters.sides import parse_side
-from parity.commands.compare import Options, compare
+from parity.commands.compare import compare
+from parity.compare.state import Options
 from parity.diagnose.causes import CAUSES
 from parity.report.build_schema import FILE, schema
-from parity.report.comparison import Comparison
 from restoration.errors import ExitCode, InputError
 from tests.backends import ROOT
 from tests.parity import corpus, planted
+from tests.parity.strangers import REFERENCE, causes, sides
 
 PORTS = dict(corpus.ports())
 QUICK = ("srcnn/port_mindspore.py", "espcn/port_mindspore.py", "unet/port_torch.py")
 """Ports of small networks: three faults in two stretches, an honest one, and a lost gradient."""
-
-REFERENCE = """
-import torch
-from torch import nn
-class Net(nn.Module):
-    def __init__(self, width=8):
-        super().__init__()
-        self.first = nn.Conv2d(3, width, 3, padding=1)
-        self.last = nn.Conv2d(width, 3, 3, padding=1)
-    def forward(self, x):
-        return x + self.last(torch.relu(self.first(x)))
-def build(width=8):
-    return Net(width)
-"""
-
-
-def _sides(folder: Path, port: str, **options: Any) -> Comparison:
-    """Compare `REFERENCE` with a port in PyTorch, each of them text."""
-    for name, text in (("reference.py", REFERENCE), ("port.py", port)):
-        (folder / name).write_text(text)
-    return compare(
-        parse_side(f"torch:{folder / 'reference.py'}:build", where="reference"),
-        parse_side(f"torch:{folder / 'port.py'}:build", where="port"),
-        Options({}, **options),
-        lambda _who, _text: None,
-    )
-
-
-def _names(result: Comparison) -> list[str]:
-    return [finding.cause for finding in result.findings]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +77,7 @@ def test_the_guides_ports_have_the_faults_that_it_tells_of(port: str, causes: se
         Options({}),
         lambda _who, _text: None,
     )
-    assert set(_names(result)) == causes
+    assert set(causes(result)) == causes
     assert result.verdict == ("DIFFER" if causes else "AGREE")
 
 
@@ -134,7 +105,7 @@ def test_comparing_goes_on_when_the_port_is_edited(tmp_path: Path) -> None:
 @pytest.mark.frameworks("torch")
 def test_an_equal_port_agrees_whatever_its_modules_are_called(tmp_path: Path) -> None:
     port = REFERENCE.replace("first", "layer_b").replace("last", "layer_a")
-    result = _sides(tmp_path, port)
+    result = sides(tmp_path, port)
     assert (result.verdict, result.findings) == ("AGREE", [])
     assert result.compared == result.expected > 0
     assert any("inputs were found by trying: x (1, 3, 32, 40)" in one for one in result.assumptions)
@@ -142,7 +113,7 @@ def test_an_equal_port_agrees_whatever_its_modules_are_called(tmp_path: Path) ->
 
 @pytest.mark.frameworks("torch")
 def test_a_cause_is_named_with_the_lines_of_both_sides(tmp_path: Path) -> None:
-    result = _sides(tmp_path, REFERENCE.replace("torch.relu", "torch.nn.functional.silu"))
+    result = sides(tmp_path, REFERENCE.replace("torch.relu", "torch.nn.functional.silu"))
     (finding,) = result.findings
     assert (finding.kind, finding.cause, finding.detail) == ("code", "activation", "silu for relu")
     assert finding.ratio > 1e4
@@ -170,7 +141,7 @@ def test_a_fault_is_called_by_its_name(tmp_path: Path, old: str, new: str, cause
     port = REFERENCE.replace(old, new)
     if "clamp" in new:
         port = port.replace("(self.first(x)))", "(self.first(x))), 0, 1)")
-    assert cause in _names(_sides(tmp_path, port))
+    assert cause in causes(sides(tmp_path, port))
 
 
 @pytest.mark.frameworks("torch")
@@ -179,13 +150,13 @@ def test_a_state_that_is_not_reset_is_found_by_a_second_call(tmp_path: Path) -> 
         "        return x +", "        self.n += 1\n        return self.n * x +"
     )
     port = port.replace("        self.first", "        self.n = 0\n        self.first", 1)
-    assert "state not reset" in _names(_sides(tmp_path, port))
+    assert "state not reset" in causes(sides(tmp_path, port))
 
 
 @pytest.mark.frameworks("torch")
 def test_a_size_that_is_baked_in_is_found_by_another_size(tmp_path: Path) -> None:
     port = REFERENCE.replace("return x +", "return x.reshape(1, 3, 32, 40) +")
-    assert _names(_sides(tmp_path, port)) == ["size baked in"]
+    assert causes(sides(tmp_path, port)) == ["size baked in"]
 
 
 @pytest.mark.frameworks("torch")
@@ -193,7 +164,7 @@ def test_an_output_whose_shape_differs_is_never_agreement(tmp_path: Path) -> Non
     port = REFERENCE.replace("return x +", "return x[:, :, 1:] +").replace(
         "(self.first(x)))", "(self.first(x)))[:, :, 1:]"
     )
-    assert _sides(tmp_path, port).verdict != "AGREE"
+    assert sides(tmp_path, port).verdict != "AGREE"
 
 
 @pytest.mark.frameworks("torch")
@@ -201,7 +172,7 @@ def test_a_weight_without_a_partner_is_a_gap(tmp_path: Path) -> None:
     port = REFERENCE.replace(
         "    def forward", "        self.more = nn.Parameter(torch.ones(5))\n    def forward"
     )
-    result = _sides(tmp_path, port)
+    result = sides(tmp_path, port)
     assert result.verdict == "INCOMPLETE"
     (finding,) = result.findings
     assert (finding.kind, finding.port.entry) == ("weights", "more")
@@ -216,14 +187,14 @@ def test_the_map_of_weights_is_written_and_read_and_so_are_converted_weights(
         "write_rules": tmp_path / "rules.json",
         "write_converted": tmp_path / "port.npz",
     }
-    assert _sides(tmp_path, port, **written).verdict == "AGREE"
+    assert sides(tmp_path, port, **written).verdict == "AGREE"
     rules = json.loads((tmp_path / "rules.json").read_text())["rules"]
     assert [r"first\.weight", "layer_b.weight"] in rules
     with np.load(tmp_path / "port.npz") as file:
         assert {"layer_a.bias", "layer_b.weight"} <= set(file.files)
         assert file["layer_b.weight"].shape == (8, 3, 3, 3)
     (tmp_path / "rules.json").write_text(r'{"rules": [["(first|last)\\.(.*)", "layer_b.\\2"]]}')
-    wrong = _sides(tmp_path, port, rules=tmp_path / "rules.json")
+    wrong = sides(tmp_path, port, rules=tmp_path / "rules.json")
     assert any("by rules" in text for text in wrong.assumptions)
 
 
@@ -233,7 +204,7 @@ def test_code_that_names_a_gpu_parses_arguments_and_imports_siblings_runs(tmp_pa
     port = "import argparse\nimport parts\n" + REFERENCE.replace("nn.Conv2d", "parts.conv")
     port = port.replace("return Net(width)", "print('made')\n    return Net(width).to('cuda:0')")
     port += "\nif __name__ == '__main__':\n    argparse.ArgumentParser().parse_args()\n"
-    assert _sides(tmp_path, port).verdict == "AGREE"
+    assert sides(tmp_path, port).verdict == "AGREE"
 
 
 @pytest.mark.frameworks("torch")
@@ -248,7 +219,7 @@ def test_the_ports_own_weights_are_judged_apart_from_its_code(tmp_path: Path) ->
     np.savez(tmp_path / "reference.npz", **weights)
     wrong = weights | {"first.weight": weights["first.weight"].astype(np.float16)}
     np.savez(tmp_path / "port.npz", **wrong)
-    result = _sides(
+    result = sides(
         tmp_path,
         REFERENCE,
         weights=tmp_path / "reference.npz",

@@ -9,13 +9,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from restoration.process.frameworks import FRAMEWORKS
 from tests.backends import ROOT
-from tests.packaging.environments import Environment, build_wheel
 
 pytest_plugins = ["pytester"]
 
@@ -146,7 +144,7 @@ def test_live_modules_pass_and_fail_and_stay_as_they_are(
     text = _text(result)
     result.stdout.fnmatch_lines(
         [
-            ">*assert_parity(*pair(0.2), {\"x\": \"1x3x8x12\"})",
+            '>*assert_parity(*pair(0.2), {"x": "1x3x8x12"})',
             "E*ParityError: DIFFER: torch:network.py:Net against torch:network.py:Net, *compared",
             "E*module: act (network.py:12) / act (network.py:12): * times rounding; "
             "slope: 0.2 for 0.1 (with it *)",
@@ -194,7 +192,9 @@ def test_baselines_are_missed_written_used_and_reported(
     mine, *others = sorted(folder.iterdir())
     assert mine.name == "mine.safetensors"
     assert len(others) == 2
-    assert all(re.match(r"test_recorded-1x3x[\w.-]+-[0-9a-f]{8}\.saf", path.name) for path in others)
+    assert all(
+        re.match(r"test_recorded-1x3x[\w.-]+-[0-9a-f]{8}\.saf", path.name) for path in others
+    )
     assert str(pytester.path).encode() not in mine.read_bytes()
 
     (folder / "old.safetensors").write_bytes(b"")
@@ -279,7 +279,9 @@ def test_a_port_is_compared_with_a_recorded_reference_whose_framework_is_not_the
     result.assert_outcomes(passed=2, failed=1, deselected=1)
     text = _text(result)
     assert re.search(r"E +module: head .*network.py:18.* times rounding", text) is None
-    assert re.search(r"E .*ParityError: DIFFER: jittor:faulty_port.py:Upscaler against arrays", text)
+    assert re.search(
+        r"E .*ParityError: DIFFER: jittor:faulty_port.py:Upscaler against arrays", text
+    )
 
 
 LIVE = """
