@@ -7,6 +7,7 @@ that is asked before anything is, so nothing but the standard library is importe
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import shlex
@@ -15,9 +16,13 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from restoration.errors import ExitCode, InputError
 from restoration.process.frameworks import FRAMEWORKS, REFERENCE
+
+if TYPE_CHECKING:  # before anything is installed, too
+    from parity.report.saved import Saved
 
 OPTIONS = ("weights", "port-weights", "inputs", "input", "rules", "alignment")
 """Inputs of the action that are options of `parity compare` of the same name."""
@@ -46,10 +51,32 @@ def words_of(environment: Mapping[str, str]) -> list[str]:
             next_step="for example reference: torch:network.py:build, port: jittor:port.py:build",
         )
     more = _split(given["arguments"])
-    if given["command"]:
-        return [*_split(given["command"]), *more]
+    if command := _split(given["command"]):
+        return [*command, *more]
     options = [f"--{name}={given[name]}" for name in OPTIONS if given[name]]
     return ["compare", *options, *more, "--", *sides]
+
+
+def bound_of(environment: Mapping[str, str]) -> float | None:
+    """The bound that was asked for.
+
+    Raises:
+        InputError: it is no number above 0.
+    """
+    text = environment.get("PARITY_BOUND", "").strip()
+    try:
+        bound = float(text) if text else None
+    except ValueError:
+        bound = math.nan
+    if bound is not None and not 0 < bound < math.inf:
+        raise InputError(
+            "bound",
+            expected="a number above 0",
+            got=repr(text),
+            where="with:",
+            next_step="leave it out for the documented one",
+        )
+    return bound
 
 
 def extras(environment: Mapping[str, str]) -> str:
@@ -89,14 +116,16 @@ def _split(text: str) -> list[str]:
 def main(words: list[str]) -> int:
     """Do it; the exit code is that of the comparison."""
     environment = dict(os.environ)
+    if words != ["extras"]:
+        from restoration import console
+
+        return console.run("parity", lambda: gate(environment))
     try:
-        if words == ["extras"]:
-            print(extras(environment))
-            return ExitCode.OK
-        return gate(environment)
+        print(extras(environment))
     except InputError as problem:
         print(f"parity: {problem}", file=sys.stderr)
         return problem.exit_code
+    return ExitCode.OK
 
 
 def gate(environment: Mapping[str, str]) -> int:
@@ -107,8 +136,10 @@ def gate(environment: Mapping[str, str]) -> int:
     artifact, runs = folder / "artifact", folder / "runs"
     artifact.mkdir()
     try:
-        code, said = _run([*words_of(environment), "--runs", str(runs)])
-        found = _judged(runs, environment)
+        command, *words = words_of(environment)
+        bound = bound_of(environment)
+        code, said = _run([command, "--runs", str(runs), *words])
+        found = _judged(runs, bound)
     except InputError as problem:
         print(github.error(str(problem)))
         raise
@@ -146,24 +177,21 @@ def _run(words: list[str]) -> tuple[int, str]:
     return process.returncode, said
 
 
-def _judged(runs: Path, environment: Mapping[str, str]) -> Saved | None:
+def _judged(runs: Path, bound: float | None) -> Saved | None:
     """The result that was saved, by the bound that was asked for; None where there is none."""
-    from parity import arguments
     from parity.report import saved
 
-    bound = environment.get("PARITY_BOUND", "").strip()
     if not runs.is_dir() or not any(runs.iterdir()):
         return None
     found = saved.read(saved.find(saved.LATEST, runs))
-    if not bound:
-        return found
-    return saved.recheck(found, arguments.ratio(bound))
+    return found if bound is None else saved.recheck(found, bound)
 
 
 def _write(found: Saved, folder: Path) -> None:
     from parity.report import writers
 
-    writers.write(found, [(kind, folder / name) for kind, name in FILES.items()])
+    kinds = [kind for kind in FILES if kind in writers.WRITERS]
+    writers.write(found, [(kind, folder / FILES[kind]) for kind in kinds])
 
 
 if __name__ == "__main__":
