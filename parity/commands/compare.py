@@ -31,7 +31,7 @@ from parity.diagnose.statistics import Statistics, compare_statistics
 from parity.judge.errors import have_equal_nonfinite, nonfinite
 from parity.judge.verdicts import BOUND
 from parity.measure.problem import Problem
-from parity.report.comparison import Comparison, Finding, Place
+from parity.report.comparison import Aligned, Comparison, Finding, Place
 from restoration.errors import InputError, RestorationError
 from restoration.process import arrays
 from restoration.process.frameworks import REFERENCE
@@ -84,7 +84,7 @@ def compare(
     Raises:
         InputError: a side cannot be made, or the weights do not fit the reference.
     """
-    result = Comparison(reference.title, port.title)
+    result = Comparison(reference.title, port.title, framework=port.framework)
     with tempfile.TemporaryDirectory(prefix="parity-compare-") as scratch:
         folders = [Path(scratch) / name for name in ("reference", "port")]
         for folder in folders:
@@ -385,6 +385,15 @@ def _compare_plainly(state: _State, first: Recording, of_port: Recording) -> Non
     result.compared += len(outputs) + len(compared)
     result.output_ratio = max((one.ratio for one in outputs), default=0.0)
     result.outputs_differ = any(one.differs for one in outputs)
+    for one in (*compared, *outputs):
+        number = one.events[0]
+        call = first.events[number]["call"] if number >= 0 else 0
+        array = f"tap/{one.module or '(network)'}#{call}.{one.side}0"
+        both = zip((first, of_port), one.events, (one.module, one.port), strict=True)
+        places = [_place_of_event(recording, event, module) for recording, event, module in both]
+        result.aligned.append(
+            Aligned(array if number >= 0 else "output/0", places[0], places[1], one.ratio)
+        )
     frameworks = reference.side.framework, state.port.side.framework
     # A tap that differs without consequence stands for something else.
     for one, inherited in own_differences(compared) if result.outputs_differ else ():
@@ -409,8 +418,21 @@ def _compare_plainly(state: _State, first: Recording, of_port: Recording) -> Non
                 cause=cause,
                 detail=detail,
                 ratio_before=one.ratio,
+                times=1.0,
             )
         )
+
+
+def _aligned(found: Mapping[str, Any], of_port: Recording) -> Aligned:
+    """What `locate` compared. The port's call, side and line are those of the event it is at."""
+    module, frame, number = found["module"], found["frame"], found["event"]
+    reference = Place(module, frame[0], frame[1], frame[1]) if frame else Place(module)
+    numbers = (found[name] for name in ("ratio", "times", "error", "unit"))
+    if number is None:
+        return Aligned(f"output/{found['output']}", reference, Place(), *numbers)
+    event = of_port.events[number]
+    array = f"tap/{module or '(network)'}#{event['call']}.{found['side']}0"
+    return Aligned(array, reference, _place_of_event(of_port, number, event["module"]), *numbers)
 
 
 def _place_of_event(recording: Recording, number: int, module: str) -> Place:
@@ -431,6 +453,7 @@ def _compare_outputs(
     result.compared += answer["compared"]
     result.output_ratio = max((one["ratio"] for one in answer["findings"]), default=0.0)
     result.outputs_differ = bool(answer["findings"])
+    result.aligned += [_aligned(one, of_port) for one in answer["aligned"]]
     if len(result.outputs) < len(first.outputs):
         result.assumptions.append(
             f"the reference has {len(first.outputs)} outputs, the port {len(of_port.outputs)}"
@@ -455,6 +478,9 @@ def _locate(
     )
     result.expected += answer["compared"]
     result.compared += answer["compared"]
+    result.aligned[:0] = [
+        _aligned(one, of_port) for one in answer["aligned"] if one["event"] is not None
+    ]
     partners = {one.reference: one.port for one in pairings}
     for found in answer["findings"]:
         place = port_place(of_port, found, partners)
@@ -471,6 +497,7 @@ def _locate(
                     detail=cause["detail"] if cause else "",
                     ratio_before=found["ratio"],
                     ratio_after=cause["ratio_after"] if cause else None,
+                    times=found["times"],
                 )
             )
     return dict(answer)
@@ -532,6 +559,16 @@ def _compare_gradients(
         sites=[one["site"] for one in answer["sites"]],
     )
     result.compared += judged["compared"]
+    result.aligned += [
+        Aligned(
+            f"gradient/{name}",
+            Place(entry.rpartition(".")[0], entry=entry),
+            Place(state.mapped.modules.get(entry.rpartition(".")[0], "")),
+            ratio,
+        )
+        for name, ratio in judged["ratios"].items()
+        for entry in [name.partition("/")[2]]
+    ]
     if not judged["differing"]:
         return
     name, ratio = judged["differing"][0]
@@ -547,6 +584,7 @@ def _compare_gradients(
                 Place(partner),
                 ratio,
                 detail=f"{len(judged['differing'])} gradients differ",
+                times=1.0,
             )
         )
         return
@@ -562,6 +600,7 @@ def _compare_gradients(
             detail=f"{len(judged['differing'])} gradients lose what flows back here",
             ratio_before=ratio,
             ratio_after=cut["ratio_after"],
+            times=1.0,
         )
     )
 
