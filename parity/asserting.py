@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # a plugin of pytest is imported by every run of pytest
 
     from parity.adapters.sides import Side
     from parity.compare.state import Options
-    from parity.report.comparison import Comparison, Finding
+    from parity.report.comparison import Comparison
 
 File = str | os.PathLike[str]
 
@@ -78,8 +78,7 @@ def assert_parity(
         reference, port, inputs, weights, port_weights, move_weights=move_weights, **options
     )
     try:
-        result = request.compare()
-        within(result, _bound(bound))
+        result = _judged(request.compare(), bound)
     except RestorationError as problem:
         failure: Exception = _with_advice(problem)
     else:
@@ -162,41 +161,16 @@ class Request:
         )
 
 
-def _bound(given: float | None) -> float:
-    """What was given, else what the plugin's option says, else the documented one."""
-    from parity.judge.verdicts import BOUND
+def _judged(result: Comparison, bound: float | None) -> Comparison:
+    """A result by a bound: the given one, else what the plugin's option says, else as it is."""
+    from parity.report.saved import Saved, recheck
 
-    return next((one for one in (given, default_bound()) if one is not None), BOUND)
-
-
-_WHATEVER_THE_BOUND = ("state not reset", "random", "size baked in")
-
-
-def within(result: Comparison, bound: float) -> None:
-    """Judge a result by a larger bound: that on outputs and gradients, doubled for stretches.
-
-    Raises:
-        InputError: the bound is smaller than the one that the result was judged by.
-    """
-    from parity.judge.verdicts import BOUND
-
-    if bound < BOUND:
-        raise InputError(
-            "bound",
-            expected=f"{BOUND:g} or more",
-            got=f"{bound:g}",
-            where="assert_parity or --parity-bound",
-            next_step="honest ports reach 5, stretches of their code 19",
-        )
-
-    def is_excused(one: Finding) -> bool:
-        if one.is_gap or one.kind == "weights" or one.cause in _WHATEVER_THE_BOUND:
-            return False
-        return one.ratio <= (bound if one.kind == "gradient" else 2 * bound)
-
-    result.findings = [one for one in result.findings if not is_excused(one)]
-    result.outputs_differ = result.outputs_differ and result.output_ratio > bound
-    result.conclude()
+    bound = default_bound() if bound is None else bound
+    if bound is None:
+        return result
+    again = recheck(Saved.of_comparison(result), bound).comparison
+    assert again
+    return again
 
 
 def _show_nothing(_who: str, _text: str) -> None:

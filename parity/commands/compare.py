@@ -37,7 +37,7 @@ def compare(
     Raises:
         InputError: a side cannot be made, or the weights do not fit the reference.
     """
-    result = Comparison(reference.title, port.title)
+    result = Comparison(reference.title, port.title, framework=port.framework)
     with tempfile.TemporaryDirectory(prefix="parity-compare-") as scratch:
         folders = [Path(scratch) / name for name in ("reference", "port")]
         for folder in folders:

@@ -19,6 +19,7 @@ from parity.adapters.sides import FORM, Side, parse_side
 from parity.commands.compare import compare
 from parity.commands.record import record
 from parity.compare.state import Options
+from parity.report import saved, writers
 from parity.report.comparison import Comparison
 from parity.report.progress import Progress
 from restoration import console
@@ -112,6 +113,10 @@ def add_parser(commands: Any) -> None:
     command.add_argument(
         "--watch", action="store_true", help="compare again whenever a file of the port changes"
     )
+    command.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="default: runs"
+    )
+    writers.add_option(command)
     command.add_argument("--json", action="store_true", help="print the result as JSON")
     command.add_argument("--quiet", action="store_true", help="show no progress")
 
@@ -165,6 +170,7 @@ def _compare(options: argparse.Namespace) -> int:
         python=options.reference_python,
         where="reference",
     )
+    writers.check(options.report)
     port = parse_side(
         options.port, arguments=options.port_args, python=options.port_python, where="port"
     )
@@ -205,10 +211,13 @@ def _compare_once(
             raise
         print(f"parity: {problem}", file=sys.stderr)  # the next edit may put it right
         return problem.exit_code
+    kept = saved.save(result, options.runs)
+    writers.write(kept, options.report)
     if options.json:
         print(json.dumps(result.to_json(), indent=1), flush=True)
     else:
         print_comparison(result, with_alignment=options.show_alignment)
+        print(f"details in {kept.folder}", flush=True)
     return result.exit_code
 
 

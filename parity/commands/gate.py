@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from restoration.errors import ExitCode, InputError
-from restoration.process.frameworks import FRAMEWORKS, REFERENCE
+from restoration.process.frameworks import FRAMEWORKS
 
 if TYPE_CHECKING:  # before anything is installed, too
     from parity.report.saved import Saved
@@ -149,7 +149,7 @@ def gate(environment: Mapping[str, str]) -> int:
         github.set_outputs({"verdict": "could not run", "folder": ""}, environment)
         return code
     _write(found, artifact)
-    for line in github.annotations(found, Path(environment.get("GITHUB_WORKSPACE", "."))):
+    for line in github.errors_of(found, Path(environment.get("GITHUB_WORKSPACE", "."))):
         print(line)
     size = github.add_summary(found, environment)
     print(f"summary: {size:,} bytes; page and files: {artifact}")

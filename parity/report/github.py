@@ -21,7 +21,7 @@ MOST_ANNOTATIONS = 10
 _MOST_TEXT = 1000
 
 
-def annotations(saved: Saved, root: Path) -> list[str]:
+def errors_of(saved: Saved, root: Path) -> list[str]:
     """A command for each of the worst checks, at the port's line where that is known.
 
     root: the folder of the repository; lines of files outside of it have no place in a diff.
