@@ -30,8 +30,8 @@ class Picture:
 
     truth, found, difference: files in the folder of the run; the difference is enlarged `gain`
     times around gray. psnr_db: of the port against the truth, None where they are equal. changed:
-    how many of `values` 8-bit values differ. border_error, interior_error: root mean square of the
-    difference within `border_px` of an edge, and elsewhere. frames_db: by frame of a film.
+    how many of the `samples` 8-bit values differ. border_error, interior_error: root mean square of
+    the difference within `border_px` of an edge, and elsewhere. frames_db: by frame of a film.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Picture:
     gain: float
     psnr_db: float | None
     changed: int
-    values: int
+    samples: int
     border_px: int
     border_error: float
     interior_error: float

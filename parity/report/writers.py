@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from parity.report import junit, markdown
+from parity.report import junit, markdown, page
 from parity.report.saved import Saved
 from restoration.errors import InputError, UnavailableError
 
@@ -25,6 +25,7 @@ def _write_markdown(saved: Saved, path: Path) -> None:
 
 
 WRITERS: Mapping[str, Callable[[Saved, Path], None]] = {
+    "html": page.write,
     "junit": junit.write,
     "json": _write_json,
     "markdown": _write_markdown,
