@@ -190,8 +190,7 @@ def _judged(runs: Path, bound: float | None) -> Saved | None:
 def _write(found: Saved, folder: Path) -> None:
     from parity.report import writers
 
-    kinds = [kind for kind in FILES if kind in writers.WRITERS]
-    writers.write(found, [(kind, folder / FILES[kind]) for kind in kinds])
+    writers.write(found, [(kind, folder / name) for kind, name in FILES.items()])
 
 
 if __name__ == "__main__":
