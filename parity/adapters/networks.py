@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from parity.adapters import serving
-from parity.adapters.sides import Side
+from parity.adapters.sides import FILES, Side
 from restoration.errors import InputError
 from restoration.process import arrays
 from restoration.process.launch import Process
@@ -71,6 +71,11 @@ class Running:
 
     def describe(self) -> None:
         self.about = self.ask("describe")
+
+    @property
+    def has_own_weights(self) -> bool:
+        """Whether its weights belong to it: none are drawn for it, none moved into it."""
+        return self.side.framework in FILES
 
     @property
     def kinds(self) -> dict[str, str]:

@@ -50,6 +50,16 @@ def current() -> Open:
     return _open[-1]
 
 
+@contextlib.contextmanager
+def using(held: Open) -> Iterator[None]:
+    """Answer for another network, which was made elsewhere."""
+    _open.append(held)
+    try:
+        yield
+    finally:
+        _open.remove(held)
+
+
 def open_network(
     session: Session, *, source: str, factory: str, arguments: Mapping[str, Any], folder: str
 ) -> dict[str, Any]:
@@ -112,7 +122,7 @@ def describe(session: Session) -> dict[str, Any]:
             for name, value in state.items()
         ],
         "inputs": list(calling.required(network)),
-        "engine": session.make_engine().describe(),
+        "engine": session.describe_engine(),
     }
 
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from parity.adapters import alignment, rules
+from parity.adapters.live import Inline, LiveSide
 from parity.adapters.mapping import call_order, map_weights
 from parity.adapters.networks import Running, fitted, read_weights
-from parity.adapters.sides import FILES, Side
+from parity.adapters.sides import Side
 from parity.compare.gradients import compare_gradients
 from parity.compare.outputs import compare_outputs, locate
 from parity.compare.plainly import compare_plainly
@@ -36,12 +37,13 @@ def compare(
     Raises:
         InputError: a side cannot be made, or the weights do not fit the reference.
     """
-    result = Comparison(reference.title, port.title)
+    result = Comparison(reference.title, port.title, framework=port.framework)
     with tempfile.TemporaryDirectory(prefix="parity-compare-") as scratch:
         folders = [Path(scratch) / name for name in ("reference", "port")]
         for folder in folders:
             folder.mkdir()
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        is_here = any(isinstance(side, LiveSide) for side in (reference, port))
+        with Inline() if is_here else concurrent.futures.ThreadPoolExecutor(2) as pool:
 
             def start(side: Side, folder: Path, who: str) -> Running:
                 return start_side(
@@ -89,6 +91,7 @@ def _compare(state: State, pool: concurrent.futures.Executor) -> None:
     first = of_reference.result()
     check_finite(first, state.reference.side.title)
     own, theirs = state.reference.state(), state.port.state()
+    moves = options.port_weights is None and not state.port.has_own_weights
     if options.alignment is not None:
         modules = (list(side.kinds) for side in (state.reference, state.port))
         state.aligned = alignment.read(options.alignment, *modules)
@@ -97,13 +100,13 @@ def _compare(state: State, pool: concurrent.futures.Executor) -> None:
         theirs,
         call_order(first.events),
         call_order(of_port.events),
-        by_values=options.port_weights is not None or state.port.side.framework in FILES,
+        by_values=not moves,
         rules=rules.read(options.rules) if options.rules else (),
         aligned=state.aligned,
     )
     write_map(state, own, theirs)
     result.assumptions += state.mapped.assumptions
-    if options.port_weights is None and state.port.side.framework not in FILES:
+    if moves:
         moved = state.mapped.converted(own, theirs)
         state.port.load(moved)
         theirs = theirs | moved

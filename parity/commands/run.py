@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import datetime
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 from parity.cases.case import Case
 from parity.judge.verdicts import Verdict
 from parity.report.progress import Progress
-from parity.report.result import Row, Run, writing
+from parity.report.result import Row, Run, folder_error, new_folder, writing
 from parity.report.rows import rows_of
 from parity.worker import Outcome, Role, run_worker
 from restoration.errors import InputError
@@ -62,13 +60,7 @@ def run(
                         shutil.rmtree(folder)
                 progress.finish("judging", f"{len(batch)} cases judged")
     except OSError as problem:
-        raise InputError(
-            "folder of the run",
-            expected="a place that can be written",
-            got=str(problem.strerror or problem),
-            where=str(result.folder),
-            next_step="free some space, or choose another folder with --runs",
-        ) from problem
+        raise folder_error(result.folder, problem) from problem
     return result
 
 
@@ -152,20 +144,3 @@ def _condensed(row: Row) -> Row:
 def _summary(outcome: Outcome) -> str:
     done, failed = len(outcome.results), len(outcome.failures)
     return f"{done} measured" + (f", {failed} could not run" if failed else "")
-
-
-def new_folder(runs_folder: Path) -> Path:
-    """A folder of its own for a run, named by time."""
-    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    folder = runs_folder.absolute() / f"{now}-{secrets.token_hex(2)}"
-    try:
-        folder.mkdir(parents=True)
-    except OSError as problem:
-        raise InputError(
-            "folder of the runs",
-            expected="a folder that can be written",
-            got=str(problem.strerror),
-            where=str(runs_folder),
-            next_step="choose another with --runs",
-        ) from problem
-    return folder

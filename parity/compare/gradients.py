@@ -11,7 +11,7 @@ from parity.adapters.networks import Recording
 from parity.compare.state import State
 from parity.diagnose.layouts import like
 from parity.diagnose.places import port_place
-from parity.report.comparison import Finding, Place
+from parity.report.comparison import Aligned, Finding, Place
 from restoration.errors import RestorationError
 from restoration.process import arrays
 
@@ -77,6 +77,16 @@ def compare_gradients(
         sites=[one["site"] for one in answer["sites"]],
     )
     result.compared += judged["compared"]
+    result.aligned += [
+        Aligned(
+            f"gradient/{name}",
+            Place(entry.rpartition(".")[0], entry=entry),
+            Place(state.mapped.modules.get(entry.rpartition(".")[0], "")),
+            ratio,
+        )
+        for name, ratio in judged["ratios"].items()
+        for entry in [name.partition("/")[2]]
+    ]
     if not judged["differing"]:
         return
     name, ratio = judged["differing"][0]
@@ -92,6 +102,7 @@ def compare_gradients(
                 Place(partner),
                 ratio,
                 detail=f"{len(judged['differing'])} gradients differ",
+                times=1.0,
             )
         )
         return
@@ -107,5 +118,6 @@ def compare_gradients(
             detail=f"{len(judged['differing'])} gradients lose what flows back here",
             ratio_before=ratio,
             ratio_after=cut["ratio_after"],
+            times=1.0,
         )
     )

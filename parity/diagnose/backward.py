@@ -43,8 +43,8 @@ def judge_gradients(
     "parameter/NAME". names: what was asked of the reference, in its order: (kind, name). sites:
     (file, line, function's name, number of its tensors), where a gradient may be cut.
 
-    Returns "compared", "differing" (name, ratio), and "cut": the site and operand that explains
-    them, with the ratio left, or None.
+    Returns "ratios" by name, "compared", "differing" (name, ratio), and "cut": the site and
+    operand that explains them, with the ratio left, or None.
     """
     held, tapes = serving.current(), session.module("tape")
     network = copy.deepcopy(held.network)
@@ -85,6 +85,7 @@ def judge_gradients(
     ratios = _ratios(theirs, exact, units)
     differing = {name: ratio for name, ratio in ratios.items() if ratio > BOUND}
     result: dict[str, Any] = {
+        "ratios": ratios,
         "compared": len(ratios),
         "differing": sorted(differing.items(), key=lambda item: -item[1]),
         "cut": None,

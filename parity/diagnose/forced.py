@@ -111,9 +111,14 @@ class Check:
         return self.subject.key[1]
 
     @property
-    def differs(self) -> bool:
+    def bound(self) -> float:
+        """The largest ratio of an honest port."""
         is_output = self.subject.port_tap is None
-        return self.ratio > (BOUND if is_output and not self.is_led else STRETCH_BOUND)
+        return BOUND if is_output and not self.is_led else STRETCH_BOUND
+
+    @property
+    def differs(self) -> bool:
+        return self.ratio > self.bound
 
 
 _FAMILIES = {
