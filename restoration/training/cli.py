@@ -188,6 +188,7 @@ def _train(
         after_save=after_save,
     )
     result = begun.train()
+    importlib.import_module(f"{package}.distributed").finish()
     if not begun.is_first:
         return ExitCode.OK
     again = (

@@ -25,10 +25,13 @@ FINE = StepResult(loss=1.5, terms={"content": 1.0}, gradient_norm=2.0, updated=T
 
 
 class ToldTrainer:
-    """A trainer whose only weight counts steps. told: what its steps find, by number from 1."""
+    """A trainer of a network whose only weight counts steps.
 
-    def __init__(self, told: Mapping[int, StepResult | Exception]):
-        self.told, self.steps = told, 0
+    told: what its steps find, by number from 1.
+    """
+
+    def __init__(self, network: Network, told: Mapping[int, StepResult | Exception]):
+        self.network, self.told, self.steps = network, told, 0
         self.factors: list[float] = []
 
     def step(self, batches: Sequence[Mapping[str, np.ndarray]], factor: float) -> StepResult:
@@ -37,11 +40,14 @@ class ToldTrainer:
             raise found
         self.steps += 1
         self.factors.append(factor)
+        self.network.module["stem.weight"] = np.full(3, self.steps, np.float32)
         return found
 
+    def averages(self) -> dict[str, np.ndarray]:
+        return {}
+
     def state(self) -> TrainingState:
-        weights = {"stem.weight": np.full(3, self.steps, np.float32)}
-        return TrainingState(weights, {}, {}, {}, self.steps)
+        return TrainingState(dict(self.network.module), {}, {}, {}, self.steps)
 
 
 class ToldEngine:
@@ -50,10 +56,10 @@ class ToldEngine:
     name = "told"
 
     def build(self, spec: Any, execution: Any) -> Network:
-        return Network({}, spec, execution)
+        return Network({"stem.weight": np.zeros(3, np.float32)}, spec, execution)
 
     def state(self, network: Network) -> dict[str, np.ndarray]:
-        return {"stem.weight": np.zeros(3, np.float32)}
+        return dict(network.module)
 
     def load(self, network: Network, state: Mapping[str, np.ndarray]) -> None:
         network.module.update(state)
@@ -73,13 +79,15 @@ def _run(
     folder: Path, told: Mapping[int, StepResult | Exception], *overrides: str
 ) -> tuple[Run, ToldTrainer]:
     plan: Recipe = recipe.read("mimo_unet:demo", [*QUICK, "workers=0", *overrides])
-    trainer, engine = ToldTrainer(told), ToldEngine()
+    engine = ToldEngine()
+    network = engine.build(plan.the_spec(), plan.execution())
+    trainer = ToldTrainer(network, told)
     folder.mkdir(exist_ok=True)
     task = open_task(plan.the_model(), plan.the_spec(), plan.data, seed=plan.seed)
     parts = Parts(
         plan,
         engine,  # type: ignore[arg-type]
-        engine.build(plan.the_spec(), plan.execution()),
+        network,
         trainer,  # type: ignore[arg-type]
         task,
         session.make_loader(plan, workers=0),
