@@ -13,7 +13,6 @@ from jittor import Var
 
 from restoration.errors import ExitCode
 
-
 _FINISHED: list[bool] = []
 
 

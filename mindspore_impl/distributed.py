@@ -53,8 +53,9 @@ def reduce(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def total(numbers: np.ndarray) -> np.ndarray:
-    """Sums over all processes, of float64 arrays that have the same shape in each."""
+    """Sums over all processes, of float64 arrays that have the same shape in each, rounded to
+    float32: AllReduce takes no float64."""
     if world() == 1:
         return numbers
-    summed: np.ndarray = ops.AllReduce()(Tensor(numbers, ms.float64)).asnumpy()
-    return summed
+    summed: np.ndarray = ops.AllReduce()(Tensor(numbers, ms.float32)).asnumpy()
+    return summed.astype(np.float64)
