@@ -127,7 +127,8 @@ class _Plan:
             arrays.reading(self.folder / arrays.TRUTH_FILE) as exact,
             arrays.reading(self.folder / f"{port.framework}.safetensors") as found,
         ):
-            judged = judge_steps(found, exact, truth["norms"], truth["noise"])
+            eps = self.recipe.optimizer.eps
+            judged = judge_steps(found, exact, truth["norms"], truth["noise"], eps=eps)
         verdict, fault = judged.verdict, _leaving(departure(judged))
         digests = zip(truth["digests"], answer["digests"], strict=True)
         unequal = [step for step, (one, other) in enumerate(digests, start=1) if one != other]
