@@ -15,6 +15,7 @@ from parity.judge.verdicts import Verdict
 from parity.report.progress import Progress
 from parity.report.result import Row, Run, writing
 from restoration.errors import InputError, RestorationError
+from restoration.models import registry
 from restoration.process import arrays, launch
 from restoration.process.launch import Process, Worker
 from restoration.training import recipe as recipes
@@ -25,9 +26,13 @@ _MEASURE = "parity.measure.steps"
 
 
 def recipe_of(model: str, source: str | None, overrides: Sequence[str]) -> Recipe:
-    """What is trained of a model: a recipe, by default its demo, with the model's tiny spec."""
-    given = [] if source else ["spec=tiny"]
-    return recipes.read(source or f"{model}:{DEMO}", [*given, *overrides])
+    """What is trained of a model: a recipe, by default its demo, with the model's tiny spec; that
+    for training where there is one."""
+    if source:
+        return recipes.read(source, overrides)
+    specs = registry.find(model).specs
+    spec = next(name for name in ("tiny-train", "tiny") if name in specs)
+    return recipes.read(f"{model}:{DEMO}", [f"spec={spec}", *overrides])
 
 
 def train(

@@ -334,6 +334,7 @@ def test_a_perceptual_loss_without_weights_says_where_they_come_from(
     [
         ("MultiScaleLoss", {"labels": "cubic"}, "'cubic'"),
         ("LocalMotionLoss", {"masked": True}, "an array 'mask'"),
+        ("BlindVideoLoss", {}, "one that gives 'restored_reduced', got"),
         ("L1Loss", {"defect_no_skip": True}, "a network that adds bilinear interpolation"),
     ],
 )
