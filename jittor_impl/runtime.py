@@ -92,6 +92,20 @@ def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str],
     _watch_kernels(folder / "jit", report)
 
 
+def peak_mb(device: str) -> int:
+    """The most memory in MB that this process has taken so far.
+
+    Raises:
+        UnavailableError: that of another device is asked for.
+    """
+    if device == "cpu":
+        return memory.peak_mb()
+    raise UnavailableError(
+        f"Jittor does not tell how much memory of {device} it has taken; PyTorch does, of the same "
+        "recipe"
+    )
+
+
 def _is_one_of_several() -> bool:
     """Whether mpirun started this process.
 

@@ -169,7 +169,7 @@ def _train(
     if options.probe_memory:
         from restoration.training import probe
 
-        print(probe.table(package, options.device, recipe))
+        print(probe.table(framework, options.device, recipe))
         return ExitCode.OK
     init = None
     if options.init:

@@ -42,7 +42,7 @@ def environment() -> dict[str, str]:
 
 
 def said_by(framework: str, printed: str, logs: Path) -> str:
-    """What all processes said: msrun prints the first one's lines, its files have all."""
+    """What the processes said: msrun puts it into files, and prints some of it in between."""
     if framework != "mindspore":
         return printed
-    return printed + "".join(log.read_text() for log in sorted(logs.glob("worker_*.log")))
+    return "".join(log.read_text() for log in sorted(logs.glob("worker_*.log")))

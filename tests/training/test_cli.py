@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,32 @@ def test_a_run_shows_lines_curves_and_scalars(tmp_path: Path) -> None:
         assert picture.stat().st_size > 1000
     assert curves.main([str(tmp_path / "none")]) == ExitCode.BAD_INPUT
     assert curves.main([str(run), "--output", str(tmp_path / "x.gif")]) == ExitCode.BAD_INPUT
+
+
+@pytest.mark.frameworks("torch")
+def test_memory_is_told_by_batch_and_card() -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch_impl.train", "mimo_unet:demo", "--probe-memory"),
+            *("settings.width=4", "data.crop_px=192", "data.samples=2"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == ExitCode.OK, done.stderr
+    title, batches, measured, sentence, cards, fitting, _ = done.stdout.splitlines()
+    assert title.startswith("mimo_unet, tiny, crop 192 px, float32: steps of PyTorch on cpu")
+    peaks_mb = dict(zip(map(int, batches.split()[1:]), map(int, measured.split()[1:]), strict=True))
+    assert {1, 2, 4} <= set(peaks_mb)
+    each_mb = float(sentence.removeprefix("a sample takes ").partition(" ")[0])
+    images_mb = 2 * 3 * 192 * 192 * 4 / 2**20  # the sample itself, as given and as wanted
+    assert images_mb < each_mb < 400 * images_mb
+    assert peaks_mb[4] - peaks_mb[1] == pytest.approx(3 * each_mb, rel=0.3)
+    counts = [int(count.rstrip("+")) for count in fitting.split()[1:]]
+    assert cards.split()[1:3] == ["4", "GB"]
+    assert counts[:6] == sorted(counts[:6])
+    assert counts[0] >= 4
 
 
 def _events(folder: Path) -> list[Event]:
