@@ -44,7 +44,8 @@ def measure_steps(session: Session, *, spec_name: str, side_px: int) -> dict[str
     for run in runs.values():
         run()
         run()
-    for _ in range(REPEATS):
+    for number in range(REPEATS):
+        session.report(f"round {number + 1} of {REPEATS}")
         for name, run in runs.items():
             before = time.process_time()
             run()
