@@ -14,6 +14,7 @@ from parity.judge.verdicts import Verdict
 from parity.report.progress import Progress
 from parity.report.result import Row, Run, new_folder, writing
 from restoration.errors import InputError, RestorationError
+from restoration.models import registry
 from restoration.process import arrays, launch
 from restoration.process.launch import Process, Worker
 from restoration.training import recipe as recipes
@@ -24,9 +25,13 @@ _MEASURE = "parity.measure.steps"
 
 
 def recipe_of(model: str, source: str | None, overrides: Sequence[str]) -> Recipe:
-    """What is trained of a model: a recipe, by default its demo, with the model's tiny spec."""
-    given = [] if source else ["spec=tiny"]
-    return recipes.read(source or f"{model}:{DEMO}", [*given, *overrides])
+    """What is trained of a model: a recipe, by default its demo, with the model's tiny spec; that
+    for training where there is one."""
+    if source:
+        return recipes.read(source, overrides)
+    specs = registry.find(model).specs
+    spec = next(name for name in ("tiny-train", "tiny") if name in specs)
+    return recipes.read(f"{model}:{DEMO}", [f"spec={spec}", *overrides])
 
 
 def train(
@@ -126,7 +131,8 @@ class _Plan:
             arrays.reading(self.folder / arrays.TRUTH_FILE) as exact,
             arrays.reading(self.folder / f"{port.framework}.safetensors") as found,
         ):
-            judged = judge_steps(found, exact, truth["norms"], truth["noise"])
+            eps = self.recipe.optimizer.eps
+            judged = judge_steps(found, exact, truth["norms"], truth["noise"], eps=eps)
         verdict, fault, beside = judged.verdict, _leaving(departure(judged)), ""
         digests = zip(truth["digests"], answer["digests"], strict=True)
         unequal = [step for step, (one, other) in enumerate(digests, start=1) if one != other]

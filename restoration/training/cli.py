@@ -169,7 +169,7 @@ def _train(
     if options.probe_memory:
         from restoration.training import probe
 
-        print(probe.table(package, options.device, recipe))
+        print(probe.table(framework, options.device, recipe))
         return ExitCode.OK
     init = None
     if options.init:
@@ -188,6 +188,7 @@ def _train(
         after_save=after_save,
     )
     result = begun.train()
+    importlib.import_module(f"{package}.distributed").finish()
     if not begun.is_first:
         return ExitCode.OK
     again = (

@@ -125,6 +125,10 @@ class PictureTask:
         """See `Task`; each is made when it is asked for, small sets of them once."""
         return self._held_out
 
+    def name(self, index: int) -> str:
+        """See `Task`."""
+        return self.valid.name(index)
+
     def hold_out(self, index: int) -> HeldOut:
         """One picture to score."""
         raise NotImplementedError
