@@ -24,23 +24,17 @@ from restoration.errors import UnavailableError
 from restoration.inference import serving
 from restoration.process import arrays
 from restoration.process.serve import Session
+from torch_impl.compiling import known_runs
 
 _OPSET = 18
 
 
-def truth(session: Session, *, slot: str, sources: list[str], targets: list[str]) -> None:
+def truth(_session: Session, *, slot: str, sources: list[str], targets: list[str]) -> None:
     """Outputs in float64 as "truth/NAME", and in float32 in every legitimate way as "N/NAME"."""
     opened = serving.opened(slot)
-    exact_engine = session.make_engine(dtype="float64")
-    exact = exact_engine.build(opened.spec)
-    network = opened.original or opened.network
-    exact_engine.load(exact, opened.engine.state(network))
+    engine: Any = opened.engine
     for source, target in zip(sources, targets, strict=True):
-        inputs = _read(source)
-        found = _under("truth", exact_engine.run(exact, inputs))
-        for number, way in enumerate(opened.engine.variations().values()):
-            with way:
-                found |= _under(str(number), opened.engine.run(network, inputs))
+        found = known_runs(engine, opened.original or opened.network, _read(source))
         arrays.write(Path(target), found)
 
 
@@ -303,10 +297,8 @@ def _open_axes(cases: Sequence[list[Any]]) -> tuple[Any, ...]:
 
 
 def _arguments(opened: serving.Opened, source: str) -> list[Any]:
-    from torch_impl.arrays import to_arguments
-
     engine: Any = opened.engine
-    return to_arguments(opened.spec, _read(source), engine.device, engine.dtype)
+    return engine.arguments(opened.spec, _read(source))
 
 
 def _array(value: Tensor | np.ndarray) -> np.ndarray:
@@ -316,7 +308,3 @@ def _array(value: Tensor | np.ndarray) -> np.ndarray:
 def _read(source: str) -> Arrays:
     with arrays.reading(Path(source)) as reader:
         return {name: reader[name] for name in reader.names}
-
-
-def _under(prefix: str, outputs: Arrays) -> Arrays:
-    return {f"{prefix}/{name}": array for name, array in outputs.items()}

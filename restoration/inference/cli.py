@@ -126,6 +126,10 @@ def add_quality(options: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     options.add_argument("--half", action="store_true", help="half precision, if exact enough")
     options.add_argument("--fp32", action="store_true", help="float32, which is the default")
+    options.add_argument(
+        "--compile", action="store_true",
+        help="as machine code that PyTorch makes for each size, a minute or a few, and keeps",
+    )  # fmt: skip
     options.add_argument("--per-sample", action="store_true", help="pictures one by one")
     options.add_argument("--max-size", type=int, metavar="PX", help="reduce larger pictures to it")
     options.add_argument(
@@ -153,6 +157,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         tile_px=None if options.tile == "auto" else _number(options.tile, "--tile", least=0),
         overlap_px=options.tile_pad,
         half=options.half,
+        is_compiled=options.compile,
         per_sample=options.per_sample,
         max_side_px=options.max_size,
         cell_floor=None if options.cell_floor == "none" else float(options.cell_floor),

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from restoration import console
 from restoration.data import sample_inputs
+from restoration.engine.noise import BOUND, worst_ratio
 from restoration.errors import ExitCode, InputError, RestorationError
 from restoration.images.tiling import rounded_up
 from restoration.inference import cli, packaged
@@ -31,9 +32,6 @@ from restoration.models.spec import Spec
 from restoration.process import arrays
 from restoration.process.frameworks import FRAMEWORKS, REFERENCE
 from restoration.process.launch import Process, Worker
-
-BOUND = 16.0
-"""The largest ratio of errors that still counts as the same; parity's, and a test compares."""
 
 FORMS: Mapping[str, tuple[str, ...]] = {
     "torch": ("onnx", "torchscript", "torch-export", "mobile"),
@@ -45,7 +43,6 @@ FORMS: Mapping[str, tuple[str, ...]] = {
 _SUFFIX = {"onnx": ".onnx", "torchscript": ".pt", "torch-export": ".pt2", "mobile": ".ptl",
            "mindir": ".mindir"}  # fmt: skip
 _SLOT = "main"
-_HALF_ULP = 2.0**-24
 _MOBILE_AT_LEAST_DB = 35.0
 
 
@@ -327,25 +324,6 @@ class _Exporter:
     def _both(self) -> list[tuple[str, Process]]:
         pairs = [(self._framework, self._writer)]
         return pairs if self._writer is self._reference else [*pairs, (REFERENCE, self._reference)]
-
-
-def worst_ratio(outputs: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]) -> float:
-    """The largest ratio of an output's error to that of float32 itself, in both norms.
-
-    known: "truth/NAME", and "0/NAME", "1/NAME", ... of legitimate float32 runs.
-    """
-    worst = 0.0
-    ways = {name.partition("/")[0] for name in known} - {"truth"}
-    for name, array in outputs.items():
-        exact = known[f"truth/{name}"].astype(np.float64)
-        if array.shape != exact.shape or not np.isfinite(array).all():
-            return math.inf
-        for norm in (np.linalg.norm, lambda x: np.abs(x).max(initial=0)):
-            error = float(norm((array - exact).ravel()))
-            noise = max(float(norm((known[f"{way}/{name}"] - exact).ravel())) for way in ways)
-            floor = _HALF_ULP * float(norm(exact.ravel()))
-            worst = max(worst, error / max(noise, floor, 1e-30))
-    return worst
 
 
 def _worst_psnr(outputs: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]) -> float:
