@@ -7,6 +7,7 @@ kept; for what does not, the reason is kept instead.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -67,8 +68,7 @@ def compiled(
 def known_runs(engine: TorchEngine, network: Network, inputs: Mapping[str, np.ndarray]) -> Arrays:
     """Outputs in float64 as "truth/NAME", and in float32 in every legitimate way as "N/NAME"."""
     exact_engine = TorchEngine(device=str(engine.device), dtype="float64")
-    exact = exact_engine.build(network.spec)
-    exact_engine.load(exact, engine.state(network))
+    exact = replace(network, module=copy.deepcopy(network.module).double())
     found = _under("truth", exact_engine.run(exact, inputs))
     for number, way in enumerate(engine.variations().values()):
         with way:

@@ -137,12 +137,13 @@ def _run(framework: str, options: argparse.Namespace) -> int:
         )
     with _Exporter(writer, options.device) as exporter:
         exporter.load(weights[0], options.model, cli.model_settings(options))
-        if options.prune or options.quantize:
-            _shrink(exporter, options)
+        table = _shrink(exporter, form, options) if options.prune or options.quantize else None
         target = options.output or Path(exporter.model.name + _SUFFIX[form])
         judged = exporter.export(
             form, target, _size(options.size), batch=options.batch, is_dynamic=options.dynamic
         )
+    if table:
+        console.results_console(120).print(table)
     _show([judged])
     if options.json:
         options.json.write_text(json.dumps([asdict(judged)], indent=1) + "\n")
@@ -239,21 +240,11 @@ class _Exporter:
         if is_dynamic and form not in ("onnx", "torch-export"):
             judged.problem = f"{form} has fixed sizes: one file for each size"
             return judged
-        cases = self._cases(size, batch)
+        cases = self.cases(size, batch)
         found = self.paths("found", len(cases))
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            problems = self._writer.call(
-                f"{self._package}.exporting:export",
-                {
-                    "slot": _SLOT,
-                    "form": form,
-                    "path": str(target.absolute()),
-                    "sources": [str(path) for path in cases.values()],
-                    "targets": found,
-                    "is_dynamic": is_dynamic,
-                },
-            )
+            problems = self._write(form, target, list(cases.values()), found, is_dynamic=is_dynamic)
         except RestorationError as problem:
             target.unlink(missing_ok=True)
             judged.problem = str(problem)
@@ -264,6 +255,28 @@ class _Exporter:
             target.unlink(missing_ok=True)
             judged.file = ""
         return judged
+
+    def _write(
+        self,
+        form: str,
+        target: Path,
+        sources: Sequence[Path],
+        targets: Sequence[str],
+        *,
+        is_dynamic: bool,
+    ) -> list[str]:
+        """Write a form and run it on files; why it does not run, for each."""
+        return self._writer.call(
+            f"{self._package}.exporting:export",
+            {
+                "slot": _SLOT,
+                "form": form,
+                "path": str(target.absolute()),
+                "sources": [str(path) for path in sources],
+                "targets": list(targets),
+                "is_dynamic": is_dynamic,
+            },
+        )
 
     def _judge(
         self, judged: Judged, cases: Mapping[str, Path], found: list[str], problems: list[str]
@@ -293,7 +306,7 @@ class _Exporter:
                 )
                 judged.problem = judged.problem or f"wrong at {name}: {value:.4g} {unit}"
 
-    def _cases(self, size: tuple[int, int], batch: int | None = None) -> dict[str, Path]:
+    def cases(self, size: tuple[int, int], batch: int | None = None) -> dict[str, Path]:
         """Inputs at three sizes for one picture and two, or at one for `batch`."""
         multiple = self.spec.size_multiple
         least = max(self.spec.smallest_side_px, multiple)
@@ -315,11 +328,17 @@ class _Exporter:
     def paths(self, kind: str, count: int) -> list[str]:
         return [str(self._place / f"{kind}-{number}.safetensors") for number in range(count)]
 
-    def call(self, function: str, arguments: Mapping[str, Any]) -> Any:
-        """Something of the writer's module `exporting`."""
+    def shrinking(self, function: str, arguments: Mapping[str, Any]) -> Any:
+        """What a function of the writer's module `shrinking` gives."""
         return self._writer.call(
-            f"{self._package}.exporting:{function}", {"slot": _SLOT, **arguments}
+            f"{self._package}.shrinking:{function}", {"slot": _SLOT, **arguments}
         )
+
+    def megabytes(self, form: str, case: Path) -> float:
+        """How large the network's file is now, for the inputs of one file."""
+        target = self._place / f"size{_SUFFIX[form]}"
+        self._write(form, target, [case], self.paths("size", 1), is_dynamic=False)
+        return target.stat().st_size / 1e6
 
     def _both(self) -> list[tuple[str, Process]]:
         pairs = [(self._framework, self._writer)]
@@ -331,47 +350,56 @@ def _worst_psnr(outputs: Mapping[str, np.ndarray], known: Mapping[str, np.ndarra
     found = [math.inf]
     for name, array in outputs.items():
         exact = known[f"truth/{name}"]
+        if exact.dtype.kind != "f":  # a decision: what it changes shows in the picture
+            continue
         error = float(np.mean((array - exact) ** 2))
         if error:
             found.append(20 * math.log10(max(float(np.ptp(exact)), 1e-12)) - 10 * math.log10(error))
     return min(found)
 
 
-def _shrink(exporter: _Exporter, options: argparse.Namespace) -> None:
-    """Prune and quantize, and print quality, size and time before and after."""
-    case = next(iter(exporter._cases(_size(options.size)).values()))
-    before, after = exporter.paths("shrunk", 2)
-    seconds = [exporter.call("timed", {"source": str(case), "target": before})]
-    pictures = _calibration(exporter, options, case)
-    found = exporter.call(
+def _shrink(exporter: _Exporter, form: str, options: argparse.Namespace) -> Table:
+    """Prune and quantize; a table of quality, size and time before and after."""
+    cases = _calibration(exporter, options)
+    before, after = (exporter.paths(kind, len(cases)) for kind in ("before", "after"))
+    sources = [str(case) for case in cases]
+    megabytes = exporter.megabytes(form, cases[0])
+    seconds = [exporter.shrinking("timed", {"sources": sources, "targets": before})]
+    found = exporter.shrinking(
         "shrink",
         {
             "prune_share": options.prune,
             "is_structured": options.structured,
             "quantize": options.quantize or "",
-            "calibration": pictures,
+            "calibration": sources,
         },
     )
     exporter.is_reduced = bool(options.quantize)
-    seconds.append(exporter.call("timed", {"source": str(case), "target": after}))
-    known = {f"truth/{name}": array for name, array in _read(before).items()}
-    quality = _worst_psnr(_read(after), known)
-    share = found.get("zeros", 0) / found["parameters"]
+    seconds.append(exporter.shrinking("timed", {"sources": sources, "targets": after}))
+    quality = min(
+        _worst_psnr(_read(new), {f"truth/{name}": array for name, array in _read(old).items()})
+        for new, old in zip(after, before, strict=True)
+    )
     table = Table("", "before", "after")
-    table.add_row("zero weights", "", f"{share:.1%} of {found['parameters']}")
+    table.add_row("parameters", str(found["parameters"]), str(found["kept"]))
+    table.add_row("of these not 0", "", str(found["left"]))
+    if "channels" in found:
+        table.add_row("channels taken away", "", str(found["channels"]))
+    if "layers" in found:
+        table.add_row(f"layers in 8 bits, {options.quantize}", "0", str(found["layers"]))
     table.add_row(
-        "layers in 8 bits (dynamic), or rounded as if (static)", "0", str(found.get("layers", 0))
+        "file MB", *(f"{one:.3f}" for one in (megabytes, exporter.megabytes(form, cases[0])))
     )
     table.add_row("seconds", *(f"{value:.4f}" for value in seconds))
-    table.add_row("PSNR against before", "", f"{quality:.2f} dB")
-    console.results_console(120).print(table)
+    table.add_row(f"PSNR against before, {len(cases)} pictures", "", f"{quality:.2f} dB")
+    return table
 
 
-def _calibration(exporter: _Exporter, options: argparse.Namespace, case: Path) -> list[str]:
-    """Files of inputs on which layers and ranges are found."""
-    if options.quantize != "static":
-        return [str(case)] if options.quantize else []
+def _calibration(exporter: _Exporter, options: argparse.Namespace) -> list[Path]:
+    """Files of inputs on which layers and ranges are found, and quality is measured."""
     if options.calibrate is None:
+        if options.quantize != "static":
+            return list(exporter.cases(_size(options.size)).values())[:1]
         raise InputError(
             "--quantize static",
             expected="--calibrate DIR, pictures on which ranges are measured",
@@ -390,7 +418,7 @@ def _calibration(exporter: _Exporter, options: argparse.Namespace, case: Path) -
         pixels = fit_within(read_image(source).pixels, 256)
         inputs = exporter.model.to_inputs(exporter.spec, pixels, scale=2.0 if free else None)
         arrays.write(Path(target), inputs)
-    return found
+    return [Path(one) for one in found]
 
 
 def _show(rows: Sequence[Judged]) -> None:

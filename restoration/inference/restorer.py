@@ -90,9 +90,9 @@ class Settings:
 
     scale: how much larger they become, for networks that enlarge by any factor. tile_px: None to
     choose by the memory there is, 0 for the whole picture at once. overlap_px: None for what the
-    network's measured reach asks for. half: at half precision. is_compiled: as machine code that the
-    framework makes of the network, kept from run to run. per_sample: pictures of a batch one
-    by one. max_side_px: of the picture that the network gets. cell_floor: the scale above which a
+    network's measured reach asks for. half: at half precision. is_compiled: as machine code that
+    the framework makes of the network, kept from run to run. per_sample: pictures of a batch one by
+    one. max_side_px: of the picture that the network gets. cell_floor: the scale above which a
     continuous network is told no smaller cells. is_clipped: what lies outside of [0, 1] is cut off,
     as it must be for a file, not for a protocol that does not clamp. model_settings:
     hyper-parameters that no shape of the weights tells. second_model: "nimbusr" or
