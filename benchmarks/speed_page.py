@@ -2,8 +2,8 @@
 
 A table stands between two comments, `<!-- table NAME -->` and `<!-- end -->`; what is between them
 is replaced. Figures of models, in `figures.json`, are in units: {job: {"measured": a date,
-framework: {"forward", "both", "peak_mb"}}}. Those in `efficiency.json` are what `efficiency.py
---json` writes.
+framework: {"forward", "both", "peak_mb"}}}. Those in `efficiency.json` and `restoring.json` are
+what `efficiency.py --json` and `restoring.py` write.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from restoration.process.frameworks import FRAMEWORKS, REFERENCE
 
 HERE = Path(__file__).resolve().parent
 FIGURES, EFFICIENCY = HERE / "figures.json", HERE / "efficiency.json"
-PAGES = ("docs/speed.md", "README.md", "README.zh-CN.md")
+RESTORING = HERE / "restoring.json"
+PAGES = ("docs/speed.md", "docs/restoring.md", "README.md", "README.zh-CN.md")
 SHORT = ("mimo_unet", "kernel_prediction", "nimbusr", "lmd_vit", "self_blind_vsr", "phaseformer")
 """The six rows of the READMEs."""
 
@@ -30,7 +31,10 @@ Figures = Mapping[str, Mapping[str, Any]]
 def write(root: Path, figures_file: Path = FIGURES) -> None:
     """Put the tables into the pages below a folder."""
     figures = json.loads(figures_file.read_text(encoding="utf-8"))
+    restoring = json.loads(RESTORING.read_text(encoding="utf-8"))
     tables = {
+        "restoring": restoring_table(restoring["models"]),
+        "photograph": photograph_table(restoring["photograph"]),
         "models": models_table(figures),
         "six models": short_table(figures),
         "efficiency": efficiency_table(json.loads(EFFICIENCY.read_text(encoding="utf-8"))),
@@ -110,6 +114,39 @@ def efficiency_table(rows: Sequence[Mapping[str, Any]]) -> str:
         )  # fmt: skip
     headings = ("network", "scale", "G MAC", "LM G MAC", "CPU s", "LM CPU s", "faster")
     return _table(headings, cells, left=1)
+
+
+ONNX = "onnxruntime"
+RESTORING_WAYS = ("torch", "torch --compile", "jittor", "mindspore")
+
+
+def ratios(found: Mapping[str, Any], threads: str) -> dict[str, float]:
+    """Seconds of each way of restoring over onnxruntime's."""
+    seconds = {way: found[way][threads] for way in RESTORING_WAYS if threads in found.get(way, {})}
+    return {way: one / found[ONNX][threads] for way, one in seconds.items()}
+
+
+def restoring_table(figures: Figures) -> str:
+    """Each way of restoring in times of onnxruntime, on one thread and on two."""
+    rows = []
+    for name, found in figures.items():
+        if "problem" in found:
+            rows.append([name, "not exported", *("" for _ in RESTORING_WAYS), found["measured"]])
+            continue
+        for threads in found[ONNX]:
+            known = ratios(found, threads)
+            shown = [f"{known[way]:.2f}" if way in known else "" for way in RESTORING_WAYS]
+            rows.append([name, threads, *shown, found["measured"]])
+    return _table(("model", "threads", *RESTORING_WAYS, "measured"), rows, left=1)
+
+
+def photograph_table(figures: Figures) -> str:
+    """Peak memory for a photograph of 12 megapixels."""
+    rows = [
+        [name, f"{found['peak_mb']:.0f}", f"{found['tile_px']:.0f}"]
+        for name, found in figures.items()
+    ]
+    return _table(("MIMO-UNet, 4000x3000", "peak MB", "side of tiles"), rows, left=1)
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> str:

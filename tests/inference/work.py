@@ -44,3 +44,45 @@ def prune_a_small_network(share: float) -> tuple[dict[str, int], float]:
         prune_channels(network, share, [x])
         apart = float((network(x) - expected).abs().max())
     return {name: layer.out_channels for name, layer in network.named_children()}, apart
+
+
+def compile_wrongly(folder: Path) -> tuple[list[str], int]:
+    """What is said, twice, of a network whose compiled form is a thousandth off, and how often it
+    was compiled."""
+    import copy
+    from dataclasses import replace
+    from unittest import mock
+
+    import numpy as np
+    import torch
+
+    from restoration.engine.contract import Network
+    from restoration.errors import UnavailableError
+    from restoration.models.registry import find
+    from torch_impl import compiling
+    from torch_impl.engine import TorchEngine
+
+    engine = TorchEngine()
+    network = engine.build(find("mimo_unet").spec("tiny"))
+    inputs = {"image": np.random.default_rng(0).random((1, 3, 16, 16), np.float32)}
+
+    def compile_(_engine: object, _network: object, _inputs: object, package: Path) -> None:
+        package.touch()
+
+    def loaded(network: Network, _package: Path) -> Network:
+        module = copy.deepcopy(network.module)
+        with torch.no_grad():
+            next(iter(module.parameters())).mul_(1.001)
+        return replace(network, module=module)
+
+    said = []
+    with (
+        mock.patch.object(compiling, "_compile", side_effect=compile_) as compiled,
+        mock.patch.object(compiling, "_loaded", loaded),
+    ):
+        for _ in range(2):
+            try:
+                compiling.compiled(engine, network, inputs, folder, report=lambda _text: None)
+            except UnavailableError as problem:
+                said.append(str(problem))
+    return said, compiled.call_count

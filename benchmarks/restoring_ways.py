@@ -1,0 +1,103 @@
+"""One measurement of restoring, in the process that it was started in; see `restoring.py`."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jobs import JOBS
+from measuring import make_inputs
+
+from restoration.inference import serving
+from restoration.models.registry import MODELS
+from restoration.process import arrays, cache, memory
+from restoration.process.serve import Session
+
+LEAST_S, LEAST_RUNS = 2.0, 3
+PHOTOGRAPH_PX = (3000, 4000)
+_SLOT = "main"
+
+
+def export(session: Session, *, job_name: str, path: str) -> None:
+    """Write the ONNX file of a job's network, as the program of export does."""
+    from torch_impl import exporting
+
+    job = JOBS[job_name]
+    serving.open_untrained(session, slot=_SLOT, model=job.model, spec=job.spec)
+    with tempfile.TemporaryDirectory() as folder:
+        source = str(Path(folder) / "inputs.safetensors")
+        arrays.write(Path(source), make_inputs(job, MODELS[job.model].spec(job.spec)))
+        targets = [str(Path(folder) / "outputs.safetensors")]
+        exporting.export(
+            session, slot=_SLOT, form="onnx", path=path, sources=[source], targets=targets,
+            is_dynamic=False,
+        )  # fmt: skip
+
+
+def run_onnx(_session: Session, *, job_name: str, path: str, threads: int) -> float:
+    """Seconds of onnxruntime for a job."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    running = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    job = JOBS[job_name]
+    spec = MODELS[job.model].spec(job.spec)
+    inputs = make_inputs(job, spec)
+    given = [inputs[name] for name in spec.inputs if name in inputs]
+    names = [one.name for one in running.get_inputs()]
+    fed = dict(zip(names, given, strict=True))
+    return _least_s(lambda: running.run(None, fed), threads)
+
+
+def run(session: Session, *, job_name: str, threads: int, is_compiled: bool) -> float:
+    """Seconds of a framework for a job, as it restores."""
+    job, engine = JOBS[job_name], session.make_engine()
+    spec = MODELS[job.model].spec(job.spec)
+    network = engine.build(spec)
+    inputs = make_inputs(job, spec)
+    if is_compiled:
+        weights = np.random.default_rng(0)  # the same in every process, so that it is found again
+        state = {
+            name: (array if array.ndim < 2 else weights.normal(0, 0.02, array.shape)).astype(
+                array.dtype
+            )
+            for name, array in engine.state(network).items()
+        }
+        engine.load(network, state)
+        network = session.module("compiling").compiled(
+            engine, network, inputs, cache.folder("compiled"), report=session.report
+        )
+    return _least_s(lambda: engine.run(network, inputs), threads)
+
+
+def restore_photograph(session: Session) -> dict[str, float]:
+    """Peak memory in MB of this process, seconds and tiles of 12 megapixels by MIMO-UNet."""
+    serving.open_untrained(session, slot=_SLOT, model="mimo_unet", spec="published")
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        source, target = (str(Path(folder) / name) for name in ("image", "restored"))
+        small = rng.random((1, 3, *(side // 8 for side in PHOTOGRAPH_PX)), np.float32)
+        arrays.write(Path(source), {"image": small.repeat(8, 2).repeat(8, 3)})
+        memory.reset_peak()
+        found = serving.restore(session, slot=_SLOT, source=source, target=target)
+    return {
+        "peak_mb": memory.peak_mb(), "seconds": found["seconds"], "tile_px": found["tile_px"],
+    }  # fmt: skip
+
+
+def _least_s(run_once: Callable[[], Any], threads: int) -> float:
+    """The least CPU seconds of some runs on one thread; the least seconds on more."""
+    clock = time.process_time if threads == 1 else time.perf_counter
+    run_once()
+    taken: list[float] = []
+    while len(taken) < LEAST_RUNS or sum(taken) < LEAST_S:
+        before = clock()
+        run_once()
+        taken.append(clock() - before)
+    return min(taken)
