@@ -35,6 +35,7 @@ def write(root: Path, figures_file: Path = FIGURES) -> None:
     tables = {
         "restoring": restoring_table(restoring["models"]),
         "photograph": photograph_table(restoring["photograph"]),
+        "scales": scales_table(restoring["scales"]),
         "models": models_table(figures),
         "six models": short_table(figures),
         "efficiency": efficiency_table(json.loads(EFFICIENCY.read_text(encoding="utf-8"))),
@@ -138,6 +139,16 @@ def restoring_table(figures: Figures) -> str:
             shown = [f"{known[way]:.2f}" if way in known else "" for way in RESTORING_WAYS]
             rows.append([name, threads, *shown, found["measured"]])
     return _table(("model", "threads", *RESTORING_WAYS, "measured"), rows, left=1)
+
+
+def scales_table(found: Mapping[str, Any]) -> str:
+    """CPU seconds at several scales of a picture, encoded for each or once."""
+    rows = [
+        [f"x{scale:g}", f"{anew:.2f}", f"{once:.2f}", f"{anew / once:.1f}"]
+        for scale, anew, once in zip(found["scales"], found["anew_s"], found["once_s"], strict=True)
+    ]
+    headings = (f"LM-LTE, {found['kept_mb']:.1f} MB kept", "encoded anew s", "once s", "times")
+    return _table(headings, rows, left=1)
 
 
 def photograph_table(figures: Figures) -> str:

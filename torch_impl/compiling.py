@@ -24,7 +24,7 @@ import torch
 from restoration.arrays import Arrays
 from restoration.engine.contract import Network
 from restoration.engine.noise import BOUND, worst_ratio
-from restoration.errors import UnavailableError
+from restoration.errors import RestorationError, UnavailableError
 from torch_impl.engine import TorchEngine
 
 _OPTIONS = {"freezing": True}  # weights become constants, reordered once as kernels want them
@@ -91,10 +91,12 @@ def _compile(
                 program, package_path=str(package), inductor_configs=dict(_OPTIONS)
             )
     except InvalidCxxCompiler as problem:  # not kept: one may be installed
-        raise RuntimeError(
+        raise RestorationError(
             f"--compile: expected a C++ compiler, got none ({problem}); install g++, or leave it "
             "out"
         ) from problem
+    except (OSError, MemoryError):  # no fault of the network's
+        raise
     except Exception as problem:
         reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
         raise UnavailableError(

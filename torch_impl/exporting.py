@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from restoration.arrays import Arrays
 from restoration.engine.calls import name_outputs
-from restoration.errors import UnavailableError
+from restoration.errors import RestorationError, UnavailableError
 from restoration.inference import serving
 from restoration.process import arrays
 from restoration.process.serve import Session
@@ -73,7 +73,7 @@ def export(
         try:
             write_form(module, largest, Path(path), _open_axes(cases), names)
         except Exception as problem:
-            raise RuntimeError(_construct(problem, Path(path))) from problem
+            raise RestorationError(_construct(problem, Path(path))) from problem
     for number, (case, target) in enumerate(zip(cases, targets, strict=True)):
         place = Path(path)
         try:
@@ -83,7 +83,7 @@ def export(
             result = run(place, case)
         except Exception as problem:
             if number == 0:
-                raise RuntimeError(_construct(problem, place)) from problem
+                raise RestorationError(_construct(problem, place)) from problem
             problems.append(_construct(problem, place))
             continue
         finally:

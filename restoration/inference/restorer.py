@@ -75,7 +75,7 @@ COMPILING = ("torch",)
 """The frameworks that compile a network ahead: `<package>.compiling`."""
 _NOT_COMPILED = {
     "jittor": "Jittor, which compiles each of its kernels as it is, and keeps them",
-    "mindspore": "MindSpore, whose graphs keep nothing from run to run",
+    "mindspore": "MindSpore, whose graphs are not kept from run to run",
 }
 
 _MAIN, _SECOND = "main", "second"

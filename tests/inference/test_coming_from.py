@@ -66,7 +66,8 @@ OPTIONS = """
 model: mimo_unet
 data:
   train: {dataroot_gt: GOPRO/train/sharp, dataroot_lq: GOPRO/train/blur}
-  valid: {dataroot_gt: GOPRO/test/sharp, dataroot_lq: GOPRO/test/blur}
+  val: {dataroot_gt: GOPRO/test/sharp, dataroot_lq: GOPRO/test/blur}
+  type: PairedImageDataset
   gt_size: 16
   scale: 1
 loss: {name: MultiScaleLoss}
@@ -80,7 +81,7 @@ SHORT = [
 ALSO = {
     "self_blind_vsr": ["spec=tiny-train"],
     "phaseformer": ["data.crop_px=192", "data.resize_px=192", "data.valid_px=null"],
-    "spectroformer": ["data.crop_px=32", "data.resize_px=32", "data.valid_px=null"],
+    "spectroformer": ["data.crop_px=192", "data.resize_px=192", "data.valid_px=null"],
     "lmd_vit": ["data.crop_px=64", "data.valid_px=64"],
     "nimbusr": ["data.kernel_px=15", "data.crop_px=48", "data.valid_px=96"],
 }
@@ -178,6 +179,8 @@ def test_each_command_does_its_work(
     if program.endswith(("train", "prepare")):
         name = words[0]
         more = [*SHORT, *ALSO.get(name, [])] if program.endswith("train") else []
+        if name.endswith(".yaml"):  # its gt_size says it
+            more.remove("data.crop_px=32")
         given = [sys.executable, "-m", program, name, *more, *words[1:]]
         code = subprocess.run(
             given, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)}

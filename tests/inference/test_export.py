@@ -55,15 +55,15 @@ def test_what_is_silently_wrong_is_found_and_removed(
     name = next(iter(weights))
     weights[name] = weights[name] * np.float32(1.001)
     save_file(weights, tmp_path / "other.safetensors")
-    load = export._Exporter.load
+    load = export.Exporter.load
 
-    def load_both(exporter: export._Exporter, *given: object) -> None:
+    def load_both(exporter: export.Exporter, *given: object) -> None:
         load(exporter, *given)  # type: ignore[arg-type]
         arguments = {"slot": "main", "weights": str(tmp_path / "other.safetensors")}
         more = {"model": "mimo_unet", "settings": {}, "execution": {}}
         exporter._writer.call("mindspore_impl.restore:load", {**arguments, **more})
 
-    monkeypatch.setattr(export._Exporter, "load", load_both)
+    monkeypatch.setattr(export.Exporter, "load", load_both)
     path = tmp_path / "x.mindir"
     words = ["-m", "mimo_unet", "-w", MIMO, "-o", path, "--size", "16x16", "--batch", 1]
     assert _export("mindspore", *words) == ExitCode.DIFFERENT
@@ -195,3 +195,14 @@ def test_the_table_of_what_can_be_exported(capsys: pytest.CaptureFixture[str]) -
     told = capsys.readouterr().out
     assert "phaseformer" in told
     assert "mimo_unet" in told
+
+
+def test_the_page_of_exports_is_made_from_what_is_kept(tmp_path: Path) -> None:
+    from docs.make_export_table import KEPT, PAGE, merged, page
+
+    assert page() == PAGE.read_text("utf-8"), "python docs/make_export_table.py writes it anew"
+    rows = json.loads(KEPT.read_text("utf-8"))
+    assert len({row["model"] for row in rows}) > 0
+    changed = rows[0] | {"problem": "another"}
+    (tmp_path / "x.json").write_text(json.dumps([changed]))
+    assert merged(rows, [tmp_path / "x.json"]) == [changed, *rows[1:]]
