@@ -117,27 +117,20 @@ def efficiency_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return _table(headings, cells, left=1)
 
 
-ONNX = "onnxruntime"
 RESTORING_WAYS = ("torch", "torch --compile", "jittor", "mindspore")
-
-
-def ratios(found: Mapping[str, Any], threads: str) -> dict[str, float]:
-    """Seconds of each way of restoring over onnxruntime's."""
-    seconds = {way: found[way][threads] for way in RESTORING_WAYS if threads in found.get(way, {})}
-    return {way: one / found[ONNX][threads] for way, one in seconds.items()}
 
 
 def restoring_table(figures: Figures) -> str:
     """Each way of restoring in times of onnxruntime, on one thread and on two."""
     rows = []
     for name, found in figures.items():
+        known = {way: found.get(way, {}) for way in RESTORING_WAYS}
+        threads = sorted({count for by_threads in known.values() for count in by_threads})
         if "problem" in found:
-            rows.append([name, "not exported", *("" for _ in RESTORING_WAYS), found["measured"]])
-            continue
-        for threads in found[ONNX]:
-            known = ratios(found, threads)
-            shown = [f"{known[way]:.2f}" if way in known else "" for way in RESTORING_WAYS]
-            rows.append([name, threads, *shown, found["measured"]])
+            rows.append([name, "not exported", *("" for _ in known), found["measured"]])
+        for count in threads:
+            shown = [f"{one[count]:.2f}" if count in one else "" for one in known.values()]
+            rows.append([name, count, *shown, found["measured"]])
     return _table(("model", "threads", *RESTORING_WAYS, "measured"), rows, left=1)
 
 

@@ -184,6 +184,21 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
         video.packages()
 
 
+@pytest.mark.frameworks("torch")
+def test_restore_of_a_film_without_the_package_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"a film")
+    monkeypatch.setitem(sys.modules, "av", None)
+    words = [str(tmp_path / "a.mp4"), "-o", str(tmp_path / "b.mp4"), "-m", "mimo_unet"]
+    assert cli.main([*words, "-w", str(MIMO)]) == ExitCode.INCOMPLETE
+    told = capsys.readouterr().err
+    assert (
+        "films: expected the package av, got none; pip install 'restoration-suite[video]'" in told
+    )
+    assert "Traceback" not in told
+
+
 def test_what_is_no_film_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "x.mkv").write_bytes(b"nothing")
     with pytest.raises(InputError, match="film: expected a film that can be decoded"):

@@ -326,6 +326,7 @@ def test_a_folder_of_frames_is_a_clip(
         (["{file}", "-o", "{file}"], "expected another file than the input"),
         (["{file}", "--half", "--fp32"], "precision: expected --half or --fp32, got both"),
         ([], "restore: expected pictures, folders or films, got none"),
+        (["{folder}/../sized.npy"], "sized.npy: image: expected (h, w) or (h, w,"),
         (["{file}", "-s", "2"], "scale of mimo_unet: expected 1, or none given, got 2"),
         (["{file}", "--device", "ascend"], "cannot use 'ascend' here"),
         (["{file}", "-w", "missing.pth"], "weights: expected an existing file"),
@@ -339,6 +340,7 @@ def test_errors_are_one_line_that_leads_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "empty").mkdir()
+    np.save(tmp_path / "sized.npy", {"img_blur": photograph[:0]})  # type: ignore[arg-type]
     file = _save(tmp_path / "a.png", photograph[:16, :16])
     places = {"folder": tmp_path / "empty", "file": file}
     given = [word.format(**places) for word in words]
