@@ -306,11 +306,12 @@ class Restorer:
         return found
 
     def taps(
-        self, pixels: np.ndarray, *, scale: float | None = None
+        self, pixels: np.ndarray, *, scale: float | None = None, frames: np.ndarray | None = None
     ) -> tuple[list[list[Any]], dict[str, np.ndarray]]:
         """What leaves every module for pictures, restored at once; see `serving.taps`."""
         chosen = self.settings.scale if scale is None else scale
-        return self._asked("taps", {"image": pixels}, {"slot": _MAIN, "scale": chosen})
+        given = {} if frames is None else {"frames": frames}
+        return self._asked("taps", {"image": pixels, **given}, {"slot": _MAIN, "scale": chosen})
 
     def _asked(
         self, function: str, content: Mapping[str, np.ndarray], arguments: dict[str, Any]
