@@ -19,9 +19,9 @@ from mindspore_impl import config, model_zoo
 from restoration import console
 from restoration.data import npy
 from restoration.errors import ExitCode
-from restoration.evaluation import evaluate
-from restoration.evaluation.evaluate import Run
+from restoration.evaluation import evaluate, report
 from restoration.evaluation.pairs import Pair
+from restoration.evaluation.scoring import Run
 
 _PROGRAM = "mindspore_impl.evaluate"
 _OURS = ("model_name",)  # what our own flags have, too
@@ -40,7 +40,7 @@ def _evaluate_by_configuration(words: Sequence[str]) -> int:
     model_zoo.check_sink(found, "eval_use_data_sink")
     ways = model_zoo.RESIZE if found.resize == "both" else [found.resize]
     runs: dict[str, list[Run]] = {way: _runs(found, way) for way in ways}
-    evaluate.show(
+    report.show(
         [
             replace(run, weights=f"{Path(run.weights).name}, resize {way}")
             for way, of_way in runs.items()
