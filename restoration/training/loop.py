@@ -50,11 +50,22 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Observer:
+    """Who is told of what a run does, in the first process alone.
+
+    after_save: of each checkpoint, when it is whole. after_step: of the number, the loss and the
+    seconds of each step.
+    """
+
+    after_save: Callable[[Path], None] | None = None
+    after_step: Callable[[int, float, float], None] | None = None
+
+
+@dataclass(frozen=True)
 class Parts:
     """What a run is put together from.
 
-    any_of: whether any of several devices says so, which all are told alike. after_save: is told
-    of each checkpoint, when it is whole.
+    any_of: whether any of several devices says so, which all are told alike.
     """
 
     recipe: Recipe
@@ -64,7 +75,7 @@ class Parts:
     task: Task
     loader: Loader
     any_of: Callable[[bool], bool] = bool
-    after_save: Callable[[Path], None] | None = None
+    observer: Observer = Observer()
 
 
 class Run:
@@ -85,7 +96,7 @@ class Run:
         self.is_first = is_first
         self._engine, self._network, self._trainer = parts.engine, parts.network, parts.trainer
         self._task, self._loader = parts.task, parts.loader
-        self._any_of, self._after_save = parts.any_of, parts.after_save
+        self._any_of, self._observer = parts.any_of, parts.observer
         self._progress, self._quiet = progress, quiet
         self._saved: Path | None = None
 
@@ -166,6 +177,8 @@ class Run:
         if logs:
             is_logged = step % self.recipe.log_every == 0 or step == 1 or is_last
             logs.step(step, batch.epoch, result, rate=rate, seconds=seconds, log=is_logged)
+            if self._observer.after_step:
+                self._observer.after_step(step, result.loss, seconds)
         if is_last or step % self.recipe.validation.every == 0:
             self._validate(logs)
         if is_last or step % self.recipe.checkpoints.every == 0:
@@ -184,7 +197,9 @@ class Run:
         settings = self.recipe.validation
         state = self._trainer.state()
         weights = state.averages if settings.averaged and state.averages else state.weights
-        network = self._engine.build(self._network.spec.scored, self._network.execution)
+        # Compiled anew for each validation and size, it would take longer.
+        execution = replace(self._network.execution, is_graph=False)
+        network = self._engine.build(self._network.spec.scored, execution)
         names = self._engine.state(network)
         self._engine.load(network, {name: weights[name] for name in names})
         scores: dict[str, float] = {}
@@ -226,8 +241,8 @@ class Run:
             spec=self._network.spec,
             keep=self.recipe.checkpoints.keep,
         )
-        if self._after_save:
-            self._after_save(self._saved)
+        if self._observer.after_save:
+            self._observer.after_save(self._saved)
 
     def _target(self) -> Path:
         return self.folder / checkpoints.FOLDER / f"step_{self._progress.step:08d}"
