@@ -108,13 +108,21 @@ def test_paths_become_absolute_and_the_folder_of_logs_is_made_anew(
 def wait_for(log: Path, text: str, started: str) -> None:
     """Until a file says something, as long as the process runs that a script says it `started`."""
     process = started.partition("process ")[2].partition(":")[0]
+    assert process.isdigit(), started
     is_running = True
     while is_running:
-        is_running = Path("/proc", process).exists()
+        is_running = _is_running(process)
         time.sleep(0.1)
         if log.exists() and text in log.read_text():
             return
     raise AssertionError(f"{log}: no {text!r}: {log.read_text() if log.exists() else 'no file'}")
+
+
+def _is_running(process: str) -> bool:
+    try:
+        return ") Z" not in Path("/proc", process, "stat").read_text()  # one that has ended, too
+    except OSError:
+        return False
 
 
 @pytest.mark.goldens
