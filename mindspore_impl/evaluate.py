@@ -38,6 +38,7 @@ def main(words: list[str] | None = None) -> int:
 def _evaluate_by_configuration(words: Sequence[str]) -> int:
     found = model_zoo.parse(_PROGRAM, words)
     model_zoo.check_sink(found, "eval_use_data_sink")
+    model_zoo.folders_of(found.dataset_root, "test")
     ways = model_zoo.RESIZE if found.resize == "both" else [found.resize]
     runs: dict[str, list[Run]] = {way: _runs(found, way) for way in ways}
     report.show(
@@ -81,6 +82,7 @@ def _runs(found: Namespace, resize: str) -> list[Run]:
             *("--set", f"resize={model_zoo.RESIZE[resize]}"),
         ],
         limit=found.slice_dataset,
+        is_graph=found.mode == "graph",
         on_restored=save if found.img_save_directory else None,
     )
 

@@ -51,18 +51,20 @@ def score_all(
     words: Sequence[str],
     *,
     limit: int = 0,
+    is_graph: bool = False,
     on_restored: Callable[[Pair, np.ndarray], None] | None = None,
 ) -> list[Run]:
     """What the program scores by these words, for programs with a surface of their own.
 
-    limit: how many pairs are taken, the first by name; 0 for all. on_restored: is told of each
-    restored picture, (1, 3, h, w), not clamped.
+    limit: how many pairs are taken, the first by name; 0 for all. is_graph: see `Settings`.
+    on_restored: is told of each restored picture, (1, 3, h, w), not clamped.
 
     Raises:
         InputError: as the program.
     """
     options = _parser(f"{framework}_impl.evaluate").parse_args(cli.dashed(words))
     options.framework, options.on_restored = framework, on_restored
+    options.is_graph = is_graph
     return list(_all_runs(_pairs(options)[: limit or None], options))
 
 

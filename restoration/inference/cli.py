@@ -137,6 +137,7 @@ def add_quality(options: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     options.add_argument("--per-sample", action="store_true", help="pictures one by one")
     options.add_argument("--max-size", type=int, metavar="PX", help="reduce larger pictures to it")
+    options.set_defaults(is_graph=False)  # of programs that have a flag of their own for it
     options.add_argument(
         "--cell-floor", default="4", metavar="SCALE|none",
         help="the scale above which continuous networks get no smaller cells (default: 4)",
@@ -165,6 +166,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         is_compiled=options.compile,
         per_sample=options.per_sample,
         max_side_px=options.max_size,
+        is_graph=options.is_graph,
         cell_floor=None if options.cell_floor == "none" else float(options.cell_floor),
         second_model=SECOND_MODELS[options.network_type],
         model_settings=model_settings(options),

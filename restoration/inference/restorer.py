@@ -94,8 +94,9 @@ class Settings:
     the framework makes of the network, kept from run to run. per_sample: pictures of a batch one by
     one. max_side_px: of the picture that the network gets. cell_floor: the scale above which a
     continuous network is told no smaller cells. is_clipped: what lies outside of [0, 1] is cut off,
-    as it must be for a file, not for a protocol that does not clamp. model_settings:
-    hyper-parameters that no shape of the weights tells. second_model: "nimbusr" or
+    as it must be for a file, not for a protocol that does not clamp. is_graph: compiled as a whole,
+    anew for each size, by MindSpore alone. model_settings: hyper-parameters that no shape of the
+    weights tells. second_model: "nimbusr" or
     "nimbusr_saturated", whose weights look alike.
     """
 
@@ -108,6 +109,7 @@ class Settings:
     max_side_px: int | None = None
     cell_floor: float | None = 4.0
     is_clipped: bool = True
+    is_graph: bool = False
     model_settings: Mapping[str, Any] = field(default_factory=dict)
     second_model: str | None = None
 
@@ -413,6 +415,7 @@ class Restorer:
         execution: dict[str, Any] = {
             "per_sample": settings.per_sample,
             "max_side_px": settings.max_side_px,
+            "is_graph": settings.is_graph,
         }
         if settings.half:
             kinds = HALF.get(self.framework.name, {})

@@ -66,11 +66,20 @@ class Devices:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a run is put together from.
+class Observer:
+    """Who is told of what a run does, in the first process alone.
 
-    after_save: is told of each checkpoint, when it is whole.
+    after_save: of each checkpoint, when it is whole. after_step: of the number, the loss and the
+    seconds of each step.
     """
+
+    after_save: Callable[[Path], None] | None = None
+    after_step: Callable[[int, float, float], None] | None = None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is put together from."""
 
     recipe: Recipe
     engine: Engine
@@ -79,7 +88,7 @@ class Parts:
     task: Task
     loader: Loader
     devices: Devices = Devices()
-    after_save: Callable[[Path], None] | None = None
+    observer: Observer = Observer()
 
 
 class Run:
@@ -99,7 +108,7 @@ class Run:
         self.is_first = parts.devices.rank == 0
         self._engine, self._network, self._trainer = parts.engine, parts.network, parts.trainer
         self._task, self._loader = parts.task, parts.loader
-        self._devices, self._after_save = parts.devices, parts.after_save
+        self._devices, self._observer = parts.devices, parts.observer
         self._progress, self._quiet = progress, quiet
         self._saved: Path | None = None
 
@@ -182,6 +191,8 @@ class Run:
         if logs:
             is_logged = step % self.recipe.log_every == 0 or step == 1 or is_last
             logs.step(step, batch.epoch, result, rate=rate, seconds=seconds, log=is_logged)
+            if self._observer.after_step:
+                self._observer.after_step(step, result.loss, seconds)
         if is_last or step % self.recipe.validation.every == 0:
             self._validate(logs)
         if is_last or step % self.recipe.checkpoints.every == 0:
@@ -200,7 +211,9 @@ class Run:
         settings = self.recipe.validation
         averages = self._trainer.averages() if settings.averaged else {}
         weights = averages or self._engine.state(self._network)
-        network = self._engine.build(self._network.spec.scored, self._network.execution)
+        # Compiled anew for each validation and size, it would take longer.
+        execution = replace(self._network.execution, is_graph=False)
+        network = self._engine.build(self._network.spec.scored, execution)
         names = self._engine.state(network)
         self._engine.load(network, {name: weights[name] for name in names})
         folder = self.folder / PICTURES / f"step_{self._progress.step:08d}"
@@ -249,8 +262,8 @@ class Run:
             spec=self._network.spec,
             keep=self.recipe.checkpoints.keep,
         )
-        if self._after_save:
-            self._after_save(self._saved)
+        if self._observer.after_save:
+            self._observer.after_save(self._saved)
 
     def _target(self) -> Path:
         return self.folder / checkpoints.FOLDER / f"step_{self._progress.step:08d}"

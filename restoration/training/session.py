@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from restoration.training import checkpoints
 from restoration.training import recipe as recipes
 from restoration.training.checkpoints import Progress
 from restoration.training.initialization import initial_weights
-from restoration.training.loop import Devices, Parts, Run
+from restoration.training.loop import Devices, Observer, Parts, Run
 from restoration.training.recipe import Recipe
 
 RECIPE = "recipe.yaml"
@@ -128,12 +128,11 @@ def begin(
     init: Arrays | None,
     quiet: bool,
     origin: Mapping[str, str],
-    after_save: Callable[[Path], None] | None = None,
+    observer: Observer,
 ) -> Run:
     """A run ready to be trained, new or resumed.
 
-    resume: "auto", or a checkpoint or the folder of a run; None for a new one. after_save: is told
-    of each checkpoint.
+    resume: "auto", or a checkpoint or the folder of a run; None for a new one.
 
     Raises:
         InputError: the folder holds a run already and nothing says to resume it, or the checkpoint
@@ -155,7 +154,7 @@ def begin(
         _prepare_folder(folder, plain, origin, progress.step)
     loader = make_loader(recipe, workers=recipe.workers, rank=devices.rank, world=devices.world)
     return Run(
-        Parts(recipe, engine, network, trainer, task, loader, devices, after_save),
+        Parts(recipe, engine, network, trainer, task, loader, devices, observer),
         folder,
         progress=progress,
         quiet=quiet,
