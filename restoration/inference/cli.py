@@ -210,8 +210,9 @@ def _introduce(restorer: Restorer, options: argparse.Namespace) -> None:
         _say(f"warm-up: {restorer.warm_up():.3f} s")
     if not options.weights and packaged.is_packaged(restorer.files[0]):
         _say(
-            "weights that come with the suite: small, trained on little data of one kind "
-            f"(recipe {restorer.model.name}:small); they are no published weights, give those by -w"
+            f"weights that come with the suite (recipe {restorer.model.name}:small): small, "
+            f"trained for minutes to undo {packaged.SMALL[restorer.model.name]}; published weights, by -w, "
+            "do much better"
         )
 
 
