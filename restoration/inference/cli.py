@@ -209,10 +209,10 @@ def _introduce(restorer: Restorer, options: argparse.Namespace) -> None:
     if restorer.clip_frames > 1:
         _say(f"warm-up: {restorer.warm_up():.3f} s")
     if not options.weights and packaged.is_packaged(restorer.files[0]):
+        name = restorer.model.name
         _say(
-            f"weights that come with the suite (recipe {restorer.model.name}:small): small, "
-            f"trained for minutes to undo {packaged.SMALL[restorer.model.name]}; published weights, by -w, "
-            "do much better"
+            f"weights that come with the suite (recipe {name}:small): small, trained for minutes "
+            f"to undo {packaged.SMALL[name]}; published weights, by -w, do much better"
         )
 
 

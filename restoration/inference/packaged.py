@@ -18,9 +18,9 @@ from restoration.errors import ExitCode, InputError
 
 FOLDER = Path(__file__).resolve().parents[1] / "weights"
 SMALL = {
-    "mimo_unet": "blur of a shaken camera whose path is up to 10 px long",
+    "mimo_unet": "the blur of a camera that turned sideways by 5 to 11 px",
     "phaseformer": "the color cast and haze of water, of a simple model of it",
-    "lm_liif": "pictures that were reduced by Pillow's bicubic filter, enlarged up to 4 times",
+    "lm_liif": "reduction to as little as a quarter by Pillow's bicubic filter",
 }
 """The models that have a recipe for such weights, and what these were trained to undo."""
 
@@ -94,6 +94,7 @@ def pack(run: Path) -> Path:
     target = FOLDER / f"{made.model}.safetensors"
     partial = target.with_suffix(".partial")
     save_file(weights, partial, metadata=metadata)
+    partial.chmod(0o644)
     os.replace(partial, target)
     return target
 
