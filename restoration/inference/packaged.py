@@ -75,15 +75,16 @@ def pack(run: Path) -> Path:
     if checkpoint is None or not (checkpoint / checkpoints.AVERAGES).is_file():
         raise _not_one(run, "none, or no averaged weights")
     state = json.loads((checkpoint / checkpoints.STATE).read_text("utf-8"))
-    made = recipe.from_plain(state["recipe"], str(run))
-    if made.model not in SMALL or state["step"] != made.steps:
-        raise _not_one(run, f"{made.model} at step {state['step']} of {made.steps}")
+    model = state["model"]
+    made = recipe.read(f"{model}:small") if model in SMALL else None
+    if made is None or state["step"] != made.steps:
+        raise _not_one(run, f"one of {model} at step {state['step']}")
     with safe_open(checkpoint / checkpoints.AVERAGES, "np") as file:
         metadata = dict(file.metadata())
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     metadata[MADE_BY] = json.dumps(
         {
-            "recipe": f"{made.model}:small",
+            "recipe": f"{model}:small",
             "steps": made.steps,
             "data": made.about,
             "psnr_db": {made.validation.protocol: round(state["scores_db"][-1], 2)},
@@ -91,7 +92,7 @@ def pack(run: Path) -> Path:
         }
     )
     FOLDER.mkdir(exist_ok=True)
-    target = FOLDER / f"{made.model}.safetensors"
+    target = FOLDER / f"{model}.safetensors"
     partial = target.with_suffix(".partial")
     save_file(weights, partial, metadata=metadata)
     partial.chmod(0o644)
