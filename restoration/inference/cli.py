@@ -244,9 +244,10 @@ def _introduce(restorer: Restorer, options: argparse.Namespace) -> None:
     if restorer.clip_frames > 1:
         _say(f"warm-up: {restorer.warm_up():.3f} s")
     if not options.weights and packaged.is_packaged(restorer.files[0]):
+        name = restorer.model.name
         _say(
-            "weights that come with the suite: small, trained on little data of one kind "
-            f"(recipe {restorer.model.name}:small); they are no published weights, give those by -w"
+            f"weights that come with the suite (recipe {name}:small): small, trained for minutes "
+            f"to undo {packaged.SMALL[name]}; published weights, by -w, do much better"
         )
 
 

@@ -25,6 +25,7 @@ _COMMON = frozenset(
 _CACHED = ("pairs", "pictures", "list")
 _DEGRADATION_KEYS: Mapping[str, frozenset[str]] = {
     "motion": frozenset({"kernel_px"}),
+    "panning": frozenset({"kernel_px"}),
     "local_motion": frozenset({"kernel_px"}),
     "jpeg": frozenset({"jpeg_quality"}),
 }
