@@ -71,7 +71,8 @@ class Runner:
         self.asked = folder / "asked"
         python = folder / "bin" / "python"
         python.write_text(
-            f'#!/bin/sh\ncase "$*" in *"-m pip "*) printf "%s\\n" "$@" > "{self.asked}"; exit;; esac\n'
+            '#!/bin/sh\ncase "$*" in *"-m pip "*) '
+            f'printf "%s\\n" "$@" > "{self.asked}"; exit;; esac\n'
             f'exec "{sys.executable}" "$@"\n'
         )
         python.chmod(0o755)
