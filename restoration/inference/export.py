@@ -24,7 +24,8 @@ from restoration import console
 from restoration.data import sample_inputs
 from restoration.errors import ExitCode, InputError, RestorationError
 from restoration.images.tiling import rounded_up
-from restoration.inference import cli, packaged
+from restoration.inference import cli
+from restoration.inference.restorer import files_of
 from restoration.models.model import Model
 from restoration.models.registry import MODELS, find, spec_from_dict
 from restoration.models.spec import Spec
@@ -129,7 +130,7 @@ def _run(framework: str, options: argparse.Namespace) -> int:
             where=f"{FRAMEWORKS[writer].title}",
             next_step="choose another form, or another framework by --by",
         )
-    weights = options.weights or [packaged.weights_of(options.model or packaged.DEFAULT)]
+    weights = files_of(options.model, options.weights)  # errors before a framework starts
     if (options.prune or options.quantize) and writer != "torch":
         raise InputError(
             "--prune and --quantize",
