@@ -14,8 +14,9 @@ from rich.table import Table
 
 from restoration import console
 from restoration.errors import ExitCode, InputError, RestorationError
-from restoration.inference import cli, packaged
+from restoration.inference import cli
 from restoration.inference.exporter import FORMS, SUFFIX, Exporter, Judged, read, worst_psnr
+from restoration.inference.restorer import files_of
 from restoration.models.registry import MODELS, find
 from restoration.process import arrays
 from restoration.process.frameworks import FRAMEWORKS
@@ -82,7 +83,7 @@ def _run(framework: str, options: argparse.Namespace) -> int:
             where=f"{FRAMEWORKS[writer].title}",
             next_step="choose another form, or another framework by --by",
         )
-    weights = options.weights or [packaged.weights_of(options.model or packaged.DEFAULT)]
+    weights = files_of(options.model, options.weights)  # errors before a framework starts
     if (options.prune or options.quantize) and writer != "torch":
         raise InputError(
             "--prune and --quantize",

@@ -162,7 +162,7 @@ class Restorer:
             raise unknown_name("framework", framework, FRAMEWORKS, where="--framework")
         self.settings = settings or Settings()
         self.framework = FRAMEWORKS[framework]
-        self.files = _files(model, weights)
+        self.files = files_of(model, weights)
         self._model_name = model
         self._execution = self._made_execution(device)
         self._worker = Worker(framework, self.framework.package, device=device)
@@ -449,7 +449,7 @@ class Restorer:
             self._warn(text)
 
 
-def _files(
+def files_of(
     model: str | None, weights: str | os.PathLike[str] | list[str | os.PathLike[str]] | None
 ) -> list[Path]:
     """The files of weights, each of which must be there."""
@@ -465,7 +465,7 @@ def _files(
                 expected="an existing file",
                 got="nothing",
                 where=str(file),
-                next_step="check the path of -w",
+                next_step="check the path",
             )
     return [Path(file) for file in many]
 
