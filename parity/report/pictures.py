@@ -88,6 +88,8 @@ def _float32(pixels: np.ndarray) -> np.ndarray:
 
 
 def _db(truth: np.ndarray, port: np.ndarray) -> float | None:
+    """Over all channels and frames together; None where they are equal."""
+    truth, port = (array.reshape(-1, *array.shape[-2:]) for array in (truth, port))
     found = metrics.psnr_db(truth, port)
     return found if math.isfinite(found) else None
 

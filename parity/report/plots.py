@@ -103,13 +103,13 @@ def _of_steps(arrays: Sequence[ArrayVerdict], bound: float) -> Plot:
         f'<path class="limit" d="M{_LEFT} {y}H{WIDTH - _RIGHT}"/>',
     ]
     differing: list[tuple[int, ArrayVerdict]] = []
-    for number, group in enumerate(name for name in _GROUPS if name in worst):
+    for place, group in enumerate(name for name in _GROUPS if name in worst):
         steps = worst[group]
         line = _line((scale.x(step - 1), scale.y(steps[step].ratio)) for step in sorted(steps))
-        parts.append(f'<path class="g{number}" d="{line}"/>')
-        left = _LEFT + 8 + 90 * number
+        parts.append(f'<path class="g{place}" d="{line}"/>')
+        left = _LEFT + 8 + 90 * place
         parts.append(
-            f'<path class="g{number}" d="M{left} {HEIGHT - 5}h16"/>'
+            f'<path class="g{place}" d="M{left} {HEIGHT - 5}h16"/>'
             f'<text x="{left + 20}" y="{HEIGHT - 1}">{group}</text>'
         )
         differing += [item for item in steps.items() if item[1].verdict is Verdict.DIFFER]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,7 +77,7 @@ def test_five_thousand_arrays_are_small_sorted_and_searched_in_a_second(
           await drawn();
           times.sort = (performance.now() - start) / 1000;
           start = performance.now();
-          search.value = "body.12. differ mindspore";
+          search.value = "body.12. mindspore";
           search.dispatchEvent(new Event("input"));
           await drawn();
           times.search = (performance.now() - start) / 1000;
@@ -88,7 +87,7 @@ def test_five_thousand_arrays_are_small_sorted_and_searched_in_a_second(
     assert max(seconds.values()) < 1, seconds
     ratios = [float(text) for text in shown.first_cells(3)]
     assert ratios == sorted(ratios, reverse=True)
-    assert ratios
+    assert len(ratios) == 9
     assert all(name.startswith("body.12.") for name in shown.first_cells(2))
     assert not shown.problems
 
@@ -135,7 +134,7 @@ def test_text_stands_out_in_both_color_schemes(
 ) -> None:
     shown = _Shown(browser, _written(made.mixed(tmp_path), tmp_path), color_scheme=scheme).page
     colors = shown.evaluate(
-        """() => ["body", ".quiet", ".mark.ok", ".mark.bad", ".mark.gap", "thead th"].map((name) => [
+        """() => ["body", ".quiet", ".mark.ok", ".mark.bad", ".mark.gap", "th"].map((name) => [
           name, getComputedStyle(document.querySelector(name)).color,
           getComputedStyle(document.body).backgroundColor])"""
     )
@@ -247,10 +246,10 @@ def test_training_is_shown_by_step(browser: playwright.Browser, tmp_path: Path) 
     assert {"loss", "weights", "step 11"} <= set(labels)
 
 
-def test_a_result_that_is_too_large_leaves_out_what_agrees(tmp_path: Path) -> None:
-    started = time.monotonic()
-    saved = made.many(tmp_path, 60_000)
-    text = page.text_of(saved)
+def test_a_result_that_is_too_large_leaves_out_what_agrees(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(page, "MAX_BYTES", 60_000)
+    text = page.text_of(made.many(tmp_path, 5_000))
     assert len(text.encode()) < page.MAX_BYTES
-    assert "arrays with the lowest ratios are not in this page" in text
-    assert time.monotonic() - started < 60
+    assert "4,000 arrays with the lowest ratios are not in this page" in text
