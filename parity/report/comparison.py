@@ -48,7 +48,15 @@ class Place:
             text = Path(self.file).read_text(encoding="utf-8").splitlines()
         except (OSError, ValueError):
             return []
-        chosen = range(self.first_line, min(self.last_line, self.first_line + most - 1) + 1)
+        # Those that ran, where that is known: between them are functions that did not.
+        ran = [
+            number
+            for file, first, last in self.lines
+            if file == self.file
+            for number in range(first, last + 1)
+            if self.first_line <= number <= self.last_line
+        ]
+        chosen = sorted(set(ran or range(self.first_line, self.last_line + 1)))[:most]
         name = Path(self.file).name
         return [f"{name}:{n}: {text[n - 1].strip()}" for n in chosen if 0 < n <= len(text)]
 

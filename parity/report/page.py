@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.judge.verdicts import ArrayVerdict, Verdict
-from parity.report.comparison import Aligned, Place
+from parity.report.comparison import Aligned, Finding, Place
 from parity.report.names import shown
 from parity.report.result import Picture, Row
 from parity.report.saved import Saved
@@ -77,7 +77,7 @@ def text_of(saved: Saved) -> str:
     Raises:
         UnavailableError: jinja2 is not installed.
     """
-    pictures = [
+    pictures: list[dict[str, Any]] = [
         {"row": row, "shown": picture, **_pictures(saved.folder, picture)}
         for row in saved.rows
         for picture in row.pictures
@@ -120,7 +120,7 @@ def _rendered(saved: Saved, limits: _Limits, pictures: Sequence[dict[str, Any]])
         frameworks=list(dict.fromkeys(row.framework for row in saved.rows)),
         matrix=_matrix(saved.rows),
         plots=_plots(saved, limits.plots),
-        findings=found[: limits.others],
+        findings=_grouped(found[: limits.others]),
         findings_left=max(0, len(found) - limits.others),
         inherited=len(comparison.findings) - len(found) if comparison else 0,
         aligned=_alignment(comparison.aligned[: limits.others]) if comparison else [],
@@ -130,6 +130,7 @@ def _rendered(saved: Saved, limits: _Limits, pictures: Sequence[dict[str, Any]])
         values=_packed(saved, worst[: limits.values]),
         left=max(0, len(pairs) - limits.values),
         source=_source,
+        why=_why,
         style=(_FILES / "page.css").read_text("utf-8"),
         script=(_FILES / "page.js").read_text("utf-8"),
     )
@@ -174,12 +175,33 @@ def _alignment(aligned: Sequence[Aligned]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
+def _grouped(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Findings of one cause in the same lines, together: what they have in common, and each."""
+    groups: dict[tuple[Any, ...], list[Finding]] = {}
+    for one in findings:
+        lines = (_source(one.reference), _source(one.port))
+        key = (one.kind, one.cause, one.detail, one.is_gap, repr(lines))
+        # Without lines there is nothing that two modules would have in common.
+        groups.setdefault((*key, None if any(lines) else len(groups)), []).append(one)
+    return [
+        {"first": max(group, key=lambda one: one.ratio), "modules": group}
+        for group in groups.values()
+    ]
+
+
+def _why(array: ArrayVerdict) -> str:
+    """What is to say beside the ratio."""
+    said = "times the reference's own error"
+    return "" if said in array.why else shown(array.why, 240)
+
+
 def _source(place: Place) -> list[tuple[str, str]]:
     """Lines of code with their places, "FILE:12"."""
     found = []
-    for line in place.source():
+    for line in place.source(8):
         name, number, code = line.split(":", 2)
-        found.append((shown(f"{name}:{number}"), shown(code.strip(), 200)))
+        if code.strip():
+            found.append((shown(f"{name}:{number}"), shown(code.strip(), 200)))
     return found
 
 
@@ -198,7 +220,7 @@ def _packed(saved: Saved, pairs: Sequence[tuple[Row, ArrayVerdict]]) -> str:
             _rounded(array.error),
             _rounded(array.unit or array.noise),
             verdicts.index(array.verdict),
-            shown(array.why, 240),
+            _why(array),
         ]
         for row, array in pairs
     ]
@@ -233,4 +255,7 @@ def _ratio(number: float) -> str:
 
 
 def _small(number: float) -> str:
-    return f"{number:.2g}" if number and math.isfinite(number) else ""
+    """Of errors: two digits, an exponent below a thousandth; nothing where none was measured."""
+    if not number or not math.isfinite(number):
+        return ""
+    return f"{number:.2g}" if number >= 1e-3 else f"{number:.1e}"

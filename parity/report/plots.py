@@ -89,13 +89,12 @@ def _of_steps(arrays: Sequence[ArrayVerdict], bound: float) -> Plot:
     """The worst ratio of each step, for losses, weights, averaged weights and moments."""
     worst: dict[str, dict[int, ArrayVerdict]] = {}
     for one in arrays:
-        step, _, rest = one.key.name.partition("/")
-        group = rest.partition("/")[0]
-        group = group if group in _GROUPS else "loss"
-        steps = worst.setdefault(group, {})
-        if int(step) not in steps or one.ratio > steps[int(step)].ratio:
-            steps[int(step)] = one
-    last = max(step for steps in worst.values() for step in steps)
+        number, _, rest = one.key.name.partition("/")
+        step, group = int(number), rest.partition("/")[0]
+        of_group = worst.setdefault(group if group in _GROUPS else "loss", {})
+        if step not in of_group or one.ratio > of_group[step].ratio:
+            of_group[step] = one
+    last = max(max(steps) for steps in worst.values())
     numbers = [one.ratio for steps in worst.values() for one in steps.values()]
     scale = _Scale([*numbers, bound, 1.0], last, first=1)
     y = scale.y(bound)
@@ -104,21 +103,21 @@ def _of_steps(arrays: Sequence[ArrayVerdict], bound: float) -> Plot:
         f'<path class="limit" d="M{_LEFT} {y}H{WIDTH - _RIGHT}"/>',
     ]
     differing: list[tuple[int, ArrayVerdict]] = []
-    for number, group in enumerate(name for name in _GROUPS if name in worst):
+    for place, group in enumerate(name for name in _GROUPS if name in worst):
         steps = worst[group]
         line = _line((scale.x(step - 1), scale.y(steps[step].ratio)) for step in sorted(steps))
-        parts.append(f'<path class="g{number}" d="{line}"/>')
-        x = _LEFT + 8 + 90 * number
+        parts.append(f'<path class="g{place}" d="{line}"/>')
+        left = _LEFT + 8 + 90 * place
         parts.append(
-            f'<path class="g{number}" d="M{x} {HEIGHT - 5}h16"/>'
-            f'<text x="{x + 20}" y="{HEIGHT - 2}">{group}</text>'
+            f'<path class="g{place}" d="M{left} {HEIGHT - 5}h16"/>'
+            f'<text x="{left + 20}" y="{HEIGHT - 1}">{group}</text>'
         )
         differing += [item for item in steps.items() if item[1].verdict is Verdict.DIFFER]
     start = ""
     if differing:
-        step, one = min(differing, key=lambda item: (item[0], -item[1].ratio))
-        start = f"starts at {shown(one.key.in_words)}"
-        x = scale.x(step - 1)
+        first, worst_there = min(differing, key=lambda item: (item[0], -item[1].ratio))
+        start = f"starts at {shown(worst_there.key.in_words)}"
+        x = scale.x(first - 1)
         parts.append(f'<path class="start" d="M{x} {_TOP}V{HEIGHT - _BOTTOM}"/>')
     parts += [
         _dot(scale, _Point(step - 1, one.ratio, 1.0, shown(one.key.in_words), True))
@@ -159,9 +158,12 @@ class _Scale:
             parts.append(f'<path class="grid" d="M{_LEFT} {y}H{WIDTH - _RIGHT}"/>')
             number = f"{10.0**power:g}" if -3 <= power <= 4 else f"1e{power}"
             parts.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 4}">{number}</text>')
-        last = self._first + self._count - (1 if self._first else 0)
-        parts.append(f'<text x="{_LEFT + 4}" y="{_TOP + 10}">{unit}</text>')
-        parts.append(f'<text class="tick" x="{WIDTH - _RIGHT}" y="{HEIGHT - 6}">{last}</text>')
+        what = "step" if self._first else "array"
+        last = self._count
+        parts.append(f'<text x="{_LEFT}" y="{HEIGHT - 6}">{unit}</text>' if what == "array" else "")
+        parts.append(
+            f'<text class="tick" x="{WIDTH - _RIGHT}" y="{HEIGHT - 6}">{what} {last}</text>'
+        )
         return parts
 
 

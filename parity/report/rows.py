@@ -14,6 +14,7 @@ from parity.judge.noise import noise_of
 from parity.judge.verdicts import CaseVerdict, Verdict, judge_case, judge_reference
 from parity.report import notes
 from parity.report.order import in_call_order
+from parity.report.pictures import pictures_of
 from parity.report.result import Picture, Row
 from parity.worker import Outcome
 from restoration.process import arrays
@@ -46,6 +47,7 @@ def rows_of(
             with arrays.reading(folder / f"{framework}.safetensors") as found:
                 judged = judge_case(found, exact, weights, measured, port.modes)
                 judged = in_call_order(judged, measured.taps)
+                made = pictures_of(case, framework, found, exact, folder.parent)
             yield _row(
                 case,
                 framework,
@@ -53,6 +55,7 @@ def rows_of(
                 judged,
                 fault=first_fault(judged, measured.taps),
                 notes=notes.on_refusals(port),
+                pictures=made,
             )
 
 

@@ -24,7 +24,9 @@
     return made;
   };
   const figure = (value, digits) =>
-    value === 0 ? "" : Number.isFinite(value) ? Number(value.toPrecision(digits)).toString() : "no number";
+    value === 0 ? "" : !Number.isFinite(value) ? "no number"
+      : value < 1e-3 || value >= 1e6 ? value.toExponential(digits - 1)
+      : Number(value.toPrecision(digits)).toString();
   const draw = () => {
     const part = document.createElement("tbody");
     for (const one of found.slice(0, limit)) {
