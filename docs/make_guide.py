@@ -1,7 +1,7 @@
 """Prints again what programs say in pages: `python -m docs.make_guide [PAGE...]`.
 
-Every block of a page that begins with "$ " is run in the folder of its examples, and what follows in
-the block is replaced by what was printed.
+Every block of a page that begins with "$ " is run in the folder of its examples, and what follows
+in the block is replaced by what was printed.
 """
 
 from __future__ import annotations

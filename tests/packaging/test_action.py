@@ -72,7 +72,8 @@ class Runner:
         self.asked = folder / "asked"
         python = folder / "bin" / "python"
         python.write_text(
-            f'#!/bin/sh\ncase "$*" in *"-m pip "*) printf "%s\\n" "$@" > "{self.asked}"; exit;; esac\n'
+            "#!/bin/sh\n"
+            f'case "$*" in *"-m pip "*) printf "%s\\n" "$@" > "{self.asked}"; exit;; esac\n'
             f'exec "{sys.executable}" "$@"\n'
         )
         python.chmod(0o755)

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from restoration.process import cache
 from restoration.process.frameworks import FRAMEWORKS
 from tests.backends import ROOT
 from tests.packaging.environments import Environment, build_wheel
 
 pytest_plugins = ["pytester"]
 
-HOME = os.path.expanduser("~")  # pytester has another
+CACHE = str(cache.home())  # what Jittor compiled is there; pytester has another home
 EXAMPLES = ROOT / "examples" / "pytest"
 HIDING = """
 import functools, importlib.machinery
@@ -61,7 +62,7 @@ def only(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable
         (folder / "sitecustomize.py").write_text(HIDING.format(hidden=hidden))
         path = os.pathsep.join([str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")])
         monkeypatch.setenv("PYTHONPATH", path)
-        monkeypatch.setenv("HOME", HOME)  # what Jittor compiled is there
+        monkeypatch.setenv(cache.VARIABLE, CACHE)
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         plugins = (*_PLUGIN, "-p", "no:cacheprovider")
         return lambda *words: pytester.runpytest_subprocess(*plugins, *words)
