@@ -16,6 +16,7 @@ from parity.commands import gate
 from restoration.errors import InputError
 from tests.backends import ROOT
 from tests.packaging.test_workflows import SAFETY, _run
+from tests.packaging.test_workflows import SCHEMA as WORKFLOW_SCHEMA
 
 ACTION = ROOT / "action.yml"
 SCHEMA = ("check-jsonschema", "--builtin-schema", "vendor.github-actions")
@@ -71,8 +72,8 @@ class Runner:
         self.asked = folder / "asked"
         python = folder / "bin" / "python"
         python.write_text(
-            '#!/bin/sh\ncase "$*" in *"-m pip "*) '
-            f'printf "%s\\n" "$@" > "{self.asked}"; exit;; esac\n'
+            "#!/bin/sh\n"
+            f'case "$*" in *"-m pip "*) printf "%s\\n" "$@" > "{self.asked}"; exit;; esac\n'
             f'exec "{sys.executable}" "$@"\n'
         )
         python.chmod(0o755)
@@ -226,6 +227,20 @@ def test_what_cannot_be_run_is_said_as_an_error(
     assert command.startswith("::error title=parity::")
     assert said in command
     assert runner.outputs.get("folder", "") == ""
+
+
+def test_the_workflow_of_the_page_has_ten_lines_and_is_safe(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "ci.md").read_text()
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(text.splitlines()) == 10
+    inputs = yaml.safe_load(text)["jobs"]["parity"]["steps"][1]["with"]
+    assert set(inputs) <= set(_action()["inputs"])
+    workflow = tmp_path / ".github" / "workflows" / "parity.yml"
+    workflow.parent.mkdir(parents=True)
+    workflow.write_text(text.replace("OWNER/NAME@REF", f"OWNER/NAME@{'0' * 40}"))
+    for tool in (WORKFLOW_SCHEMA, (*SAFETY[:-1], "regular")):
+        finished = _run(*tool, workflow)
+        assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from restoration.process import cache
 from restoration.process.frameworks import FRAMEWORKS
 from tests.backends import ROOT
+from tests.packaging.environments import Environment, build_wheel
 
 pytest_plugins = ["pytester"]
 
-HOME = os.path.expanduser("~")  # pytester has another
+CACHE = str(cache.home())  # what Jittor compiled is there; pytester has another home
 EXAMPLES = ROOT / "examples" / "pytest"
 HIDING = """
 import functools, importlib.machinery
@@ -44,6 +47,8 @@ def build(slope=0.1):
     return Net(slope)
 """
 
+_PLUGIN = ("-p", "parity.pytest_plugin")
+
 Run = Callable[..., pytest.RunResult]
 
 
@@ -57,9 +62,9 @@ def only(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable
         (folder / "sitecustomize.py").write_text(HIDING.format(hidden=hidden))
         path = os.pathsep.join([str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")])
         monkeypatch.setenv("PYTHONPATH", path)
-        monkeypatch.setenv("HOME", HOME)  # what Jittor compiled is there
+        monkeypatch.setenv(cache.VARIABLE, CACHE)
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-        plugins = ("-p", "parity.pytest_plugin", "-p", "no:cacheprovider")
+        plugins = (*_PLUGIN, "-p", "no:cacheprovider")
         return lambda *words: pytester.runpytest_subprocess(*plugins, *words)
 
     return choose
@@ -265,39 +270,85 @@ def test_a_name_of_a_module_cannot_write_lines_of_its_own(
     assert "\u202e" not in text
 
 
-@pytest.mark.frameworks("torch", "jittor")
+LIVE = """
+import sys
+from pathlib import Path
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+from jittor_impl import runtime
+runtime.prepare("cpu", report=print, warn=print)
+from parity import assert_parity
+
+REFERENCE = f"arrays:{HERE}/parity_baselines/test_port/network.safetensors"
+
+def test_live_port():
+    from port import build
+    assert_parity(REFERENCE, build(), move_weights=True)
+
+def test_live_faulty_port():
+    from faulty_port import build
+    assert_parity(REFERENCE, build(), move_weights=True)
+"""
+
+
+@pytest.mark.frameworks("jittor")
 def test_a_port_is_compared_with_a_recorded_reference_whose_framework_is_not_there(
     pytester: pytest.Pytester, only: Callable[[str], Run]
 ) -> None:
     """The example's recording of PyTorch's network beside Jittor alone, also by a live module."""
     run = only("jittor")
     shutil.copytree(EXAMPLES, pytester.path / "it")
-    (pytester.path / "it" / "test_live.py").write_text(
-        LIVE.format(impl="jittor", port="port", recording="parity_baselines/test_port/network")
-    )
+    (pytester.path / "it" / "test_live.py").write_text(LIVE)
     result = run("it/test_port.py", "it/test_live.py", "-k", "recorded or live")
     result.assert_outcomes(passed=2, failed=1, deselected=1)
-    text = _text(result)
-    assert re.search(r"E +module: head .*network.py:18.* times rounding", text) is None
-    assert re.search(
-        r"E .*ParityError: DIFFER: jittor:faulty_port.py:Upscaler against arrays", text
+    result.stdout.fnmatch_lines(
+        [
+            "E*ParityError: DIFFER: jittor:faulty_port.py:Upscaler against arrays:network.saf*",
+            "E*code: tail (network.py:21) / tail (faulty_port.py:19): * times rounding; *",
+            "E*reference network.py:21: return torch.sigmoid(self.tail(large))",
+            "E*port faulty_port.py:19: return jt.sigmoid(self.tail(large))",
+        ]
     )
 
 
-LIVE = """
-import sys
-from pathlib import Path
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-from {impl}_impl import runtime
-runtime.prepare("cpu", report=print, warn=print)
-from parity import assert_parity
+def _told(text: str) -> list[str]:
+    """What a failure says, without the digits of ratios."""
+    lines = re.findall(r"^E .*$", text, re.MULTILINE)
+    return [re.sub(r"[\d.]+e\+\d+|(?<=with it )[\d.]+", "", line) for line in lines]
 
-def test_live_port():
-    from {port} import build
-    assert_parity(f"arrays:{{HERE}}/{recording}.safetensors", build(), move_weights=True)
 
-def test_live_faulty_port():
-    from faulty_{port} import build
-    assert_parity(f"arrays:{{HERE}}/{recording}.safetensors", build(), move_weights=True)
-"""
+@pytest.mark.frameworks("torch", "jittor")
+def test_the_examples_pass_and_fail_as_the_page_shows() -> None:
+    finished = subprocess.run(
+        [
+            sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", EXAMPLES,
+            "-c", os.devnull, *_PLUGIN, EXAMPLES,
+        ],
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "1 failed, 2 passed" in finished.stdout, finished.stdout + finished.stderr
+    page = (ROOT / "docs" / "pytest.md").read_text()
+    assert len(_told(page)) > 5
+    assert _told(finished.stdout) == _told(page)
+
+
+@pytest.mark.goldens
+def test_an_environment_made_from_nothing_has_the_plugin(tmp_path: Path) -> None:
+    """The wheel with PyTorch alone: pytest finds the plugin by its entry point."""
+    environment = Environment(tmp_path / "env")
+    environment.install(f"{build_wheel(tmp_path)}[torch]", "pytest")
+    (tmp_path / "network.py").write_text(NETWORK)
+    (tmp_path / "test_it.py").write_text(
+        "def test_agrees(parity):\n"
+        "    parity('torch:network.py:build', 'torch:network.py:build', '1x3x8x12')\n"
+        "def test_differs(parity):\n"
+        "    side = 'torch:network.py:build'\n"
+        "    parity(side, side, '1x3x8x12', port_args={'slope': 0.2}, baseline=True)\n"
+        "def test_other_framework(parity):\n"
+        "    parity('torch:network.py:build', 'jittor:network.py:build')\n"
+    )
+    finished = environment.run("pytest", "-q", "--parity-update", cwd=tmp_path)
+    assert "2 failed, 1 passed" in finished.stdout, finished.stdout + finished.stderr
+    assert "module: act / act (network.py:12)" in finished.stdout
+    assert "Jittor is not installed" in finished.stdout
