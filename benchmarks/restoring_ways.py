@@ -50,14 +50,12 @@ def run(
     network = engine.build(spec)
     inputs = make_inputs(job, spec)
     if is_compiled:
-        weights = np.random.default_rng(0)  # the same in every process, so that it is found again
-        state = engine.state(network)
+        rng = np.random.default_rng(0)  # the same in every process, so that it is found again
         drawn = {
-            name: weights.normal(0, 0.02, array.shape).astype(array.dtype)
-            for name, array in state.items()
-            if array.ndim > 1 and array.dtype.kind == "f"
+            name: rng.normal(0.1 if array.ndim < 2 else 0, 0.02, array.shape).astype(array.dtype)
+            for name, array in engine.state(network).items()
         }
-        engine.load(network, {**state, **drawn})
+        engine.load(network, drawn)
         network = session.module("compiling").compiled(
             engine, network, inputs, cache.folder("compiled"), report=session.report
         )

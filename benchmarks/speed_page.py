@@ -35,11 +35,11 @@ Figures = Mapping[str, Mapping[str, Any]]
 def write(root: Path, figures_file: Path = FIGURES) -> None:
     """Put the tables into the pages below a folder."""
     figures = json.loads(figures_file.read_text(encoding="utf-8"))
-    restoring = json.loads(RESTORING.read_text(encoding="utf-8"))
+    restoring = json.loads(RESTORING.read_text(encoding="utf-8")) if RESTORING.exists() else {}
     tables = {
-        "restoring": restoring_table(restoring["models"]),
-        "photograph": photograph_table(restoring["photograph"]),
-        "scales": scales_table(restoring["scales"]),
+        "restoring": restoring_table(restoring.get("models", {})),
+        "photograph": photograph_table(restoring.get("photograph", {})),
+        "scales": scales_table(restoring["scales"]) if "scales" in restoring else "",
         "models": models_table(figures),
         "six models": short_table(figures),
         "efficiency": efficiency_table(json.loads(EFFICIENCY.read_text(encoding="utf-8"))),

@@ -7,14 +7,17 @@ kept; for what does not, the reason is kept instead.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import json
 import os
 import platform
 import tempfile
+import threading
+import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +30,7 @@ from restoration.engine.noise import BOUND, worst_ratio
 from restoration.errors import RestorationError, UnavailableError
 from torch_impl.engine import TorchEngine
 
+_TOLD_EVERY_S = 30.0
 _OPTIONS = {"freezing": True}  # weights become constants, reordered once as kernels want them
 
 
@@ -51,8 +55,8 @@ def compiled(
         raise UnavailableError(refusal.read_text(encoding="utf-8"))
     if not package.exists():
         shape = "x".join(map(str, next(iter(inputs.values())).shape))
-        report(f"compiling {network.spec.network} for {shape}, which takes a minute or a few")
-        with tempfile.TemporaryDirectory(dir=folder) as place:
+        text = f"compiling {network.spec.network} for {shape}, which takes a minute or a few"
+        with tempfile.TemporaryDirectory(dir=folder) as place, _telling(report, text):
             made = Path(place) / package.name
             try:
                 _compile(engine, network, inputs, made)
@@ -74,6 +78,25 @@ def known_runs(engine: TorchEngine, network: Network, inputs: Mapping[str, np.nd
         with way:
             found |= _under(str(number), engine.run(network, inputs))
     return found
+
+
+@contextlib.contextmanager
+def _telling(report: Callable[[str], None], text: str) -> Iterator[None]:
+    """Report something now and then for as long as it takes: who waits knows that it goes on."""
+    is_done, started = threading.Event(), time.monotonic()
+    report(text)
+
+    def tell() -> None:
+        while not is_done.wait(_TOLD_EVERY_S):
+            report(f"{text}: {time.monotonic() - started:.0f} s so far")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        is_done.set()
+        teller.join()
 
 
 def _compile(

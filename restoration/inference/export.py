@@ -165,7 +165,7 @@ def _shrink(exporter: Exporter, form: str, options: argparse.Namespace) -> Table
     table.add_row(
         "file MB", *(f"{one:.3f}" for one in (megabytes, exporter.megabytes(form, cases[0])))
     )
-    table.add_row("seconds", *(f"{value:.4f}" for value in seconds))
+    table.add_row("CPU seconds", *(f"{value:.4f}" for value in seconds))
     table.add_row(f"PSNR against before, {len(cases)} pictures", "", f"{quality:.2f} dB")
     return table
 

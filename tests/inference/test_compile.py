@@ -32,7 +32,9 @@ def test_what_is_compiled_is_kept_and_gives_the_same(
         with Restorer("mimo_unet", MIMO, settings=COMPILED, show=said.append) as restorer:
             found = restorer.restore(picture)
         np.testing.assert_allclose(found, expected, atol=2e-6)
-    assert [text for text in said if "compiling MIMOUNet for 1x3x16x20" in text] == said[1:2]
+    assert said[0] == "starting"
+    assert "compiling MIMOUNet for 1x3x16x20" in said[1]
+    assert said[-1] == "starting"  # the second time there is nothing to be compiled
     (package,) = (tmp_path / "compiled").iterdir()
     assert package.suffix == ".pt2"
 
@@ -40,11 +42,13 @@ def test_what_is_compiled_is_kept_and_gives_the_same(
 def test_what_computes_something_else_is_refused_and_not_compiled_again(
     backends: Callable[[str], Backend], tmp_path: Path
 ) -> None:
-    said, compiled = backends("torch").call("inference.work.compile_wrongly", tmp_path)
+    said, compiled, told = backends("torch").call("inference.work.compile_wrongly", tmp_path)
     assert len(said) == 2
     assert said[0] == said[1]
     assert "expected at most 16 times the error of float32 itself, got" in said[0]
     assert compiled == 1
+    assert told[0].startswith("compiling MIMOUNet for 1x3x16x16, which takes a minute")
+    assert told[-1].endswith(" s so far")  # whoever waits knows that it goes on
     assert [path.suffix for path in tmp_path.iterdir()] == [".txt"]
 
 

@@ -46,10 +46,11 @@ def prune_a_small_network(share: float) -> tuple[dict[str, int], float]:
     return {name: layer.out_channels for name, layer in network.named_children()}, apart
 
 
-def compile_wrongly(folder: Path) -> tuple[list[str], int]:
-    """What is said, twice, of a network whose compiled form is a thousandth off, and how often it
-    was compiled."""
+def compile_wrongly(folder: Path) -> tuple[list[str], int, list[str]]:
+    """The errors, of two times, of a network whose compiled form is a thousandth off, how often it
+    was compiled, and what was told meanwhile."""
     import copy
+    import time
     from dataclasses import replace
     from unittest import mock
 
@@ -68,6 +69,7 @@ def compile_wrongly(folder: Path) -> tuple[list[str], int]:
 
     def compile_(_engine: object, _network: object, _inputs: object, package: Path) -> None:
         package.touch()
+        time.sleep(0.2)
 
     def loaded(network: Network, _package: Path) -> Network:
         module = copy.deepcopy(network.module)
@@ -75,14 +77,16 @@ def compile_wrongly(folder: Path) -> tuple[list[str], int]:
             next(iter(module.parameters())).mul_(1.001)
         return replace(network, module=module)
 
-    said = []
+    said: list[str] = []
+    told: list[str] = []
     with (
+        mock.patch.object(compiling, "_TOLD_EVERY_S", 0.05),
         mock.patch.object(compiling, "_compile", side_effect=compile_) as compiled,
         mock.patch.object(compiling, "_loaded", loaded),
     ):
         for _ in range(2):
             try:
-                compiling.compiled(engine, network, inputs, folder, report=lambda _text: None)
+                compiling.compiled(engine, network, inputs, folder, report=told.append)
             except UnavailableError as problem:
                 said.append(str(problem))
-    return said, compiled.call_count
+    return said, compiled.call_count, told
