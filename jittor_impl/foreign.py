@@ -6,6 +6,7 @@ The same functions in each `*_impl`; arrays in and out are NumPy.
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from unittest import mock
@@ -97,6 +98,11 @@ def hooked(
             module.remove_forward_hook()
 
 
+def version(var: Var) -> int:
+    """What changes with what a Var holds is told at the end alone, not to compute it on the way."""
+    return 0
+
+
 def keep(var: Var) -> Any:
     """What is held of a Var when it passes: a clone, since it may be changed in place; to compute
     it now would have Jittor compile piece by piece."""
@@ -170,3 +176,25 @@ def on_this_machine() -> Iterator[None]:
 def prepare() -> None:
     """What a file that was imported may have set, and taps cannot do with."""
     jt.flags.use_cuda = 0
+
+
+def copied(network: nn.Module) -> nn.Module:
+    """A network with numbers of its own; Jittor's copies forget what is not trained."""
+    result = copy.deepcopy(network)
+    known = entries(result)
+    for name, value in entries(network).items():
+        if value.is_stop_grad():
+            known[name].stop_grad()
+    return result
+
+
+@contextlib.contextmanager
+def unchanged() -> Iterator[None]:
+    """Afterwards, the process has the settings that it had before. Jittor tells no state of its
+    generator: that starts again from its seed."""
+    device, seed = jt.flags.use_cuda, jt.get_seed()
+    try:
+        yield
+    finally:
+        jt.flags.use_cuda = device
+        jt.set_seed(seed)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from torch_impl.tape import Call, Change, Place
@@ -168,6 +168,7 @@ _ACTIVATION_CALLS = {
     *("softsign", "sigmoid_", "tanh_", "clamp_min"),
 }
 _BORDERS = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate", "wrap": "circular"}
+_LIMITS = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-0.5, 0.5))
 _NORMS = ("backward", "ortho", "forward")
 
 
@@ -459,6 +460,17 @@ def _resizes(call: Call, bound: _Bound, value: Values) -> Found:
         for flag in (False, True) if smooth else (None,):
             words = f"{other} for {mode}" + (f", align_corners={flag}" if smooth else "")
             yield "resize mode", words, resized(mode=other, align_corners=flag, antialias=False)
+    yield "resize scale", "the scale given instead of the size's", _with(
+        call, lambda b: F.interpolate(**{
+            **_resize_arguments(b),
+            "size": None,
+            "scale_factor": b["scale_factor"] or [
+                float(round(new / old))
+                for new, old in zip(b.otherwise().shape[2:], b["input"].shape[2:], strict=True)
+            ],
+            "recompute_scale_factor": not b["recompute_scale_factor"],
+        })
+    )  # fmt: skip
     for kernel in ("linear", "cubic (a = -0.5)", "cubic (a = -0.75)", "nearest", "round"):
         for grid in ("half-pixel", "asymmetric", "corners"):
             for border in ("replicate", "renormalized"):
@@ -480,17 +492,6 @@ def _resizes(call: Call, bound: _Bound, value: Values) -> Found:
                         ),
                     ),
                 )
-    yield "resize scale", "the scale given instead of the size's", _with(
-        call, lambda b: F.interpolate(**{
-            **_resize_arguments(b),
-            "size": None,
-            "scale_factor": b["scale_factor"] or [
-                float(round(new / old))
-                for new, old in zip(b.otherwise().shape[2:], b["input"].shape[2:], strict=True)
-            ],
-            "recompute_scale_factor": not b["recompute_scale_factor"],
-        })
-    )  # fmt: skip
 
 
 def _resize_arguments(bound: _Bound) -> dict[str, Any]:
@@ -639,6 +640,21 @@ def _activations(call: Call, bound: _Bound, value: Values) -> Found:
             cause,
             f"{name} for {call.name}",
             (lambda _f, args, _k, function=function: function(args[0])),
+        )
+
+
+def _in_place(call: Call, bound: _Bound, value: Values) -> Found:
+    """A result that is written over the operand, which is used again."""
+    if call.name not in _ACTIVATION_CALLS and call.name not in _ARITHMETIC:
+        return
+    operand = value(call.arguments[0]) if call.arguments else None
+    if not isinstance(operand, Tensor) or isinstance(operand, nn.Parameter):
+        return
+    if call.results and value(Place(call.results[0])).shape == operand.shape:
+        yield (
+            "input changed in place",
+            f"{call.name} is written over its operand",
+            lambda function, args, kwargs: args[0].copy_(function(*args, **kwargs)),
         )
 
 
@@ -1278,6 +1294,16 @@ def _attention(call: Call, bound: _Bound, value: Values) -> Found:
 def _clamps(call: Call, bound: _Bound, value: Values) -> Found:
     if call.name in ("clamp", "clip", "clamp_", "clamp_min", "clamp_max"):
         yield "clamp missing", "none", lambda _f, args, _k: args[0]
+    low, high = bound["min"], bound["max"]
+    if call.name == "clamp" and isinstance(low, int | float) and isinstance(high, int | float):
+        scaled = [(low * factor, high * factor) for factor in (0.1, 0.5, 2, 10, 255, 1 / 255)]
+        for limits in dict.fromkeys((*_LIMITS, *scaled)):
+            if limits != (low, high):
+                yield (
+                    "clamp limits",
+                    f"[{limits[0]:g}, {limits[1]:g}] for [{low:g}, {high:g}]",
+                    _with(call, lambda b, to=limits: b.otherwise(min=to[0], max=to[1])),
+                )
 
 
 def _dropouts(call: Call, bound: _Bound, value: Values) -> Found:
@@ -1300,7 +1326,7 @@ _FAMILIES = (
     _convolutions, _transposed_convolutions, _linear, _pads, _resizes, _pools, _activations,
     _norms, _softmaxes, _rolls, _joins, _splits, _shuffles, _shapes, _transposes, _indexing,
     _fourier, _complexes, _arithmetic, _reductions, _samplers, _attention, _clamps, _dropouts,
-    _colors,
+    _colors, _in_place,
 )  # fmt: skip
 
 _FITTED = {
@@ -1358,7 +1384,7 @@ def endings(low: float, high: float) -> Iterator[tuple[str, str, Callable[[Tenso
 
     low, high: the least and largest number of the port's.
     """
-    for lower, upper in ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-0.5, 0.5)):
+    for lower, upper in _LIMITS:
         if low >= lower and high <= upper:
             yield (
                 "output clamp",

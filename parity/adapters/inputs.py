@@ -145,3 +145,11 @@ def _twice(array: np.ndarray) -> np.ndarray:
 def _enlarged(array: np.ndarray) -> np.ndarray:
     wide = np.concatenate([array, np.flip(array, -1)], -1)
     return np.concatenate([wide, np.flip(wide, -2)], -2)
+
+
+def odd(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Pictures of odd height and width: a row and a column less where they are even."""
+    return {
+        name: array[..., : (array.shape[-2] - 1) | 1, : (array.shape[-1] - 1) | 1]
+        for name, array in inputs.items()
+    }

@@ -155,9 +155,14 @@ class _Side:
         in_order = sorted(owners.items(), key=lambda item: order.get(item[0], 10**9))
         return cls(state, dict(in_order))
 
-    def signature(self, module: str) -> tuple[object, ...]:
+    def signature(self, module: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
         names = self.owners[module]
         return tuple(sorted((role_of(name), squeezed(self.state[name].shape)) for name in names))
+
+    def core(self, module: str) -> tuple[object, ...]:
+        """The signature without a bias, which one side may have too much."""
+        signature = self.signature(module)
+        return tuple(part for part in signature if part[0] != "bias") or signature
 
     def roles(self, module: str) -> tuple[str, ...]:
         return tuple(sorted(map(role_of, self.owners[module])))
@@ -222,6 +227,7 @@ def map_weights(
     _pair_by_names(pairs)
     joined = _pair_parts(pairs, by_values=by_values)
     _pair_by_shapes(pairs)
+    _pair_groups(pairs, pairs.ours.core, pairs.theirs.core, "shapes but for a bias")
     _pair_by_roles(pairs)
     result = WeightMap(modules=pairs.modules, hows=pairs.hows)
     result.pairs += pairs.parts
@@ -292,7 +298,7 @@ def _fingerprint(array: np.ndarray) -> tuple[int, float]:
 def _pair_by_names(pairs: _Pairs) -> None:
     mine, others = pairs.free()
     for name in mine:
-        if name in others and pairs.ours.signature(name) == pairs.theirs.signature(name):
+        if name in others and pairs.ours.core(name) == pairs.theirs.core(name):
             pairs.add(name, name, "names")
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from parity.adapters import serving
-from parity.adapters.sides import Side
+from parity.adapters.sides import FILES, Side
 from restoration.errors import InputError
 from restoration.process import arrays
 from restoration.process.launch import Process
@@ -28,6 +28,7 @@ class Recording:
     files: list[str]
     modules: list[str]
     draws: int = 0
+    overwritten: int | None = None
 
     def read(self, group: str) -> dict[str, np.ndarray]:
         with arrays.reading(self.file) as file:
@@ -60,12 +61,21 @@ class Running:
     def open(self) -> None:
         self.about = self.ask("open_network", **self.side.request())
 
+    def renew(self) -> None:
+        """Make the network anew, with the weights that it has."""
+        self.ask("renew")
+
     def set_mode(self, *, training: bool) -> None:
         """Compare in training mode from here on, or not."""
         self.ask("set_mode", training=training)
 
     def describe(self) -> None:
         self.about = self.ask("describe")
+
+    @property
+    def has_own_weights(self) -> bool:
+        """Whether its weights belong to it: none are drawn for it, none moved into it."""
+        return self.side.framework in FILES
 
     @property
     def kinds(self) -> dict[str, str]:

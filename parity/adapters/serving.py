@@ -50,6 +50,16 @@ def current() -> Open:
     return _open[-1]
 
 
+@contextlib.contextmanager
+def using(held: Open) -> Iterator[None]:
+    """Answer for another network, which was made elsewhere."""
+    _open.append(held)
+    try:
+        yield
+    finally:
+        _open.remove(held)
+
+
 def open_network(
     session: Session, *, source: str, factory: str, arguments: Mapping[str, Any], folder: str
 ) -> dict[str, Any]:
@@ -112,7 +122,7 @@ def describe(session: Session) -> dict[str, Any]:
             for name, value in state.items()
         ],
         "inputs": list(calling.required(network)),
-        "engine": session.make_engine().describe(),
+        "engine": session.describe_engine(),
     }
 
 
@@ -121,6 +131,18 @@ def set_mode(session: Session, *, training: bool) -> None:
     held = current()
     held.is_training = training
     held.bridge.set_training(held.network, training)
+
+
+def renew(session: Session) -> None:
+    """Make the network anew, with the weights that it has."""
+    held = current()
+    state = {n: held.bridge.to_numpy(v) for n, v in held.bridge.entries(held.network).items()}
+    held.network = held.make()
+    held.bridge.set_training(held.network, held.is_training)
+    held.bridge.fold(held.network)
+    known = held.bridge.entries(held.network)
+    for name, array in state.items():
+        held.bridge.assign(known[name], array)
 
 
 def write_state(session: Session, *, path: str) -> None:
@@ -160,7 +182,8 @@ def tapped(
 
     Returns "draws": how many random arrays there were; "outputs": names in order; "events": what
     happened in order, each with module, call, side, the user's frames, and its time in "lines";
-    "files": paths by number.
+    "files": paths by number; "overwritten": the first event at which an input has other numbers, -1
+    for the end, None for none.
     """
     held = current()
     bridge = held.bridge
@@ -175,7 +198,9 @@ def tapped(
                 bridge.hooked(held.network, recorder.enter, recorder.leave),
                 recorder.trace,
             ):
-                outputs = _outputs(held, inputs, seed)
+                values = _values(held, inputs)
+                recorder.given = list(values.values())
+                outputs = _outputs(held, values, seed)
             for name, value in outputs:
                 stream.add(f"output/{name}", bridge.to_numpy(value))
             recorder.write()
@@ -188,6 +213,7 @@ def tapped(
                 bridge.set_training(held.network, held.is_training)
     return {
         "draws": draws.count,
+        "overwritten": recorder.overwritten(list(read_inputs(inputs).values())),
         "outputs": [name for name, _ in outputs],
         "events": recorder.events,
         "lines": recorder.trace.lines,
@@ -200,7 +226,7 @@ def run(session: Session, *, inputs: str, path: str, seed: int = 0) -> list[str]
     """Run once and write the outputs; their names in order. seed: of what the network draws."""
     held = current()
     with _restored(held), held.bridge.drawing(held.network, Stream(seed)):
-        outputs = _outputs(held, inputs, seed)
+        outputs = _outputs(held, _values(held, inputs), seed)
     found = {f"output/{name}": held.bridge.to_numpy(value) for name, value in outputs}
     arrays.write(Path(path), found)
     return [name for name, _ in outputs]
@@ -291,6 +317,8 @@ class _Recorder:
         self._stack: list[int] = []
         self.events: list[dict[str, Any]] = []
         self._held: dict[str, Any] = {}
+        self.given: list[Any] = []
+        self._versions: list[list[int]] = []
         self.trace = LineTrace(lambda: self._stack[-1] if self._stack else -1)
 
     def enter(self, module: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
@@ -310,8 +338,20 @@ class _Recorder:
             name = next(iter(self._held))
             self._stream.add(name, self._bridge.kept(self._held.pop(name)))
 
+    def overwritten(self, before: Sequence[np.ndarray]) -> int | None:
+        """The first event at which what the network was given has other numbers."""
+        after = [self._bridge.to_numpy(value) for value in self.given]
+        if all(
+            np.array_equal(one.astype(other.dtype), other, equal_nan=other.dtype.kind == "f")
+            for one, other in zip(before, after, strict=True)
+        ):
+            return None
+        first = self._versions[0] if self._versions else None
+        return next((n for n, one in enumerate(self._versions) if one != first), -1)
+
     def _record(self, module: str, side: str, values: Any) -> None:
         number = len(self.events)
+        self._versions.append([self._bridge.version(value) for value in self.given])
         names = []
         for name, value in leaves(values, self._bridge.is_array):
             names.append(name)
@@ -340,8 +380,11 @@ def _on_this_machine(bridge: Any) -> Iterator[None]:
         yield
 
 
-def _outputs(held: Open, inputs: str, seed: int) -> list[tuple[str, Any]]:
-    given = {name: held.bridge.to_array(array) for name, array in read_inputs(inputs).items()}
+def _values(held: Open, inputs: str) -> dict[str, Any]:
+    return {name: held.bridge.to_array(array) for name, array in read_inputs(inputs).items()}
+
+
+def _outputs(held: Open, given: Mapping[str, Any], seed: int) -> list[tuple[str, Any]]:
     seed_generators(held.bridge, seed)
     with held.bridge.without_gradients(), _on_this_machine(held.bridge):
         result = _call(held, given)

@@ -66,7 +66,11 @@ def _causes(pair: WeightPair, moved: np.ndarray, weights: Weights) -> Iterator[t
         if other.size == 1:
             cause = "PReLU shared" if one.ndim == 1 else "weight shared"
             yield cause, f"one number for {one.size}"
-        yield "", f"{other.shape} for {one.shape}"
+        rest = one.shape[:1] + one.shape[2:], other.shape[:1] + other.shape[2:]
+        yield (
+            "groups" if one.ndim > 2 and rest[0] == rest[1] else "",
+            f"{other.shape} for {one.shape}",
+        )
         return
     yield from _unfolded(pair, other, weights)
     for name, array in weights.reference.items():

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from parity.adapters import alignment
+from parity.adapters.live import Inline, LiveSide
 from parity.adapters.networks import Running, fitted, read_weights
 from parity.adapters.sides import Side
 from parity.commands.watch import files_of
@@ -37,12 +38,13 @@ def compare(
     Raises:
         InputError: a side cannot be made, or the weights do not fit the reference.
     """
-    result = Comparison(reference.title, port.title)
+    result = Comparison(reference.title, port.title, framework=port.framework)
     with tempfile.TemporaryDirectory(prefix="parity-compare-") as scratch:
         folders = [Path(scratch) / name for name in ("reference", "port")]
         for folder in folders:
             folder.mkdir()
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        is_here = any(isinstance(side, LiveSide) for side in (reference, port))
+        with Inline() if is_here else concurrent.futures.ThreadPoolExecutor(2) as pool:
 
             def start(side: Side, folder: Path, who: str) -> Running:
                 return start_side(
@@ -123,4 +125,4 @@ def _compare(state: State, pool: concurrent.futures.Executor) -> None:
         compare_gradients(state, first, of_port, answer)
     compare_moving_statistics(state)
     if result.is_clean:
-        compare_sizes(state, own)
+        compare_sizes(state, of_port, own)

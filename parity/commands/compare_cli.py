@@ -18,6 +18,7 @@ from parity.commands.compare import compare
 from parity.commands.record import record
 from parity.commands.watch import Watch
 from parity.compare.state import Options
+from parity.report import saved, writers
 from parity.report.comparison import Comparison
 from parity.report.progress import Progress
 from restoration import console
@@ -115,6 +116,10 @@ def add_parser(commands: Any) -> None:
     command.add_argument(
         "--watch", action="store_true", help="compare again whenever a file of the port changes"
     )
+    command.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="default: runs"
+    )
+    writers.add_option(command)
     command.add_argument("--json", action="store_true", help="print the result as JSON")
     command.add_argument("--quiet", action="store_true", help="show no progress")
 
@@ -168,6 +173,7 @@ def _compare(options: argparse.Namespace) -> int:
         python=options.reference_python,
         where="reference",
     )
+    writers.check(options.report)
     port = parse_side(
         options.port, arguments=options.port_args, python=options.port_python, where="port"
     )
@@ -209,11 +215,13 @@ def _compare_once(
     """Compare, and print what was found."""
     with Progress(quiet=options.quiet) as progress:
         result = compare(reference, port, chosen, progress.show)
+    kept = saved.save(result, options.runs)
+    writers.write(kept, options.report)
     if options.json:
         print(json.dumps(result.to_json(), indent=1), flush=True)
     else:
         print_comparison(result, with_alignment=options.show_alignment)
-        sys.stdout.flush()
+        print(f"details in {kept.folder}", flush=True)
     return result
 
 
@@ -222,28 +230,8 @@ def print_comparison(result: Comparison, *, with_alignment: bool = False) -> Non
     shown = console.results_console(160)
     if with_alignment:
         shown.print(_alignment_table(result))
-
-    def line(text: str) -> None:
-        shown.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    line(
-        f"{result.verdict}: {result.port} against {result.reference}, "
-        f"{result.compared} of {result.expected} compared"
-    )
-    own = [finding for finding in result.findings if not finding.inherited]
-    for finding in own:
-        line(finding.in_words)
-        for side, place in (("reference", finding.reference), ("port", finding.port)):
-            for text in place.source():
-                line(f"    {side} {text}")
-        if finding.reproduction is not None:
-            line(f"    reproduction: {finding.reproduction}")
-    if len(own) < len(result.findings):
-        line(f"and {len(result.findings) - len(own)} that are inherited (--json lists them)")
-    for text in result.assumptions:
-        line(f"assumed: {text}")
-    for text in dict.fromkeys(result.warnings):
-        line(f"warning: {text}")
+    for line in result.lines():
+        shown.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _alignment_table(result: Comparison) -> Table:

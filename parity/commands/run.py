@@ -5,9 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import dataclasses
-import datetime
 import functools
-import secrets
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +17,7 @@ from parity.judge.verdicts import Verdict
 from parity.measure.kept import Kept
 from parity.measure.truths import KeptTruths
 from parity.report.progress import Progress
-from parity.report.result import Row, Run, writing
+from parity.report.result import Row, Run, folder_error, new_folder, writing
 from parity.report.rows import rows_of
 from parity.worker import Measurer, Outcome
 from restoration.errors import InputError
@@ -73,13 +71,7 @@ def run(
             pipeline.finish()
             progress.finish("judging", f"{pipeline.count} cases judged")
     except OSError as problem:
-        raise InputError(
-            "folder of the run",
-            expected="a place that can be written",
-            got=str(problem.strerror or problem),
-            where=str(result.folder),
-            next_step="free some space, or choose another folder with --runs",
-        ) from problem
+        raise folder_error(result.folder, problem) from problem
     return result
 
 
@@ -240,20 +232,3 @@ def _summary(outcome: Outcome) -> str:
         + (f", {outcome.kept} kept from an earlier run" if outcome.kept else "")
         + (f", {failed} could not run" if failed else "")
     )
-
-
-def new_folder(runs_folder: Path) -> Path:
-    """A folder of its own for a run, named by time."""
-    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    folder = runs_folder.absolute() / f"{now}-{secrets.token_hex(2)}"
-    try:
-        folder.mkdir(parents=True)
-    except OSError as problem:
-        raise InputError(
-            "folder of the runs",
-            expected="a folder that can be written",
-            got=str(problem.strerror),
-            where=str(runs_folder),
-            next_step="choose another with --runs",
-        ) from problem
-    return folder

@@ -13,7 +13,7 @@ from parity.diagnose.backward import ratios_of
 from parity.diagnose.layouts import like
 from parity.diagnose.places import port_place
 from parity.judge.verdicts import BOUND
-from parity.report.comparison import Finding, Place
+from parity.report.comparison import Aligned, Finding, Place
 from restoration.errors import RestorationError
 from restoration.process import arrays
 
@@ -80,6 +80,16 @@ def compare_gradients(
     with arrays.reading(truth) as file:
         ratios = ratios_of(given, {name: file[name] for name in file.names}, units)
     result.compared += len(ratios)
+    result.aligned += [
+        Aligned(
+            f"gradient/{name}",
+            Place(entry.rpartition(".")[0], entry=entry),
+            Place(state.mapped.modules.get(entry.rpartition(".")[0], "")),
+            ratio,
+        )
+        for name, ratio in ratios.items()
+        for entry in [name.partition("/")[2]]
+    ]
     differing = sorted(
         ((name, ratio) for name, ratio in ratios.items() if ratio > BOUND),
         key=lambda item: -item[1],
@@ -116,6 +126,7 @@ def _finding(
             Place(partner),
             ratio,
             detail=f"{len(differing)} gradients differ",
+            times=1.0,
         )
     site = next(one for one in answer["sites"] if one["site"][:3] == cut["site"])
     partners = {**state.mapped.modules, "": ""}
@@ -128,4 +139,5 @@ def _finding(
         detail=f"{len(differing)} gradients lose what flows back here",
         ratio_before=ratio,
         ratio_after=cut["ratio_after"],
+        times=1.0,
     )

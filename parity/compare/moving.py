@@ -9,7 +9,6 @@ import numpy as np
 from parity.adapters import rules
 from parity.adapters.mapping import call_order, map_weights
 from parity.adapters.networks import Recording
-from parity.adapters.sides import FILES
 from parity.compare.state import State
 
 
@@ -43,7 +42,7 @@ def move_weights(
 
 def brings_its_own(state: State) -> bool:
     """Whether the port keeps the weights that it has."""
-    return state.options.port_weights is not None or state.port.side.framework in FILES
+    return state.options.port_weights is not None or state.port.has_own_weights
 
 
 def _moved(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,7 +11,7 @@ from parity.adapters.networks import Recording
 from parity.compare.state import State
 from parity.compare.truth import judge_outputs
 from parity.diagnose.pairing import match_outputs
-from parity.judge.errors import have_equal_nonfinite
+from parity.judge.errors import have_equal_nonfinite, nonfinite
 from parity.judge.verdicts import BOUND
 from parity.report.comparison import Finding, Place
 from restoration.errors import RestorationError
@@ -22,6 +21,11 @@ def compare_repeats(state: State, of_reference: Recording, first: Recording) -> 
     """A second call on the same inputs must give the same, and so must one that draws other numbers
     if it draws any; whether the port is the same each time."""
     result, inputs = state.result, state.options.inputs
+    if first.overwritten is not None and of_reference.overwritten is None:
+        there = _place_of(first, first.overwritten) if first.overwritten >= 0 else Place()
+        words = "what the caller gave has other numbers after the call"
+        cause = "input changed in place"
+        result.add(Finding("code", Place(), there, float("inf"), cause=cause, detail=words))
     result.expected += 1
     result.compared += 1
     again = state.port.outputs(inputs, "again", seed=1)
@@ -36,16 +40,18 @@ def compare_repeats(state: State, of_reference: Recording, first: Recording) -> 
                 "those of one stream, in order"
             )
         elif place is not None:
+            name = "dropout active" if seed and _drops(state, place) else cause
             result.findings.append(
-                Finding("code", Place(), place, ratio, cause=cause, detail="two calls differ")
+                Finding("code", Place(), place, ratio, cause=name, detail="two calls differ")
             )
             return False
     return True
 
 
-def compare_sizes(state: State, own: Mapping[str, np.ndarray]) -> None:
-    """Another size and another batch, where the reference takes them."""
-    result = state.result
+def compare_sizes(state: State, of_port: Recording, own: Mapping[str, np.ndarray]) -> None:
+    """Another size and batch, the first size again, and a size that is odd, where the reference
+    takes them. of_port: the port on the first."""
+    result, problem = state.result, None
     sizes = list(given.resized(state.options.inputs))
     if not sizes:
         return
@@ -53,40 +59,73 @@ def compare_sizes(state: State, own: Mapping[str, np.ndarray]) -> None:
         result.assumptions.append("no other size was compared: a graph is of one")
         return
     for inputs in sizes:
-        with contextlib.suppress(RestorationError):
-            first = state.reference.outputs(inputs, "resized")
+        problem = _problem_at(state, inputs, "resized", own)
+        if problem is not None:
             break
     else:
         result.assumptions.append("no other size was compared: the reference takes none")
         return
-    result.expected += 1
-    problem = ""
-    try:
-        other = state.port.outputs(inputs, "resized")
-    except RestorationError as found:
-        problem = str(found)
-    else:
-        theirs = other.read("output")
-        outputs = match_outputs(first.read("output"), theirs, first, other)
-        port = {number: theirs[name] for number, name in outputs.items()}
-        judged = judge_outputs(state.reference, inputs, own, port, "resized")
-        if judged.worst:
-            problem = f"{judged.worst:.3g} times rounding"
-        elif len(outputs) < len(first.outputs):
-            problem = "other shapes of outputs"
-    result.compared += 1
     if problem:
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
-        result.findings.append(
-            Finding(
-                "code",
-                Place(""),
-                Place(""),
-                float("inf"),
-                cause="size baked in",
-                detail=f"at {shapes}: {problem}",
-            )
-        )
+        state.port.renew()
+        is_stale = _problem_at(state, inputs, "anew", own) == ""
+        result.add(_at_size("stale buffer" if is_stale else "size baked in", inputs, problem))
+        return
+    result.compared += 1
+    result.expected += 1
+    again = state.port.outputs(state.options.inputs, "after-resized")
+    if ratio := _first_change(of_port, again)[1]:
+        place, _ = _first_change(of_port, state.port.record(state.options.inputs, "once-more"))
+        there, words = place or Place(), "another result after another size"
+        result.add(Finding("code", Place(), there, ratio, cause="stale buffer", detail=words))
+        return
+    odd = given.odd(inputs)
+    if problem := _problem_at(state, odd, "odd", own):
+        result.add(_at_size("integer division of sizes", odd, problem))
+
+
+def _at_size(cause: str, inputs: Mapping[str, np.ndarray], problem: str) -> Finding:
+    shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
+    detail = f"at {shapes}: {problem}"
+    return Finding("code", Place(""), Place(""), float("inf"), cause=cause, detail=detail)
+
+
+def _problem_at(
+    state: State, inputs: Mapping[str, np.ndarray], name: str, own: Mapping[str, np.ndarray]
+) -> str | None:
+    """What is wrong with the port's outputs for other inputs, "" for nothing; None if the reference
+    does not take them."""
+    try:
+        first = state.reference.outputs(inputs, name)
+    except RestorationError:
+        return None
+    if any(nonfinite(array) for array in first.read("output").values()):
+        return None
+    state.result.compared += 1
+    state.result.expected += 1
+    try:
+        other = state.port.outputs(inputs, name)
+    except RestorationError as found:
+        return str(found)
+    theirs = other.read("output")
+    outputs = match_outputs(first.read("output"), theirs, first, other)
+    port = {number: theirs[name] for number, name in outputs.items()}
+    judged = judge_outputs(state.reference, inputs, own, port, name)
+    if judged.worst:
+        return f"{judged.worst:.3g} times rounding"
+    is_whole = len(judged.outputs) >= len(first.outputs)
+    return "" if is_whole else "other shapes of outputs"
+
+
+def _drops(state: State, place: Place) -> bool:
+    """Whether a place of the port is a dropout, by its class or its lines."""
+    words = [state.port.kinds.get(place.module, ""), *place.source()]
+    return any("drop" in word.lower() for word in words)
+
+
+def _place_of(recording: Recording, number: int) -> Place:
+    event = recording.events[number]
+    file, line, _ = event["frames"][0] if event["frames"] else (None, None, "")
+    return Place(event["module"], file, line, line)
 
 
 def _first_change(one: Recording, other: Recording) -> tuple[Place | None, float]:
@@ -102,8 +141,7 @@ def _first_change(one: Recording, other: Recording) -> tuple[Place | None, float
         for leaf in event["leaves"]:
             key = f"{number}/{leaf}"
             if key not in taps[1] or relative_error(taps[0][key], taps[1][key]) > 2.0**-20:
-                file, line, _ = event["frames"][0] if event["frames"] else (None, None, "")
-                return Place(event["module"], file, line, line), ratio
+                return _place_of(one, number), ratio
     return Place(), ratio
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from parity.adapters import inputs as given
+from parity.adapters.live import Live, LiveSide
 from parity.adapters.mapping import drawn
 from parity.adapters.networks import Recording, Running, fitted, read_weights
 from parity.adapters.recorded import Recorded
@@ -40,6 +41,8 @@ def start_side(
     """
     if side.framework == "arrays":
         return Recorded(side, folder)
+    if isinstance(side, LiveSide):
+        return Live(side, folder, show)
 
     def start() -> Process:
         return Process(side.worker(silence_s), show=show, warn=warn)
@@ -63,6 +66,8 @@ def load_reference(state: State) -> tuple[list[str], dict[str, np.ndarray]]:
     if options.weights is not None:
         raw = read_weights(options.weights)
         reference.load(fitted(raw, reference, options.weights))
+    elif reference.has_own_weights:
+        raw = reference.state()
     else:
         raw = dict(drawn(reference.state(), options.seed))
         reference.load(raw)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.adapters.networks import Running
-from parity.diagnose.forced import ratio_of
+from parity.diagnose.forced import distance_of, in_units
 from parity.diagnose.layouts import nearest
 from parity.diagnose.truth import least_units
-from parity.judge.errors import Norms
+from parity.judge.errors import Norms, norms_of
 from parity.judge.verdicts import BOUND
 from restoration.process import arrays
 
@@ -19,15 +19,25 @@ _MEASURED = "parity.diagnose.truth"
 
 
 @dataclass(frozen=True)
-class Judged:
-    """How far a port's outputs are, by the reference's numbers, in units of float32's own error."""
+class Output:
+    """How far an output is. ratio: in units of float32's own error. error: the largest, and unit:
+    that of float32, relative to the largest value."""
 
-    ratios: Mapping[int, float]
+    ratio: float
+    error: float = 0.0
+    unit: float = 0.0
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A port's outputs, by the reference's numbers."""
+
+    outputs: Mapping[int, Output]
 
     @property
     def worst(self) -> float:
         """The largest ratio of those that differ, or 0."""
-        return max((one for one in self.ratios.values() if one > BOUND), default=0.0)
+        return max((one.ratio for one in self.outputs.values() if one.ratio > BOUND), default=0.0)
 
 
 def judge_outputs(
@@ -47,7 +57,7 @@ def judge_outputs(
     }
     truth = reference.folder / f"truth-{name}.safetensors"
     reference.call(f"{_MEASURED}:measure_outputs", **given, path=str(truth))
-    ratios: dict[int, float] = {}
+    outputs: dict[int, Output] = {}
     noise: Mapping[str, list[float]] | None = None
     with arrays.reading(truth) as file:
         for number, output in port.items():
@@ -57,11 +67,14 @@ def judge_outputs(
             value = nearest(output.astype(np.float64), exact)
             if value is None:
                 continue
-            ratio = ratio_of(value, exact, least_units(exact))
-            if ratio > BOUND:
+            distance, units = distance_of(value, exact), least_units(exact)
+            if in_units(distance, units) > BOUND:
                 noise = noise or reference.call(
                     f"{_MEASURED}:measure_noise", **given, truth=str(truth)
                 )
-                ratio = ratio_of(value, exact, Norms(*noise[str(number)]))
-            ratios[number] = ratio
-    return Judged(ratios)
+                units = Norms(*noise[str(number)])
+            size = norms_of(exact).max
+            error = distance.max if np.isfinite(distance.max) else 0.0
+            relative = (error / size, units.max / size) if size else (0.0, 0.0)
+            outputs[number] = Output(in_units(distance, units), *relative)
+    return Judged(outputs)

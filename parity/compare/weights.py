@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from parity.adapters import rules
+from parity.adapters.mapping import role_of
 from parity.adapters.weight_findings import Weights, compare_weights, leftovers
 from parity.compare.state import State
 from parity.report.comparison import Finding, Place
@@ -83,6 +84,9 @@ def compare_all_weights(
         for name in matter:
             place = Place(name.rpartition(".")[0], entry=name)
             empty = Place("")
+            cause = ""
+            if role_of(name) == "bias":
+                cause = "bias missing" if is_reference else "bias extra"
             result.expected += 1
             result.findings.append(
                 Finding(
@@ -90,6 +94,7 @@ def compare_all_weights(
                     place if is_reference else empty,
                     empty if is_reference else place,
                     0.0,
+                    cause=cause,
                     detail="no partner on the other side",
                     is_gap=True,
                 )

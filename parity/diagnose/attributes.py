@@ -13,7 +13,11 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "dilation": ("dilation",),
     "number of groups": ("num_groups",),
     "count_include_pad": ("count_include_pad",),
+    "groups": ("groups", "group"),
     "padding mode": ("padding_mode",),
+    "padding amount": ("padding",),
+    "pooling ceil": ("ceil_mode",),
+    "softmax axis": ("dim", "axis"),
     "GELU form": ("approximate",),
 }
 """A cause, and what the attribute behind it is called."""
@@ -31,8 +35,14 @@ def difference_of_attributes(
             _plain(cause, value, framework)
             for value, framework in zip(values, frameworks, strict=True)
         )
-        if one is not None and other is not None and one != other:
-            return cause, f"{other} for {one}"
+        if one is None or other is None or one == other:
+            continue
+        # MindSpore's padding counts only with its pad_mode; an axis may be told from either end.
+        if cause == "padding amount" and frameworks[0] != frameworks[1]:
+            continue
+        if cause == "softmax axis" and (one < 0) != (other < 0):
+            continue
+        return cause, f"{other} for {one}"
     return "", ""
 
 

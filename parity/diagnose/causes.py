@@ -29,6 +29,8 @@ CAUSES: Mapping[str, str] = {
     "kernel flipped": "a convolution for a correlation, as of a transposed convolution",
     "weight transposed": "rows and columns, or inputs and outputs, of a weight are swapped",
     "bias missing": "an offset is not added",
+    "bias extra": "an offset is added that the reference has not",
+    "groups": "a convolution with another number of groups",
     # Norms.
     "eps": "another small number in a norm",
     "eps place": "the small number is added to the deviation instead of the variance",
@@ -62,6 +64,7 @@ CAUSES: Mapping[str, str] = {
     # Sums and constants.
     "residual scale": "a branch is added with another factor",
     "scale": "another factor",
+    "constant rounded": "a number with fewer digits",
     "constant": "another number is added, or a power has another exponent",
     "normalisation constant": "the mean or the deviation of colors is another",
     "skip missing": "an operand of a sum is left out",
@@ -94,6 +97,10 @@ CAUSES: Mapping[str, str] = {
     "half precision": "computed with 16 bits",
     "state not reset": "a second call on the same input gives another result",
     "random": "two runs on the same input differ",
+    "dropout active": "something is dropped in evaluation mode",
+    "input changed in place": "a tensor is overwritten that is used again, or is the caller's",
+    "stale buffer": "what was computed for another size is used again",
+    "integer division of sizes": "a size that is no multiple is rounded otherwise",
     "size baked in": "only the size that was first run is right, or possible",
     "detach": "no gradient flows back through an operand",
     # Training.

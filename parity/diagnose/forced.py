@@ -97,8 +97,9 @@ class Check:
     computed: the reference's own, None where the port has the same but for rounding, which saves
     memory. held: the port's, in the reference's layout; None where the tap has it as it is, and it
     does not differ. is_repeated: nothing was computed since the tap before. is_led: the port's taps
-    led the run; otherwise an output is judged as a whole. caller: the module that ran, and the
-    user's frames.
+    led the run; otherwise an output is judged as a whole. size: the largest value of the
+    reference. error: by how much the port is off. caller: the module that ran, and the user's
+    frames.
     """
 
     subject: Subject
@@ -111,6 +112,8 @@ class Check:
     units: Norms = NOTHING
     is_repeated: bool = False
     is_led: bool = True
+    size: float = 0.0
+    error: float = 0.0
     caller: tuple[str, Sequence[tuple[str, int, str]]] = ("", ())
 
     @property
@@ -134,9 +137,14 @@ class Check:
         return self.subject.key[1]
 
     @property
-    def differs(self) -> bool:
+    def bound(self) -> float:
+        """The largest ratio of an honest port."""
         is_output = self.subject.port_tap is None
-        return self.ratio > (BOUND if is_output and not self.is_led else STRETCH_BOUND)
+        return BOUND if is_output and not self.is_led else STRETCH_BOUND
+
+    @property
+    def differs(self) -> bool:
+        return self.ratio > self.bound
 
 
 _FAMILIES = {
@@ -478,7 +486,8 @@ class Forced:
         exact = np.asarray(value, np.float64)
         norms = norms_of(numbers)
         units = Norms(ULP * norms.two, ULP * norms.max)
-        ratio = ratio_of(exact, numbers, units)
+        distance = distance_of(exact, numbers)
+        ratio = in_units(distance, units)
         differs, tap = ratio > BOUND, subject.port_tap
         is_as_it_is = tap is not None and tap.has_layout_of(exact)
         return Check(
@@ -491,6 +500,8 @@ class Forced:
             ratio,
             units,
             is_led=bool(self._pairings),
+            size=norms.max,
+            error=distance.max if np.isfinite(distance.max) else 0.0,
             caller=(self.tape.running[-1], users_frames(3)[:8]),
         )
 
@@ -540,20 +551,30 @@ class Forced:
 
 def ratio_of(value: np.ndarray, truth: np.ndarray, units: Norms) -> float:
     """How far a value is from a truth, in those units."""
+    return in_units(distance_of(value, truth), units)
+
+
+def distance_of(value: np.ndarray, truth: np.ndarray) -> Norms:
+    """How far a value is from a truth; infinitely where they cannot be compared."""
+    nowhere = Norms(float("inf"), float("inf"))
     if value.shape != truth.shape:
-        return float("inf")
+        return nowhere
     with np.errstate(invalid="ignore"):  # of infinities
         difference = value - truth
-    error = norms_of(difference)
     if not np.isfinite(difference.sum()) and not np.array_equal(
         np.isfinite(value), np.isfinite(truth)
     ):
-        return float("inf")
-    if not error.max:
+        return nowhere
+    return norms_of(difference)
+
+
+def in_units(distance: Norms, units: Norms) -> float:
+    """The larger of two distances, each in its unit."""
+    if not distance.max:
         return 0.0
     return max(
-        error.two / units.two if units.two else np.inf,
-        error.max / units.max if units.max else np.inf,
+        distance.two / units.two if units.two else np.inf,
+        distance.max / units.max if units.max else np.inf,
     )
 
 

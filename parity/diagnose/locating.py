@@ -19,6 +19,7 @@ from parity.diagnose.forced import Check, Forced, Inputs, Pairing, PortRun, Port
 from parity.diagnose.layouts import places_of
 from parity.diagnose.places import common_start
 from parity.diagnose.search import Explanation, Search, places
+from parity.judge.verdicts import BOUND
 from parity.reproduce.scripts import MOST, transcript_script
 from restoration.process import arrays
 from restoration.process.serve import Session
@@ -77,6 +78,7 @@ def locate(
         return {
             "sites": _sites(forced) if not differing else [],
             "findings": found,
+            "aligned": [_aligned(check) for check in forced.checks if not check.is_repeated],
             "compared": sum(not check.is_repeated for check in forced.checks),
             "dropped": sorted("/".join(map(str, key)) for key in forced.dropped),
             "matched": sum(len(taps) for taps in forced.stands.values()),
@@ -103,6 +105,23 @@ def read_given(path: str, bridge: Any, network: Any) -> Inputs:
         return network(*arguments, **keywords)
 
     return Inputs(list(named.values()), call, lambda: bridge.drawing(network, Stream(0)))
+
+
+def _aligned(check: Check) -> dict[str, Any]:
+    """What was compared, in plain values: where it is on both sides, and how far apart it is."""
+    tap, size = check.subject.port_tap, check.size
+    caller, frames = check.caller
+    return {
+        "module": check.reference or caller,
+        "frame": list(frames[0][:2]) if frames else None,
+        "event": None if tap is None else tap.event,
+        "side": check.subject.side,
+        "output": check.subject.key[2].removeprefix("output"),
+        "ratio": check.ratio,
+        "times": check.bound / BOUND,
+        "error": check.error / size if size else 0.0,
+        "unit": check.units.max / size if size else 0.0,
+    }
 
 
 def _sites(forced: Forced) -> list[dict[str, Any]]:
@@ -173,6 +192,7 @@ def _finding(forced: Forced, check: Check, explanation: Explanation | None) -> d
         "groups": groups,
         "reproduction": None,
         "ratio": check.ratio,
+        "times": check.bound / BOUND,
         "causes": [],
     }
     for step in explanation.steps if explanation else ():

@@ -113,6 +113,8 @@ class Search:
             others = [(step,) for step in steps]
             yield from self._combined([start], others, ranked)
             yield from self._solved(start, unknowns)
+        if (offset := self._offset()) is not None:
+            yield (offset,)
         best = _best(ranked, _KEPT)
         for chosen in best:
             yield from self._solved(chosen, unknowns)
@@ -190,6 +192,33 @@ class Search:
                 calls = [number.call for unknown in pair for number in unknown.numbers]
                 if len(set(calls)) == len(calls) and (found := self._fit(start, pair)) is not None:
                     yield (*start, *found)
+
+    def _offset(self) -> Step | None:
+        """A number for each channel that is added behind a layer without a bias."""
+        layers = [
+            call
+            for call in self._stretch.calls
+            if call.name == "linear" or call.name.startswith("conv")
+        ]
+        if not layers or any(self._has_bias(call) for call in layers):
+            return None
+        off = self._check.value - self._check.computed
+        axis = off.ndim - 1 if layers[-1].name == "linear" else 1
+        others = tuple(place for place in range(off.ndim) if place != axis)
+        mean = off.mean(others, keepdims=True)
+        if np.ptp(mean) == 0:
+            return None
+
+        def ending(value: Any) -> Any:
+            return value + type(value)(mean) if isinstance(value, np.ndarray) else value + mean
+
+        return Step("bias extra", "one for each channel", ("end", "bias"), ending=ending)
+
+    @staticmethod
+    def _has_bias(call: Any) -> bool:
+        return (len(call.arguments) > 2 and call.arguments[2] is not None) or (
+            call.keywords.get("bias") is not None
+        )
 
     # Steps.
 
@@ -362,8 +391,11 @@ class Search:
     def _fixed(self, unknown: _Unknown, value: Sequence[float]) -> Step:
         old = ", ".join(f"{number:.6g}" for number in unknown.value)
         new = ", ".join(f"{number:.6g}" for number in value)
+        is_rounded = unknown.cause in ("constant", "scale") and all(
+            _is_rounded(*pair) for pair in zip(value, unknown.value, strict=True)
+        )
         return Step(
-            unknown.cause,
+            "constant rounded" if is_rounded else unknown.cause,
             f"{new} for {old}",
             unknown.site,
             tuple(number.call for number in unknown.numbers),
@@ -474,6 +506,13 @@ def _move(
 
 def _best(ranked: Sequence[tuple[float, tuple[Step, ...]]], count: int) -> list[tuple[Step, ...]]:
     return [chosen for _, chosen in sorted(ranked, key=lambda item: item[0])[:count]]
+
+
+def _is_rounded(number: float, other: float) -> bool:
+    """Whether a number is another with fewer digits."""
+    return number != other and any(
+        math.isclose(number, float(f"{other:.{digits}g}"), rel_tol=1e-9) for digits in range(2, 8)
+    )
 
 
 def _is_half(values: np.ndarray, name: str) -> bool:
