@@ -109,21 +109,24 @@ def _of_comparison(row: Row, comparison: Comparison) -> list[Check]:
     """Modules by what was compared, then findings; a module with a finding has it as its check."""
     places: dict[str, Place] = {}
     for one in comparison.aligned:
-        if one.port.file:
+        if one.port.file and one.reference.module:
             places.setdefault(one.reference.module or NETWORK, one.port)
     found = []
     for check in _of_row(dataclasses.replace(row, fault=row.fault or "outputs differ")):
         place = places.get(check.module, Place())
         found.append(dataclasses.replace(check, file=place.file, line=place.first_line))
     by_module = {check.module: number for number, check in enumerate(found)}
+    # What was compared at the end of a stretch need not be of the module whose code it is.
+    ends = {one.ratio: one.reference.module or NETWORK for one in comparison.aligned}
     for finding in comparison.findings:
         check = _of_finding(row, finding)
-        number = by_module.pop(finding.reference.module or NETWORK, None)
+        module = ends.get(finding.ratio, finding.reference.module or NETWORK)
+        number = by_module.pop(module, None)
         if number is None:
             found.append(check)
         else:
             found[number] = dataclasses.replace(
-                check, arrays=found[number].arrays, noise=found[number].noise
+                check, module=module, arrays=found[number].arrays, noise=found[number].noise
             )
     return [check for check in found if check.module != "(case)" or not comparison.findings]
 
