@@ -255,7 +255,7 @@ def test_training_is_shown_by_step(browser: playwright.Browser, tmp_path: Path) 
 def test_a_result_that_is_too_large_leaves_out_what_agrees(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(page, "MAX_BYTES", 60_000)
+    monkeypatch.setattr(page, "MAX_BYTES", 100_000)
     text = page.text_of(made.many(tmp_path, 5_000))
     assert len(text.encode()) < page.MAX_BYTES
     assert "4,000 arrays with the lowest ratios are not in this page" in text
