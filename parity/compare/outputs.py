@@ -27,6 +27,7 @@ def compare_outputs(
     result.compared += answer["compared"]
     result.output_ratio = max((one["ratio"] for one in answer["findings"]), default=0.0)
     result.outputs_differ = bool(answer["findings"])
+    result.assumptions += answer["decided"]
     if len(result.outputs) < len(first.outputs):
         result.assumptions.append(
             f"the reference has {len(first.outputs)} outputs, the port {len(of_port.outputs)}"

@@ -105,6 +105,8 @@ def _problem_at(
     )
     there.result.outputs = outputs
     answer = ask_reference(there, first, other, own, "own", pairings=[], events=[], causes=False)
+    known = state.result.assumptions
+    known += [text for text in answer["decided"] if text not in known]
     if answer["findings"]:
         ratio = max(one["ratio"] for one in answer["findings"])
         return f"{ratio:.3g} times rounding"
