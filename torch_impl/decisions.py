@@ -6,6 +6,7 @@ the k largest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -44,24 +45,27 @@ def margins(name: str, arguments: Any, keywords: Any) -> Tensor:
     return (largest[..., count - 1] - largest[..., count]).reshape(-1)
 
 
-def flipped(name: str, place: int) -> Any:
-    """The call with one of its decisions taken otherwise, as a change (`tape.py`)."""
-    kind = _plain(name)
+def flipped(name: str, places: Sequence[int]) -> Any:
+    """The call with some of its decisions taken otherwise, as a change (`tape.py`)."""
+    kind, index = _plain(name), list(places)
 
     def changed(function: Any, args: Any, kwargs: Any) -> Any:
         if kind in (*_PLACES, "topk"):
-            return function(_swapped(kind, args, kwargs, place), *args[1:], **kwargs)
+            x = args[0]
+            for place in index:
+                x = _swapped(kind, (x, *args[1:]), kwargs, place)
+            return function(x, *args[1:], **kwargs)
         result = function(*args, **kwargs).clone()
         flat, x = result.view(-1), args[0].reshape(-1)
         if kind in _COMPARISONS:
-            flat[place] = ~flat[place]
+            flat[index] = ~flat[index]
         elif kind == "sign":
-            flat[place] = -flat[place]
+            flat[index] = -flat[index]
         elif kind == "round":
-            flat[place] = x[place].floor() + x[place].ceil() - flat[place]
+            flat[index] = x[index].floor() + x[index].ceil() - flat[index]
         else:
-            near = x[place].round()
-            flat[place] = near + (near - 1 if kind == "floor" else near + 1) - flat[place]
+            near = x[index].round()
+            flat[index] = near + (near - 1 if kind == "floor" else near + 1) - flat[index]
         return result
 
     return changed

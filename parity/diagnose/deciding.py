@@ -65,10 +65,7 @@ def decide(
     chosen: dict[int, list[int]] = {}
 
     def played(flips: dict[int, list[int]]) -> np.ndarray | None:
-        changes = {
-            number: _all([kinds.flipped(names[number], place) for place in places])
-            for number, places in flips.items()
-        }
+        changes = {number: kinds.flipped(names[number], places) for number, places in flips.items()}
         try:
             found: np.ndarray = tape.play(stretch, changes=changes).astype(np.float64)
         except Exception:  # the change does not fit
@@ -83,13 +80,20 @@ def decide(
     best = played({})
     least = distance(best)
     ratios: dict[int, float] = {}
-    for call, place, ratio in sorted(unclear, key=lambda one: one[2])[:_MOST]:
-        trial = {**chosen, call.number: [*chosen.get(call.number, []), place]}
+    ranked = sorted(unclear, key=lambda one: one[2])[:_MOST]
+    together = _where_off(tape, ranked, best, value)
+    for group in [*together, *([one] for one in ranked)]:
+        trial = dict(chosen)
+        for call, place, _ in group:
+            trial[call.number] = [*trial.get(call.number, []), place]
+        if any(len(set(places)) < len(places) for places in trial.values()):
+            continue  # tried
         found = played(trial)
         if distance(found) < least:
             best, least, chosen = found, distance(found), trial
-            ratios[call.number] = max(ratio, ratios.get(call.number, 0.0))
-        if not least or time.thread_time() > deadline:
+            for call, _, ratio in group:
+                ratios[call.number] = max(ratio, ratios.get(call.number, 0.0))
+        if (best is not None and judge(best) <= 1) or time.thread_time() > deadline:
             break
     decided = [
         Decided(call, len(chosen[call.number]), _total(tape, kinds, call), ratios[call.number])
@@ -99,22 +103,19 @@ def decide(
     return (np.inf if best is None else judge(best)), decided
 
 
-def _all(changes: list[Any]) -> Any:
-    """Several decisions of one call, one after the other: each starts from the call as it is."""
-    if len(changes) == 1:
-        return changes[0]
-
-    def changed(function: Any, args: Any, kwargs: Any) -> Any:
-        plain = function(*args, **kwargs)
-        result = plain
-        for change in changes:
-            other = change(function, args, kwargs)
-            if isinstance(other, tuple):
-                return other  # of the k largest, one swap at a time
-            result = type(plain).where(other != plain, other, result)
-        return result
-
-    return changed
+def _where_off(
+    tape: Any, ranked: list[tuple[Any, int, float]], best: np.ndarray | None, value: np.ndarray
+) -> list[list[tuple[Any, int, float]]]:
+    """For each call that decides number by number: the decisions at the places that are off."""
+    if best is None:
+        return []
+    off = np.abs(best - value).ravel()
+    groups: dict[int, list[tuple[Any, int, float]]] = {}
+    for call, place, ratio in ranked:
+        is_by_number = tape.tensors[call.results[0]].numel() == value.size
+        if is_by_number and off[place] > 0.25 * off.max():
+            groups.setdefault(call.number, []).append((call, place, ratio))
+    return list(groups.values())
 
 
 def _values(tape: Any, call: Any) -> tuple[Any, Any]:
