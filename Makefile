@@ -36,7 +36,8 @@ lint: $(READY) workflows
 # Files that run elsewhere: their schemas, and what is unsafe in them.
 workflows: $(READY)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(BIN)/zizmor --offline --quiet --strict-collection --persona pedantic .github .pre-commit-config.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	$(BIN)/zizmor --offline --quiet --strict-collection --persona pedantic .github action.yml .pre-commit-config.yaml
 	$(BIN)/pre-commit validate-config
 
 format: $(READY)

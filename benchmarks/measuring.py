@@ -86,3 +86,22 @@ def best_cpu_s(run: Callable[[], object], *, repeats: int = 3) -> float:
         run()
         times.append(time.process_time() - before)
     return min(times)
+
+
+def measure_plain(session: Session, *, spec_name: str, side_px: int) -> dict[str, float]:
+    """CPU and wall seconds, and the peak memory, of MIMO-UNet's forward and backward pass."""
+    engine = session.make_engine()
+    spec = MODELS["mimo_unet"].spec(spec_name)
+    network = engine.build(spec)
+    rng = np.random.default_rng(0)
+    inputs = {"image": rng.random((1, 3, side_px, side_px), np.float32)}
+    outputs = engine.run(network, inputs)
+    memory.reset_peak()
+    engine.gradients(network, inputs, outputs)
+    wall, before = time.monotonic(), time.process_time()
+    engine.gradients(network, inputs, outputs)
+    return {
+        "cpu_s": time.process_time() - before,
+        "wall_s": time.monotonic() - wall,
+        "peak_mb": memory.peak_mb(),
+    }

@@ -31,10 +31,11 @@ def measure_steps(session: Session, *, spec_name: str, side_px: int) -> dict[str
     optimizer = OptimizerSettings(learning_rate=RATE)
     settings = TrainerSettings(loss=LossSettings(name="MultiScaleLoss"), optimizer=optimizer)
     trainer = engine.trainer(engine.build(spec), settings)
-    bare = _BARE[engine.name](engine.build(spec).module, spec, batch)
     memory.reset_peak()
-    trainer.step([batch])
+    for _ in range(2):  # the second has moments
+        trainer.step([batch])
     peak_mb = memory.peak_mb()
+    bare = _BARE[engine.name](engine.build(spec).module, spec, batch)
     runs: dict[str, Callable[[], object]] = {
         "step_s": lambda: trainer.step([batch]),
         "bare_s": bare,
@@ -43,7 +44,8 @@ def measure_steps(session: Session, *, spec_name: str, side_px: int) -> dict[str
     for run in runs.values():
         run()
         run()
-    for _ in range(REPEATS):
+    for number in range(REPEATS):
+        session.report(f"round {number + 1} of {REPEATS}")
         for name, run in runs.items():
             before = time.process_time()
             run()

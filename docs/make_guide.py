@@ -1,7 +1,7 @@
-"""Prints again what the tool says in `porting/guide.md`: `python -m docs.make_guide`.
+"""Prints again what programs say in pages: `python -m docs.make_guide [PAGE...]`.
 
-Every block that begins with "$ " is run in `examples/porting`, and what follows in the block is
-replaced by what was printed.
+Every block of a page that begins with "$ " is run in the folder of its examples, and what follows
+in the block is replaced by what was printed.
 """
 
 from __future__ import annotations
@@ -10,35 +10,39 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-GUIDE = ROOT / "docs" / "porting" / "guide.md"
-EXAMPLES = ROOT / "examples" / "porting"
+PAGES = {"porting/guide.md": "porting", "pytest.md": "pytest"}
+"""Pages, each with its folder of examples."""
+_SECONDS = re.compile(r" in [\d.]+s( \([\d:]+\))?$", re.MULTILINE)  # of pytest
 _BLOCK = re.compile(r"```console\n\$ (?P<command>[^\n]*)\n.*?```", re.DOTALL)
 
 
-def printed(command: str) -> str:
-    """What a command of the guide prints."""
+def printed(command: str, folder: Path) -> str:
+    """What a command prints in a folder."""
     program, *words = shlex.split(command)
     finished = subprocess.run(
         [sys.executable, "-m", program, *words],
-        cwd=EXAMPLES,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
-    return finished.stdout + finished.stderr
+    return _SECONDS.sub("", finished.stdout + finished.stderr)
 
 
-def main() -> None:
-    text = GUIDE.read_text(encoding="utf-8")
+def main(pages: Sequence[str]) -> None:
+    for page in pages or PAGES:
+        path, folder = ROOT / "docs" / page, ROOT / "examples" / PAGES[page]
 
-    def again(found: re.Match[str]) -> str:
-        return f"```console\n$ {found['command']}\n{printed(found['command'])}```"
+        def again(found: re.Match[str], folder: Path = folder) -> str:
+            command = found["command"]
+            return f"```console\n$ {command}\n{printed(command, folder)}```"
 
-    GUIDE.write_text(_BLOCK.sub(again, text), encoding="utf-8")
+        path.write_text(_BLOCK.sub(again, path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

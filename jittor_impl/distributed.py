@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import sys
 from collections.abc import Sequence
 
 import jittor as jt
+import numpy as np
 from jittor import Var
+
+from restoration.errors import ExitCode
+
+_FINISHED: list[bool] = []
 
 
 def start(device: str = "cpu") -> None:
-    """Nothing: Jittor has met the other processes when it is imported."""
+    """Jittor has met the other processes, if mpirun started any, when it was imported; from now on
+    they end with this one."""
+    if world() > 1:
+        atexit.register(_end)
 
 
 def finish() -> None:
-    """Nothing: Jittor parts from the other processes when this one ends."""
+    """Part from the other processes, which Jittor does when this one ends."""
+    _FINISHED.append(True)
 
 
 def rank() -> int:
@@ -38,6 +50,18 @@ def reduce(tensors: Sequence[Var]) -> list[Var]:
     return means
 
 
-def any_of(flag: bool) -> bool:
-    """Whether the flag of any process is set; all are told the same."""
-    return flag if world() == 1 else bool(reduce([jt.array([float(flag)])])[0].numpy()[0] > 0)
+def total(numbers: np.ndarray) -> np.ndarray:
+    """Sums over all processes, of float64 arrays that have the same shape in each."""
+    if world() == 1:
+        return numbers
+    summed: np.ndarray = jt.array64(numbers).mpi_all_reduce("add").numpy()
+    return summed
+
+
+def _end() -> None:
+    """End this process at once if it did not come to `finish`: MPI would wait for the others first,
+    and they wait for this one. Then mpirun ends them all."""
+    if not _FINISHED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ExitCode.INCOMPLETE)

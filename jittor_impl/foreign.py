@@ -6,6 +6,7 @@ The same functions in each `*_impl`; arrays in and out are NumPy.
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from unittest import mock
@@ -175,3 +176,25 @@ def on_this_machine() -> Iterator[None]:
 def prepare() -> None:
     """What a file that was imported may have set, and taps cannot do with."""
     jt.flags.use_cuda = 0
+
+
+def copied(network: nn.Module) -> nn.Module:
+    """A network with numbers of its own; Jittor's copies forget what is not trained."""
+    result = copy.deepcopy(network)
+    known = entries(result)
+    for name, value in entries(network).items():
+        if value.is_stop_grad():
+            known[name].stop_grad()
+    return result
+
+
+@contextlib.contextmanager
+def unchanged() -> Iterator[None]:
+    """Afterwards, the process has the settings that it had before. Jittor tells no state of its
+    generator: that starts again from its seed."""
+    device, seed = jt.flags.use_cuda, jt.get_seed()
+    try:
+        yield
+    finally:
+        jt.flags.use_cuda = device
+        jt.set_seed(seed)

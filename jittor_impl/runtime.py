@@ -31,6 +31,7 @@ _CORE_OBJECTS = 160  # object files of a full build of the core, for the progres
 _POLL_S = 1.0
 _READY = "jittor is ready"
 _MPI_VARIABLES = ("OMPI_", "PMIX_", "PMI_", "PRTE_")  # what mpirun gives the processes it starts
+_MPI_COUNT = "OMPI_COMM_WORLD_SIZE"  # by which Jittor, too, knows that mpirun started it
 _KERNEL_HEADERS = "".join(
     f'#include "{name}.h"\n'
     for name in (
@@ -71,11 +72,14 @@ def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str],
         FIX_TORCH_ERROR="0",  # else it imports torch
         cache_name="restoration",  # else the name of the git branch is part of the cache's key
     )
+    os.environ["use_mpi"] = "1" if _is_one_of_several() else "0"  # else its MPI is compiled anyway
     os.environ.pop("JITTOR_HOME", None)  # it would be written down and redirect every later run
     if device == "cpu":
         os.environ["nvcc_path"] = ""  # else an nvcc without a GPU ends the import
     memory.keep_freed_blocks()
-    # Jittor's compiled part asks for the home folder again and again, so this lasts.
+    # Jittor's compiled part asks for the home folder again and again, so this lasts. What this
+    # process starts finds the same caches, not others below the new home.
+    os.environ.setdefault(cache.VARIABLE, str(home.parent))
     os.environ["HOME"] = str(home)
     _build_core(home, report)
     import jittor
@@ -88,6 +92,36 @@ def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str],
             folder, jittor.flags.cc_path, jittor.flags.cc_flags, report
         )
     _watch_kernels(folder / "jit", report)
+
+
+def peak_mb(device: str) -> int:
+    """The most memory in MB that this process has taken so far.
+
+    Raises:
+        UnavailableError: that of another device is asked for.
+    """
+    if device == "cpu":
+        return memory.peak_mb()
+    raise UnavailableError(
+        f"Jittor does not tell how much memory of {device} it has taken; PyTorch does, of the same "
+        "recipe"
+    )
+
+
+def _is_one_of_several() -> bool:
+    """Whether mpirun started this process.
+
+    Raises:
+        UnavailableError: it did, and what Jittor needs for that is missing.
+    """
+    if _MPI_COUNT not in os.environ:
+        return False
+    if shutil.which("mpicc") is None:
+        raise UnavailableError(
+            "mpirun started this process, and Jittor compiles with mpicc what it needs for that, "
+            "which is not installed: install Open MPI's headers, as libopenmpi-dev"
+        )
+    return True
 
 
 def _link_onednn(folder: Path) -> bool:

@@ -62,10 +62,13 @@ class JittorTrainer:
         self._scale = rules.next_scale(self._settings, self._scale, self._step, finite=finite)
         return StepResult(loss, values, norm, finite)
 
+    def averages(self) -> Arrays:
+        return _copies(self._averages)
+
     def state(self) -> TrainingState:
         return TrainingState(
             weights=_copies(self._values),
-            averages=_copies(self._averages),
+            averages=self.averages(),
             moments=self._optimizer.moments(),
             counts=dict(self._optimizer.counts),
             step=self._step,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ DEVICES = {"CPU": "cpu", "GPU": "cuda", "Ascend": "ascend"}
 
 _FOLDER = Path(__file__).parent / "configs"
 _CONFIG_PATH = "config_path"
+_MISSPELLED = 0.9  # difflib's ratio; flags of recipes are less like any key
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,13 @@ def read(path: Path) -> Configuration:
 
 
 def is_given(words: Sequence[str], *, apart_from: Sequence[str] = ()) -> bool:
-    """Whether a command line has one of these flags, apart from those that mean something else."""
+    """Whether a command line has one of these flags, apart from those that mean something else.
+
+    One that is misspelled counts, for its error to name the nearest.
+    """
     known = {*read(path_of("cpu")).values, _CONFIG_PATH} - set(apart_from)
-    return any(word.startswith("--") and word[2:].partition("=")[0] in known for word in words)
+    flags = [word[2:].partition("=")[0] for word in words if word.startswith("--")]
+    return any(difflib.get_close_matches(flag, known, 1, _MISSPELLED) for flag in flags)
 
 
 def parse(

@@ -75,7 +75,7 @@ class MindSporeEngine:
         self, network: Network, inputs: Mapping[str, np.ndarray], *, mode: str = "eager"
     ) -> Arrays:
         values = to_arguments(network.spec, inputs)
-        if mode == "eager":
+        if mode == "eager" and not network.execution.is_graph:
             return to_outputs(network.spec, network.module(*values))
         with compiled.composed():
             return to_outputs(network.spec, ms.jit(network.module)(*values))
@@ -106,7 +106,8 @@ class MindSporeEngine:
                 ),
             ]
         try:
-            outputs = self.run(network, inputs)
+            values = to_arguments(network.spec, inputs)  # hooks are not called in Graph mode
+            outputs = to_outputs(network.spec, network.module(*values))
         finally:
             for hook in hooks:
                 hook.remove()

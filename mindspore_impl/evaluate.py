@@ -19,9 +19,9 @@ from mindspore_impl import config, model_zoo
 from restoration import console
 from restoration.data import npy
 from restoration.errors import ExitCode
-from restoration.evaluation import evaluate
-from restoration.evaluation.evaluate import Run
+from restoration.evaluation import evaluate, report
 from restoration.evaluation.pairs import Pair
+from restoration.evaluation.scoring import Run
 
 _PROGRAM = "mindspore_impl.evaluate"
 _OURS = ("model_name",)  # what our own flags have, too
@@ -38,9 +38,10 @@ def main(words: list[str] | None = None) -> int:
 def _evaluate_by_configuration(words: Sequence[str]) -> int:
     found = model_zoo.parse(_PROGRAM, words)
     model_zoo.check_sink(found, "eval_use_data_sink")
+    model_zoo.folders_of(found.dataset_root, "test")
     ways = model_zoo.RESIZE if found.resize == "both" else [found.resize]
     runs: dict[str, list[Run]] = {way: _runs(found, way) for way in ways}
-    evaluate.show(
+    report.show(
         [
             replace(run, weights=f"{Path(run.weights).name}, resize {way}")
             for way, of_way in runs.items()
@@ -81,6 +82,7 @@ def _runs(found: Namespace, resize: str) -> list[Run]:
             *("--set", f"resize={model_zoo.RESIZE[resize]}"),
         ],
         limit=found.slice_dataset,
+        is_graph=found.mode == "graph",
         on_restored=save if found.img_save_directory else None,
     )
 

@@ -30,8 +30,8 @@ def _export_by_configuration(words: Sequence[str]) -> int:
     form = found.export_file_format.lower()
     if form == "onnx":
         model_zoo.say(
-            "ONNX: MindSpore has no converters for the network's resizing and padding, so PyTorch "
-            "writes it from the same weights"
+            "ONNX: MindSpore has no converter for the network's resizing, so PyTorch writes it "
+            "from the same weights"
         )
     if found.resize == "both":
         raise model_zoo.one_resize()

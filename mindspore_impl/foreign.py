@@ -6,6 +6,7 @@ The same functions in each `*_impl`; arrays in and out are NumPy.
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from unittest import mock
@@ -213,3 +214,19 @@ def prepare() -> None:
     """What a file that was imported may have set, and taps cannot do with."""
     ms.set_context(mode=ms.PYNATIVE_MODE)
     ms.runtime.launch_blocking()
+
+
+def copied(network: nn.Cell) -> nn.Cell:
+    """A network with numbers of its own."""
+    return copy.deepcopy(network)
+
+
+@contextlib.contextmanager
+def unchanged() -> Iterator[None]:
+    """Afterwards, the process has the settings and random numbers that it had before."""
+    mode, generator = ms.get_context("mode"), ms.get_rng_state()
+    try:
+        yield
+    finally:
+        ms.set_context(mode=mode)
+        ms.set_rng_state(generator)

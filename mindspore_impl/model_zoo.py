@@ -10,7 +10,7 @@ import importlib.util
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,14 +116,9 @@ def recipe_of(found: Namespace, world: int = 1) -> Recipe:
     """
     if found.resize == "both":
         raise one_resize()
-    root = Path(found.dataset_root)
     limit = found.slice_dataset or None
     splits = {
-        key: {
-            "degraded": str(root / split / "blur"),
-            "target": str(root / split / "sharp"),
-            "limit": limit,
-        }
+        key: {**folders_of(found.dataset_root, split), "limit": limit}
         for key, split in (("train", "train"), ("valid", "test"))
     }
     plain = recipes.plain_recipe(MODELS[found.model_name])
@@ -146,6 +141,26 @@ def recipe_of(found: Namespace, world: int = 1) -> Recipe:
     if found.loss == "port":
         plain["loss"]["settings"] = {"spectral_weight": 0.0, "labels": "nearest"}
     return _with_epochs(recipes.from_plain(plain, str(found.config_path)), found)
+
+
+def folders_of(root: str, split: str) -> dict[str, str]:
+    """The two folders of pictures of a split of a prepared data set.
+
+    Raises:
+        InputError: one is not there.
+    """
+    found = {"degraded": Path(root) / split / "blur", "target": Path(root) / split / "sharp"}
+    for folder in found.values():
+        if not folder.is_dir():
+            raise InputError(
+                "dataset_root",
+                expected=f"a folder with {split}/blur and {split}/sharp",
+                got=f"one without {folder.relative_to(root)}" if Path(root).is_dir() else "nothing",
+                where=root,
+                next_step="as --dataset_root D; python -m restoration.data.prepare gopro "
+                "--root_src GOPRO_Large --root_dst D makes it",
+            )
+    return {key: str(folder) for key, folder in found.items()}
 
 
 def one_resize() -> InputError:
@@ -202,6 +217,26 @@ def _loss_scale(text: str) -> float | str:
             where="configuration",
             next_step="as --loss_scale dynamic",
         ) from None
+
+
+class Monitor:
+    """Shows at the end of each epoch what MindSpore's LossMonitor and TimeMonitor print."""
+
+    def __init__(self, steps_per_epoch: int, show: Callable[[str], None]):
+        self._steps_per_epoch, self._show = steps_per_epoch, show
+        self._seconds: list[float] = []
+
+    def __call__(self, step: int, loss: float, seconds: float) -> None:
+        """A step was taken: its number from 1, its loss, and how long it took."""
+        self._seconds.append(seconds)
+        if step % self._steps_per_epoch:
+            return
+        total_ms = 1000 * sum(self._seconds)
+        step_ms = total_ms / len(self._seconds)  # fewer than an epoch's, where a run goes on
+        self._seconds.clear()
+        epoch = step // self._steps_per_epoch
+        self._show(f"epoch: {epoch} step: {self._steps_per_epoch}, loss is {loss}")
+        self._show(f"Train epoch time: {total_ms:5.3f} ms, per step time: {step_ms:5.3f} ms")
 
 
 def checkpoint_file(folder: Path, step: int, steps_per_epoch: int) -> Path:

@@ -1,8 +1,9 @@
 """How gradients become steps, by names of parameters: PyTorch's rules, by MindSpore's kernels.
 
-MindSpore's Adam adds eps before the bias correction; it is given an eps that makes up for it. And
-it takes 1 - 0.999 in float32, which is off by 1.3e-5: means of squares are kept here, and it is
-told to keep them as they are.
+MindSpore's Adam adds eps before the bias correction; it is given an eps that makes up for it. It
+takes 1 - 0.999 in float32, which is off by 1.3e-5: means of squares are kept here, and it is told
+to keep them as they are. And 1 - 0.999^t, off by as much in the first steps: the rate that it is
+given is corrected here, and it is told that there is nothing to correct.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from restoration.training.settings import OptimizerSettings
 _ADAM = ops.Adam()
 _ASSIGN = ops.Assign()
 _KEEP_SQUARES = 1.0  # the share of the means of squares that stays in a step
+_LONG_AGO = 0.0  # powers of the shares that stay, of a first step so long ago that none is left
 
 
 class Optimizer:
@@ -79,8 +81,9 @@ class Optimizer:
         elif decay:
             gradient = gradient + decay * value
         power1, power2 = (keep**count for keep in settings.betas)
-        eps = settings.eps * (1 - power2) ** 0.5
-        numbers = (power1, power2, rate, settings.betas[0], _KEEP_SQUARES, eps)
+        correction = (1 - power2) ** 0.5
+        rate, eps = rate * correction / (1 - power1), settings.eps * correction
+        numbers = (_LONG_AGO, _LONG_AGO, rate, settings.betas[0], _KEEP_SQUARES, eps)
         if numbers not in self._numbers:  # those of a step are mostly the same for all parameters
             self._numbers[numbers] = tuple(Tensor(number, ms.float32) for number in numbers)
         first, second = self._moments[f"{name}.first"], self._moments[f"{name}.second"]

@@ -5,7 +5,7 @@ Mechanism for Underwater Image Restoration and Beyond", WACV 2025, arXiv 2412.01
 
 Input: RGB image (n, 3, h, w) in [-1, 1] (the authors' weights) or [0, 1] (their followers'), h and
 w multiples of 8. Output: two images of that range, not clamped, (n, 3, h, w) and (n, 3, 2h, 2w).
-Levels 1 to 4 are full, half, quarter, eighth resolution, of 16, 32, 64, 128 channels.
+Levels 1 to 4 are full, half, quarter, eighth resolution, as published of 16, 32, 64, 128 channels.
 """
 
 from __future__ import annotations

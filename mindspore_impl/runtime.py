@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from restoration.process import memory
+
 
 def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str], None]) -> None:
     """Set up this process for MindSpore, and import it.
@@ -26,3 +28,12 @@ def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str],
         from mindspore_impl import compiled
 
         compiled.build(report, warn)
+
+
+def peak_mb(device: str) -> int:
+    """The most memory in MB that was taken so far: of the device, on a CPU of this process."""
+    if device == "cpu":
+        return memory.peak_mb()
+    import mindspore
+
+    return int(mindspore.runtime.max_memory_reserved()) // 2**20

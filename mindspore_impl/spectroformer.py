@@ -5,7 +5,7 @@ Cascaded Transformer Network for Underwater Image Enhancement", WACV 2024; the v
 its users published, as their code executes it. Phaseformer is its successor.
 
 Input: RGB image (n, 3, h, w) in [0, 1], h and w multiples of 8. Output: (n, 3, h, w), not clamped.
-Levels 1 to 4 are full, half, quarter, eighth resolution, of 16, 32, 64, 128 channels.
+Levels 1 to 4 are full, half, quarter, eighth resolution, as published of 16, 32, 64, 128 channels.
 """
 
 from __future__ import annotations

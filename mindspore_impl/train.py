@@ -16,6 +16,7 @@ from restoration.arrays import Arrays
 from restoration.models.spec import Spec
 from restoration.process.frameworks import FRAMEWORKS
 from restoration.training import checkpoints, cli
+from restoration.training.loop import Observer
 from restoration.training.recipe import Recipe
 from weights_convert.checkpoints.loading import load_weights
 from weights_convert.commands.conversion import convert
@@ -50,8 +51,22 @@ def _train_by_configuration(words: Sequence[str]) -> int:
         device=model_zoo.device_of(found),
     )
     return cli.train_recipe(
-        FRAMEWORKS["mindspore"], _load, recipe, options, after_save=_writer(recipe, folder, found)
+        FRAMEWORKS["mindspore"],
+        _load,
+        recipe,
+        options,
+        Observer(
+            after_save=_writer(recipe, folder, found),
+            after_step=None if found.quiet else model_zoo.Monitor(recipe.log_every, _show),
+        ),
     )
+
+
+def _show(line: str) -> None:
+    """A line for people, above the bar of progress."""
+    from tqdm import tqdm  # of the extra `train`
+
+    tqdm.write(line, file=sys.stderr)
 
 
 def _writer(recipe: Recipe, folder: Path, found: argparse.Namespace) -> Callable[[Path], None]:

@@ -18,6 +18,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from parity.asserting import ParityError, assert_parity
     from parity.cases.case import Case
     from parity.cases.goldens import golden_cases
     from parity.cases.sources import image_case, photograph_case
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
 __all__ = [
     "BOUND",
     "Case",
+    "ParityError",
     "Progress",
     "Row",
     "Run",
     "Verdict",
     "Worker",
+    "assert_parity",
     "golden_cases",
     "image_case",
     "photograph_case",
@@ -42,6 +45,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "parity.asserting": ("ParityError", "assert_parity"),
     "parity.cases.case": ("Case",),
     "parity.cases.goldens": ("golden_cases",),
     "parity.cases.sources": ("image_case", "photograph_case"),

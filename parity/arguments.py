@@ -6,7 +6,9 @@ import argparse
 import math
 import re
 from collections.abc import Callable, Collection
+from pathlib import Path
 
+from parity.measure.kept import Kept
 from restoration.errors import suggest
 
 _MOST_SEEDS = 10_000
@@ -77,3 +79,23 @@ def assignment(text: str) -> tuple[str, str]:
     if not (name and equals and value):
         raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
     return name, value
+
+
+def add_kept(command: argparse.ArgumentParser) -> None:
+    """The options that say where what a reference gave is kept; `kept` reads them."""
+    choice = command.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="where what the reference gave is kept from run to run "
+        "(default: parity in the suite's cache folder)",
+    )
+    choice.add_argument(
+        "--no-cache", action="store_true", help="measure the reference anew, and keep nothing"
+    )
+
+
+def kept(options: argparse.Namespace) -> Kept | None:
+    """Where to keep what the reference gives, if anywhere."""
+    return None if options.no_cache else Kept(options.cache)

@@ -1,4 +1,4 @@
-"""The command `parity`: `parity run`, `compare`, `train`, `lint`, `selftest`, `doctor`."""
+"""The command `parity`: `run`, `compare`, `train`, what shows their results, `lint`, `doctor`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,17 @@ from pathlib import Path
 from parity import arguments
 from parity.cases import goldens, sources
 from parity.cases.case import Case
-from parity.commands import compare_cli, doctor, lint, selftest_cli, train_compare_cli
+from parity.commands import (
+    compare_cli,
+    doctor,
+    lint,
+    report_cli,
+    selftest_cli,
+    train_compare_cli,
+)
 from parity.commands.run import run
 from parity.commands.train import recipe_of, train
+from parity.report import saved, writers
 from parity.report.progress import Progress
 from parity.report.result import Run
 from parity.report.table import print_result
@@ -42,6 +50,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    writers.check(options.report)
     chosen = _cases(options)
     workers = _workers(options)
     reference, *ports = workers
@@ -54,12 +63,14 @@ def _run(options: argparse.Namespace) -> int:
             progress=progress,
             keep_arrays=options.keep,
             parallel=options.parallel,
+            kept=arguments.kept(options),
         )
-    _print(result, as_json=options.json)
+    _finish(result, options)
     return result.exit_code
 
 
 def _train(options: argparse.Namespace) -> int:
+    writers.check(options.report)
     models = options.models or list(registry.MODELS)
     plans = {model: recipe_of(model, options.recipe, options.set) for model in models}
     if options.recipe and len(plans) != 1:
@@ -82,7 +93,7 @@ def _train(options: argparse.Namespace) -> int:
             keep_arrays=options.keep,
             parallel=options.parallel,
         )
-    _print(result, as_json=options.json)
+    _finish(result, options)
     return result.exit_code
 
 
@@ -98,8 +109,11 @@ def _doctor(options: argparse.Namespace) -> int:
     return ExitCode.OK if all(finding.ok for finding in findings) else ExitCode.INCOMPLETE
 
 
-def _print(result: Run, *, as_json: bool) -> None:
-    if as_json:
+def _finish(result: Run, options: argparse.Namespace) -> None:
+    """Print a result, and write the reports that were asked for."""
+    if options.report:
+        writers.write(saved.read(result.file), options.report)
+    if options.json:
         with open(result.file, encoding="utf-8") as file:
             shutil.copyfileobj(file, sys.stdout)
         return
@@ -273,11 +287,14 @@ def _parser() -> argparse.ArgumentParser:
         help="run on weights, inputs and float64 results that the authors' code wrote",
     )
     command.add_argument("--keep", action="store_true", help="keep the arrays of agreeing cases")
+    arguments.add_kept(command)
+    writers.add_option(command)
     _add_worker_options(command)
 
     compare_cli.add_parser(commands)
     compare_cli.add_record_parser(commands)
     train_compare_cli.add_parser(commands)
+    report_cli.add_parsers(commands)
     selftest_cli.add_parser(commands)
 
     command = commands.add_parser(
@@ -299,6 +316,7 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="key.sub=VALUE", help="of the recipe"
     )
     command.add_argument("--keep", action="store_true", help="keep the arrays of what agrees")
+    writers.add_option(command)
     _add_worker_options(command)
 
     command = commands.add_parser(

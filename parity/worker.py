@@ -1,6 +1,6 @@
 """A parity job: the cases that one framework measures in a process of its own.
 
-`run_worker` hands out the cases; `measure` is what the process does with one. It leaves its arrays
+`Measurer` hands out the cases; `measure` is what the process does with one. It leaves its arrays
 in the case's folder.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -29,57 +29,83 @@ Role = Literal["reference", "port"]
 class Outcome:
     """What a framework said: results by case, reasons by failed case, its engine's description.
 
-    bad_input: why a case failed by what the user gave.
+    kept: how many of the results were measured in an earlier run.
     """
 
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     engine: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    bad_input: str = ""
+    kept: int = 0
 
 
-def run_worker(
-    worker: Worker,
-    role: Role,
-    cases: Sequence[dict[str, Any]],
-    folder: Path,
-    show: Callable[[str], None],
-) -> Outcome:
-    """Have a framework measure cases; never raises for what its process does.
+class Measurer:
+    """A framework that measures cases one after another, in a process that stays up.
 
     A process that crashes, is killed, or stays silent too long loses the case it was at; the others
-    go to a fresh one.
-
-    cases: {"name", "folder", "spec", "seed"} each. folder: for the log. show: takes a line of
-    progress.
+    go to a fresh one. Used by one thread at a time.
     """
-    outcome = Outcome()
-    pending = list(cases)
-    while pending:
+
+    def __init__(
+        self, worker: Worker, role: Role, folder: Path, show: Callable[[str], None]
+    ) -> None:
+        """folder: for the log. show: takes a line of progress."""
+        self.worker, self.outcome = worker, Outcome()
+        self._role, self._folder, self._show = role, folder / worker.framework, show
+        self._process: Process | None = None
+        self._unavailable = ""
+
+    def measure(self, case: Mapping[str, Any]) -> None:
+        """Have a case measured, and put what comes of it into `outcome`.
+
+        case: {"name", "folder", "spec", "seed"}.
+
+        Raises:
+            InputError: the case failed by what the user gave.
+        """
+        name, outcome = case["name"], self.outcome
+        arguments = {"role": self._role, "framework": self.worker.framework, **case}
         try:
-            with Process(
-                worker, folder / worker.framework, show=show, warn=outcome.warnings.append
-            ) as process:
-                outcome.engine = process.engine
-                while pending and process.is_running:
-                    _run_case(process, role, pending.pop(0), outcome)
-        except UnavailableError as problem:  # no case would get further
-            outcome.failures |= {case["name"]: str(problem) for case in pending}
-            break
-    return outcome
+            outcome.results[name] = self.call("parity.worker:measure", arguments, about=name)
+        except InputError:
+            raise
+        except RestorationError as problem:
+            outcome.failures[name] = str(problem)
 
+    def call(self, function: str, arguments: Mapping[str, Any], *, about: str = "") -> Any:
+        """What a function says in the process; raises what `Process.call` does.
 
-def _run_case(process: Process, role: Role, case: dict[str, Any], outcome: Outcome) -> None:
-    """Have one case measured, and put what comes of it where it belongs."""
-    name = case["name"]
-    arguments = {"role": role, "framework": process.worker.framework, **case}
-    try:
-        outcome.results[name] = process.call("parity.worker:measure", arguments, about=name)
-    except RestorationError as problem:
-        outcome.failures[name] = str(problem)
-        if isinstance(problem, InputError):
-            outcome.bad_input = outcome.bad_input or str(problem)
+        Raises:
+            UnavailableError: no process can be started, or could be at the first time.
+        """
+        if self._unavailable:  # nothing would get further
+            raise UnavailableError(self._unavailable)
+        if self._process is not None and not self._process.is_running:
+            self.close()
+        if self._process is None:
+            try:
+                self._process = Process(
+                    self.worker,
+                    self._folder,
+                    show=self._show,
+                    warn=self.outcome.warnings.append,
+                )
+            except UnavailableError as problem:
+                self._unavailable = str(problem)
+                raise
+            self.outcome.engine = self._process.engine
+        return self._process.call(function, arguments, about=about)
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does, from any thread."""
+        if self._process is not None:
+            self._process.kill()
+
+    def close(self) -> None:
+        """End the process; the next case starts another."""
+        if self._process is not None:
+            self._process.close()
+            self._process = None
 
 
 def measure(

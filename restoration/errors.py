@@ -35,7 +35,7 @@ class InputError(RestorationError):
 
     def __init__(self, subject: str, *, expected: str, got: str, where: str, next_step: str):
         super().__init__(
-            _printable(f"{subject}: expected {expected}, got {got} ({where}); {next_step}")
+            printable(f"{subject}: expected {expected}, got {got} ({where}); {next_step}")
         )
 
     @classmethod
@@ -87,8 +87,9 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {names[plain.index(near[0])]!r}? {listing}" if near else listing
 
 
-def _printable(text: str) -> str:
-    """Text without anything that a terminal would obey, as names from a hostile file may hold."""
+def printable(text: str) -> str:
+    """Text of one line with everything escaped that a terminal or a reader of logs would obey:
+    control characters, ends of lines, marks of direction, as names of a hostile file may hold."""
     return "".join(
         one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
     )

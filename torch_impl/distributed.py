@@ -6,6 +6,7 @@ import atexit
 import os
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch import distributed as dist
@@ -47,14 +48,7 @@ def reduce(tensors: Sequence[Tensor]) -> list[Tensor]:
     if world() == 1:
         return list(tensors)
     joined = torch.cat([tensor.reshape(-1) for tensor in tensors])
-    try:
-        dist.all_reduce(joined)
-    except RuntimeError as problem:
-        reason = str(problem).splitlines()[0]
-        raise UnavailableError(
-            f"process {rank()} of {world()} has lost another one ({reason}); see what that one "
-            "said; the last checkpoint is whole: go on with --resume auto"
-        ) from problem
+    _add_up(joined)
     joined /= world()
     parts = joined.split([tensor.numel() for tensor in tensors])
     # In the order in memory that they came in, which PyTorch's fused optimizers take for granted.
@@ -64,9 +58,27 @@ def reduce(tensors: Sequence[Tensor]) -> list[Tensor]:
     ]
 
 
-def any_of(flag: bool) -> bool:
-    """Whether the flag of any process is set; all are told the same."""
+def total(numbers: np.ndarray) -> np.ndarray:
+    """Sums over all processes, of float64 arrays that have the same shape in each.
+
+    Raises:
+        UnavailableError: another process was lost.
+    """
     if world() == 1:
-        return flag
+        return numbers
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-    return bool(reduce([torch.tensor([float(flag)], device=device)])[0].item() > 0)
+    summed = torch.tensor(numbers, dtype=torch.float64, device=device)
+    _add_up(summed)
+    return summed.cpu().numpy()
+
+
+def _add_up(tensor: Tensor) -> None:
+    """Make a tensor the sum of those of all processes."""
+    try:
+        dist.all_reduce(tensor)
+    except RuntimeError as problem:
+        reason = str(problem).splitlines()[0]
+        raise UnavailableError(
+            f"process {rank()} of {world()} has lost another one ({reason}); see what that one "
+            "said; the last checkpoint is whole: go on with --resume auto"
+        ) from problem

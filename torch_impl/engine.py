@@ -75,7 +75,7 @@ class TorchEngine:
         self, network: Network, inputs: Mapping[str, np.ndarray], *, mode: str = "eager"
     ) -> Arrays:
         with torch.inference_mode():
-            result = network.module(*self._arguments(network.spec, inputs))
+            result = network.module(*self.arguments(network.spec, inputs))
         return to_outputs(network.spec, result)
 
     def call(self, network: Network, method: str, *arguments: Any) -> Any:
@@ -118,7 +118,7 @@ class TorchEngine:
         cotangents: Mapping[str, np.ndarray],
     ) -> Gradients:
         spec = network.spec
-        values = self._arguments(spec, inputs)
+        values = self.arguments(spec, inputs)
         sources = {
             name: value.requires_grad_()
             for name, value in zip(spec.inputs, values, strict=False)
@@ -156,7 +156,8 @@ class TorchEngine:
             "no oneDNN": torch.backends.mkldnn.flags(enabled=False),
         }
 
-    def _arguments(self, spec: Spec, inputs: Mapping[str, np.ndarray]) -> list[Tensor | None]:
+    def arguments(self, spec: Spec, inputs: Mapping[str, np.ndarray]) -> list[Tensor | None]:
+        """A network's positional arguments, on the device."""
         return to_arguments(spec, inputs, self.device, self.dtype)
 
 

@@ -6,6 +6,7 @@ The same functions in each `*_impl`; arrays in and out are NumPy.
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -278,3 +279,20 @@ def on_this_machine() -> Iterator[None]:
 def prepare() -> None:
     """What a file that was imported may have set, and taps cannot do with."""
     torch.set_default_dtype(torch.float32)
+
+
+def copied(network: nn.Module) -> nn.Module:
+    """A network with numbers of its own, on the CPU."""
+    return copy.deepcopy(network).cpu()
+
+
+@contextlib.contextmanager
+def unchanged() -> Iterator[None]:
+    """Afterwards, the process has the settings and random numbers that it had before."""
+    dtype, generator = torch.get_default_dtype(), torch.get_rng_state()
+    try:
+        with torch.enable_grad():
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+        torch.set_rng_state(generator)

@@ -30,13 +30,20 @@ def load(
     model: str | None,
     settings: dict[str, Any],
     execution: dict[str, Any],
+    is_compiled: bool = False,
 ) -> dict[str, Any]:
     """Build the network that a file's weights are of, and keep it under a name."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # said below
         found = load_weights(Path(weights), model=model, settings=settings)
     opened = serving.open_network(
-        session, slot, found.model, found.spec, found.arrays, execution=execution
+        session,
+        slot,
+        found.model,
+        found.spec,
+        found.arrays,
+        execution=execution,
+        is_compiled=is_compiled,
     )
     return opened | {"warning": found.nonfinite and f"weights {weights}: {found.nonfinite}"}
 

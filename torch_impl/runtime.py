@@ -18,3 +18,12 @@ def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str],
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     memory.keep_freed_blocks()
+
+
+def peak_mb(device: str) -> int:
+    """The most memory in MB that was taken so far: of the device, on a CPU of this process."""
+    if device == "cpu":
+        return memory.peak_mb()
+    import torch
+
+    return torch.cuda.max_memory_reserved() // 2**20

@@ -8,6 +8,8 @@ again, at another precision, from other numbers, or with one call changed.
 from __future__ import annotations
 
 import contextlib
+import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,6 +72,37 @@ class Stretch:
     sources: dict[int, int]
 
 
+class Spool:
+    """Tensors on the disk, in a file that goes with the process."""
+
+    def __init__(self) -> None:
+        descriptor, path = tempfile.mkstemp()
+        os.unlink(path)
+        self._file = os.fdopen(descriptor, "w+b")
+
+    def keep(self, tensor: Tensor) -> Callable[[], Tensor]:
+        """Write a tensor; what reads it, in the same layout."""
+        order = sorted(range(tensor.dim()), key=lambda axis: -tensor.stride(axis))
+        try:
+            array = tensor.resolve_conj().permute(order).contiguous().numpy()
+        except TypeError:  # NumPy has no such type
+            held = tensor.clone()
+            return lambda: held
+        place = self._file.seek(0, os.SEEK_END)
+        self._file.write(array.reshape(-1).view(np.uint8).data)
+        back = np.argsort(order).tolist()
+
+        def read() -> Tensor:
+            data = bytearray(array_bytes)
+            self._file.seek(place)
+            self._file.readinto(data)
+            numbers = np.frombuffer(data, dtype).reshape(shape)
+            return torch.from_numpy(numbers).permute(back)
+
+        array_bytes, dtype, shape = array.nbytes, array.dtype, array.shape
+        return read
+
+
 @dataclass
 class Tape(TorchFunctionMode):
     """Records while it is entered; float32 is taken for float64 throughout.
@@ -83,10 +116,11 @@ class Tape(TorchFunctionMode):
     calls: list[Call] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
     histories: dict[int, History] = field(default_factory=dict)
-    taps: list[tuple[int, Tensor]] = field(default_factory=list)
+    taps: list[tuple[int, Callable[[], Tensor]]] = field(default_factory=list)
     made: list[int] = field(default_factory=list)  # how many calls there were before each tap
     running: list[str] = field(default_factory=lambda: [""])
     _slots: dict[int, int] = field(default_factory=dict)
+    _spool: Spool = field(default_factory=Spool)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -96,13 +130,10 @@ class Tape(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        kwargs = _converted(kwargs or {}, _WIDER)
-        args = _converted(args, _WIDER)
+        function, args, kwargs = _widened(function, args, kwargs)
         name = getattr(function, "__name__", str(function))
         if name == "__get__":
             name = getattr(function.__self__, "__name__", name)
-        if name == "float" and isinstance(args[0], Tensor):
-            function, name = torch.Tensor.double, "double"
         result = function(*args, **kwargs)
         if function is _ITERATE:
             result = list(result)
@@ -150,11 +181,15 @@ class Tape(TorchFunctionMode):
     def mark(self, tensor: Tensor) -> int:
         """A tensor is a tap from here on; the number of the tap."""
         with torch._C.DisableTorchFunction():
-            self.taps.append((self.slot(tensor), tensor.detach().clone()))
+            self.taps.append((self.slot(tensor), self._spool.keep(tensor.detach())))
             self.made.append(len(self.calls))
         number = len(self.taps) - 1
         self.histories[self.slot(tensor)] = History(frozenset([number]))
         return number
+
+    def tapped(self, tap: int) -> Tensor:
+        """What a tensor was when it became a tap."""
+        return self.taps[tap][1]()
 
     def put(self, tensor: Tensor, array: np.ndarray, *, anew: bool) -> tuple[Tensor, int]:
         """A tensor with other numbers that is a tap; where they are the same but for rounding, in
@@ -206,7 +241,7 @@ class Tape(TorchFunctionMode):
 
         written = {slot for call in stretch.calls for slot in call.written}
         for slot, tap in stretch.sources.items():
-            value = self.taps[tap][1]
+            value = self.tapped(tap)
             if sources is not None and slot in sources:
                 value = torch.from_numpy(np.array(sources[slot]))
             memory[slot] = held(value).clone()
@@ -357,6 +392,39 @@ def gradients(
     return [gradient.numpy() for gradient in found]
 
 
+class Widened(TorchFunctionMode):
+    """Float32 is taken for float64 throughout, as by `Tape`; nothing is recorded."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        function, args, kwargs = _widened(function, args, kwargs)
+        return function(*args, **kwargs)
+
+
+def outputs(
+    call: Callable[[Sequence[Tensor]], Any], inputs: Sequence[np.ndarray], *, single: bool = False
+) -> list[np.ndarray | None]:
+    """All outputs in order, None for complex ones; decisions as whole numbers.
+
+    call: gives the network's result. single: in float32; the network is then, too.
+    """
+    dtype = torch.float32 if single else torch.float64
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        values = [torch.from_numpy(np.array(array)) for array in inputs]
+        values = [one.to(dtype) if one.is_floating_point() else one for one in values]
+        with torch.no_grad(), contextlib.nullcontext() if single else Widened():
+            found = list(_tensors(call(values)))
+    finally:
+        torch.set_default_dtype(before)
+    return [
+        None if one.is_complex() else (one if one.is_floating_point() else one.long()).numpy()
+        for one in found
+    ]
+
+
 def tensors_of(values: Any) -> list[Tensor]:
     """All tensors in nested arguments, in order."""
     return list(_tensors(values))
@@ -443,6 +511,15 @@ def _mapped(values: Any, function: Callable[[Any], Any]) -> Any:
             *(_mapped(part, function) for part in (values.start, values.stop, values.step))
         )
     return function(values)
+
+
+def _widened(function: Any, args: Any, kwargs: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """A call with float64 where it says float32."""
+    kwargs = _converted(kwargs or {}, _WIDER)
+    args = _converted(args, _WIDER)
+    if getattr(function, "__name__", "") == "float" and isinstance(args[0], Tensor):
+        function = torch.Tensor.double
+    return function, args, kwargs
 
 
 def _converted(values: Any, dtypes: Mapping[Any, Any]) -> Any:

@@ -70,7 +70,7 @@ class _Writer:
         self.weights: dict[str, np.ndarray] = {}
         self._names: dict[int, str] = {}
         for number, (slot, tap) in enumerate(stretch.sources.items()):
-            self.inputs[str(number)] = _array(tape.taps[tap][1])
+            self.inputs[str(number)] = _array(tape.tapped(tap))
             self._names[slot] = f'x["{number}"]'
 
     def name(self, slot: int) -> str:

@@ -11,6 +11,7 @@ from jittor_impl.pwc_flow import warp
 from restoration.blur.kernel_priors import boundary_penalty
 from restoration.models.pwc_flow import PWCFlowSpec
 from restoration.models.self_blind_vsr import SelfBlindVSRSpec
+from restoration.training.requirements import require_output
 
 
 class BlindVideoLoss(nn.Module):
@@ -33,6 +34,7 @@ class BlindVideoLoss(nn.Module):
         centralized_weight: float = 1.0,
     ):
         super().__init__()
+        require_output("restored_reduced", spec, loss="BlindVideoLoss")
         self.middle = spec.frames // 2
         self.penalty = boundary_penalty(spec.kernel_size)
         self.cycle_weight = cycle_weight

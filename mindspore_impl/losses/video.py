@@ -10,6 +10,7 @@ from mindspore_impl.pwc_flow import warp
 from restoration.blur.kernel_priors import boundary_penalty
 from restoration.models.pwc_flow import PWCFlowSpec
 from restoration.models.self_blind_vsr import SelfBlindVSRSpec
+from restoration.training.requirements import require_output
 
 
 class BlindVideoLoss(nn.Cell):
@@ -32,6 +33,7 @@ class BlindVideoLoss(nn.Cell):
         centralized_weight: float = 1.0,
     ):
         super().__init__()
+        require_output("restored_reduced", spec, loss="BlindVideoLoss")
         self.middle = spec.frames // 2
         self.penalty = boundary_penalty(spec.kernel_size)
         self.cycle_weight = cycle_weight

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from parity.report.comparison import Aligned
+from parity.report.comparison import Partners
 from restoration.errors import InputError, unknown_name
 
 Alignment = Mapping[str, str | None]
@@ -55,7 +55,7 @@ def read(path: Path, reference: Sequence[str], port: Sequence[str]) -> Alignment
     return dict(found)
 
 
-def write(path: Path, rows: Sequence[Aligned]) -> None:
+def write(path: Path, rows: Sequence[Partners]) -> None:
     """The rows of a comparison whose module is the reference's."""
     modules = [[row.reference, row.port] for row in rows if row.reference is not None]
     path.write_text(json.dumps({"modules": modules}, indent=1) + "\n", encoding="utf-8")

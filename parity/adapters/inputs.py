@@ -121,16 +121,30 @@ def tried(names: Sequence[str], seed: int) -> Iterator[dict[str, np.ndarray]]:
         }
 
 
-def enlarged(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
-    """The inputs at twice their size and two at a time; None where they are no pictures."""
-    result = {}
-    for name, array in inputs.items():
-        if array.ndim < 4 or not np.issubdtype(array.dtype, np.floating):
-            return None
-        wide = np.concatenate([array, np.flip(array, -1)], -1)
-        tall = np.concatenate([wide, np.flip(wide, -2)], -2)
-        result[name] = np.concatenate([tall, np.flip(tall, -1)], 0)
-    return result
+_LARGE_PX = 128  # from here on half a size is a size as good as twice it, and costs less
+
+
+def resized(inputs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    """The inputs at other sizes and two at a time, the cheapest first; none where they are no
+    pictures."""
+    pictures = inputs.values()
+    if any(one.ndim < 4 or not np.issubdtype(one.dtype, np.floating) for one in pictures):
+        return
+    if all(size >= _LARGE_PX and size % 2 == 0 for one in pictures for size in one.shape[-2:]):
+        yield {
+            name: _twice(array[..., : array.shape[-2] // 2, : array.shape[-1] // 2])
+            for name, array in inputs.items()
+        }
+    yield {name: _twice(_enlarged(array)) for name, array in inputs.items()}
+
+
+def _twice(array: np.ndarray) -> np.ndarray:
+    return np.concatenate([array, np.flip(array, -1)], 0)
+
+
+def _enlarged(array: np.ndarray) -> np.ndarray:
+    wide = np.concatenate([array, np.flip(array, -1)], -1)
+    return np.concatenate([wide, np.flip(wide, -2)], -2)
 
 
 def odd(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

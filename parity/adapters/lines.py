@@ -69,6 +69,7 @@ _OURS = tuple(
     for package in ("torch_impl", "jittor_impl", "mindspore_impl")
     for name in ("foreign", "tape", "forced", "mutations", "layers")
 )
+_LIVE = os.path.join(_SUITE, "parity", "adapters", "live.py")
 _LIBRARIES = tuple(
     {
         os.path.abspath(path) + os.sep
@@ -83,14 +84,20 @@ _LIBRARIES = tuple(
 
 def is_users(path: str) -> bool:
     """Whether a file belongs to the user: no framework's, no library's, none of the harness."""
-    return not (path.startswith(("<", *_OURS, *_LIBRARIES)) or "site-packages" in path)
+    return not (path.startswith(_OURS) or is_library(path))
+
+
+def is_library(path: str) -> bool:
+    """Whether a file is part of Python, or was installed."""
+    return path.startswith(("<", *_LIBRARIES)) or "site-packages" in path
 
 
 def users_frames(depth: int = 1) -> list[tuple[str, int, str]]:
-    """The user's frames that lead here, the innermost first: (file, line, function)."""
+    """The user's frames that lead here, the innermost first: (file, line, function). None of those
+    that called a comparison in their own process."""
     frame: FrameType | None = sys._getframe(depth)
     found = []
-    while frame is not None:
+    while frame is not None and frame.f_code.co_filename != _LIVE:
         if is_users(frame.f_code.co_filename):
             found.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
         frame = frame.f_back

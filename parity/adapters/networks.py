@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from parity.adapters import serving
-from parity.adapters.sides import Side
+from parity.adapters.sides import FILES, Side
 from restoration.errors import InputError
 from restoration.process import arrays
 from restoration.process.launch import Process
@@ -73,6 +73,11 @@ class Running:
         self.about = self.ask("describe")
 
     @property
+    def has_own_weights(self) -> bool:
+        """Whether its weights belong to it: none are drawn for it, none moved into it."""
+        return self.side.framework in FILES
+
+    @property
     def kinds(self) -> dict[str, str]:
         return {module["name"]: module["kind"] for module in self.about["modules"]}
 
@@ -91,9 +96,12 @@ class Running:
             return {entry["name"]: file[entry["name"]] for entry in self.about["entries"]}
 
     def load(self, weights: Mapping[str, np.ndarray], name: str = "weights") -> None:
+        self.ask("load", path=str(self.write_weights(weights, name)))
+
+    def write_weights(self, weights: Mapping[str, np.ndarray], name: str) -> Path:
         path = self.folder / f"{name}.safetensors"
-        arrays.write(path, weights)
-        self.ask("load", path=str(path))
+        arrays.write(path, {key: np.asarray(value) for key, value in weights.items()})
+        return path
 
     def record(
         self,
@@ -102,17 +110,23 @@ class Running:
         *,
         training: bool = False,
         seed: int = 0,
+        taps: bool = True,
     ) -> Recording:
         given, found = self.write_inputs(inputs, name), self.folder / f"{name}.safetensors"
         options = {"inputs": str(given), "path": str(found), "training": training, "seed": seed}
+        if not taps:
+            options["taps"] = False
         result = self.ask("tapped", **options)
         return Recording(found, **result)
 
     def run(self, inputs: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+        return self.outputs(inputs, name).read("output")
+
+    def outputs(self, inputs: Mapping[str, np.ndarray], name: str, *, seed: int = 0) -> Recording:
+        """A run of which the outputs alone are recorded."""
         given, found = self.write_inputs(inputs, name), self.folder / f"{name}.safetensors"
-        names = self.ask("run", inputs=str(given), path=str(found))
-        with arrays.reading(found) as file:
-            return {output: file[f"output/{output}"] for output in names}
+        names = self.ask("run", inputs=str(given), path=str(found), seed=seed)
+        return Recording(found, names, [], [], [], [])
 
     def gradients(
         self, inputs: Mapping[str, np.ndarray], cotangents: Mapping[int, np.ndarray]

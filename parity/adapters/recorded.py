@@ -1,13 +1,15 @@
 """What a side gave elsewhere, in a file: `parity record` writes it, `arrays:FILE` reads it.
 
 A `.safetensors` file with the arrays of a recording, the inputs ("input/NUMBER/NAME"), the weights
-("weight/NAME") and, in its metadata, what else `serving.py` says.
+("weight/NAME") and, in its metadata, what else `serving.py` says. Paths are from the file's
+folder, so that it may be kept beside the code.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +42,9 @@ def write(
         "about": running.about,
         "recording": {
             "outputs": recording.outputs,
-            "events": recording.events,
+            "events": _with_paths(recording.events, lambda name: _from(path.parent, name)),
             "lines": recording.lines,
-            "files": recording.files,
+            "files": [_from(path.parent, name) for name in recording.files],
             "modules": recording.modules,
         },
     }
@@ -51,6 +53,21 @@ def write(
         path,
         {_KEY: json.dumps(about)},
     )
+
+
+def _from(folder: Path, name: str) -> str:
+    """A path from a folder, in the form that every system reads."""
+    return Path(os.path.relpath(name, folder)).as_posix()
+
+
+def _with_paths(
+    events: Sequence[Mapping[str, Any]], changed: Callable[[str], str]
+) -> list[dict[str, Any]]:
+    """Events whose frames name other paths."""
+    return [
+        {**event, "frames": [[changed(file), *rest] for file, *rest in event["frames"]]}
+        for event in events
+    ]
 
 
 class Recorded(Running):
@@ -85,7 +102,14 @@ class Recorded(Running):
                 next_step="parity record SIDE -o FILE writes one",
             ) from problem
         self.about = found["about"]
-        self._recording = Recording(path, **found["recording"])
+        told = found["recording"]
+
+        def absolute(name: str) -> str:
+            return os.path.normpath(path.absolute().parent / name)
+
+        told["events"] = _with_paths(told["events"], absolute)
+        told["files"] = [absolute(name) for name in told["files"]]
+        self._recording = Recording(path, **told)
 
     @property
     def inputs(self) -> dict[str, np.ndarray]:
@@ -113,7 +137,17 @@ class Recorded(Running):
         return {entry["name"]: self._weights[entry["name"]] for entry in self.about["entries"]}
 
     def load(self, weights: Mapping[str, np.ndarray], name: str = "weights") -> None:
-        """Its own weights stay."""
+        """Its own weights stay.
+
+        Raises:
+            InputError: others are given.
+        """
+        for entry, array in weights.items():
+            held = self._weights[entry]
+            if array.size != held.size or not np.array_equal(
+                array.astype(held.dtype).reshape(held.shape), held
+            ):
+                raise self._other("weights", entry)
 
     def record(
         self,
@@ -122,6 +156,7 @@ class Recorded(Running):
         *,
         training: bool = False,
         seed: int = 0,
+        taps: bool = True,
     ) -> Recording:
         """What was recorded.
 
@@ -131,11 +166,14 @@ class Recorded(Running):
         given = list(inputs.values())
         held = list(self._inputs.values())
         if len(given) != len(held) or not all(map(np.array_equal, given, held)):
-            raise InputError(
-                "inputs",
-                expected="those of the recording",
-                got="others",
-                where=self.side.source,
-                next_step="leave --inputs and --input out",
-            )
+            raise self._other("inputs", ", ".join(inputs))
         return self._recording
+
+    def _other(self, what: str, names: str) -> InputError:
+        return InputError(
+            what,
+            expected="those of the recording",
+            got=f"others for {names}",
+            where=self.side.source,
+            next_step="leave them out, or record again",
+        )

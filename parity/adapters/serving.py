@@ -50,6 +50,16 @@ def current() -> Open:
     return _open[-1]
 
 
+@contextlib.contextmanager
+def using(held: Open) -> Iterator[None]:
+    """Answer for another network, which was made elsewhere."""
+    _open.append(held)
+    try:
+        yield
+    finally:
+        _open.remove(held)
+
+
 def open_network(
     session: Session, *, source: str, factory: str, arguments: Mapping[str, Any], folder: str
 ) -> dict[str, Any]:
@@ -112,7 +122,7 @@ def describe(session: Session) -> dict[str, Any]:
             for name, value in state.items()
         ],
         "inputs": list(calling.required(network)),
-        "engine": session.make_engine().describe(),
+        "engine": session.describe_engine(),
     }
 
 
@@ -159,10 +169,16 @@ def fold(session: Session) -> list[str]:
 
 
 def tapped(
-    session: Session, *, inputs: str, path: str, training: bool = False, seed: int = 0
+    session: Session,
+    *,
+    inputs: str,
+    path: str,
+    training: bool = False,
+    seed: int = 0,
+    taps: bool = True,
 ) -> dict[str, Any]:
-    """Run once; write outputs ("output/NAME"), every module's arrays ("tap/EVENT/NAME"), and the
-    entries after it ("state/NAME") if in training mode.
+    """Run once; write outputs ("output/NAME"), every module's arrays ("tap/EVENT/NAME") unless
+    `taps` is false, and the entries after it ("state/NAME") if in training mode.
 
     Returns "draws": how many random arrays there were; "outputs": names in order; "events": what
     happened in order, each with module, call, side, the user's frames, and its time in "lines";
@@ -171,36 +187,32 @@ def tapped(
     """
     held = current()
     bridge = held.bridge
-    recorder = _Recorder(bridge, [name for name, _ in held.modules()])
-    if training:
-        bridge.set_training(held.network, True)
-    before = {name: bridge.to_numpy(value) for name, value in bridge.entries(held.network).items()}
-    try:
-        stream = Stream(seed)
-        with (
-            bridge.drawing(held.network, stream),
-            bridge.hooked(held.network, recorder.enter, recorder.leave),
-            recorder.trace,
-        ):
-            values = _values(held, inputs)
-            recorder.given = list(values.values())
-            outputs = _outputs(held, values, seed)
-        found = {f"output/{name}": bridge.to_numpy(value) for name, value in outputs}
-        found |= recorder.arrays()
-        after = bridge.entries(held.network)
-        found |= {
-            f"state/{name}": value
-            for name, old in before.items()
-            if not np.array_equal(value := bridge.to_numpy(after[name]), old, equal_nan=True)
-        }
-    finally:
+    with arrays.Stream(Path(path)) as stream, _restored(held) as before:
+        recorder = _Recorder(bridge, [name for name, _ in held.modules()], stream if taps else None)
+        draws = Stream(seed)
         if training:
-            bridge.set_training(held.network, held.is_training)
-        for name, value in bridge.entries(held.network).items():
-            bridge.assign(value, before[name])
-    arrays.write(Path(path), found)
+            bridge.set_training(held.network, True)
+        try:
+            with (
+                bridge.drawing(held.network, draws),
+                bridge.hooked(held.network, recorder.enter, recorder.leave),
+                recorder.trace,
+            ):
+                values = _values(held, inputs)
+                recorder.given = list(values.values())
+                outputs = _outputs(held, values, seed)
+            for name, value in outputs:
+                stream.add(f"output/{name}", bridge.to_numpy(value))
+            recorder.write()
+            for name, value in bridge.entries(held.network).items():
+                after = bridge.to_numpy(value)
+                if not np.array_equal(after, before[name], equal_nan=True):
+                    stream.add(f"state/{name}", after)
+        finally:
+            if training:
+                bridge.set_training(held.network, held.is_training)
     return {
-        "draws": stream.count,
+        "draws": draws.count,
         "overwritten": recorder.overwritten(list(read_inputs(inputs).values())),
         "outputs": [name for name, _ in outputs],
         "events": recorder.events,
@@ -213,7 +225,7 @@ def tapped(
 def run(session: Session, *, inputs: str, path: str, seed: int = 0) -> list[str]:
     """Run once and write the outputs; their names in order. seed: of what the network draws."""
     held = current()
-    with held.bridge.drawing(held.network, Stream(seed)):
+    with _restored(held), held.bridge.drawing(held.network, Stream(seed)):
         outputs = _outputs(held, _values(held, inputs), seed)
     found = {f"output/{name}": held.bridge.to_numpy(value) for name, value in outputs}
     arrays.write(Path(path), found)
@@ -277,11 +289,28 @@ def write_inputs(path: Path, inputs: Mapping[str, np.ndarray]) -> None:
     arrays.write(path, {f"{n}/{name}": array for n, (name, array) in enumerate(inputs.items())})
 
 
-class _Recorder:
-    """Collects what enters and leaves modules, with where in the user's code that was."""
+@contextlib.contextmanager
+def _restored(held: Open) -> Iterator[dict[str, np.ndarray]]:
+    """Leave parameters and buffers as they were; gives these."""
+    bridge, network = held.bridge, held.network
+    before = {name: bridge.to_numpy(value) for name, value in bridge.entries(network).items()}
+    try:
+        yield before
+    finally:
+        for name, value in bridge.entries(network).items():
+            bridge.assign(value, before[name])
 
-    def __init__(self, bridge: Any, names: Sequence[str]):
-        self._bridge = bridge
+
+class _Recorder:
+    """Collects what enters and leaves modules, with where in the user's code that was.
+
+    What can be had at once goes to the disk at once; what a framework computes only when it is
+    asked is written at the end.
+    """
+
+    def __init__(self, bridge: Any, names: Sequence[str], stream: arrays.Stream | None):
+        """stream: where the arrays go, if anywhere."""
+        self._bridge, self._stream = bridge, stream
         self.modules = list(names)
         self._numbers = {name: number for number, name in enumerate(names)}
         self._calls: dict[str, int] = {}
@@ -303,8 +332,11 @@ class _Recorder:
             self._stack.pop()
         self._record(module, "out", result)
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        return {name: self._bridge.kept(value) for name, value in self._held.items()}
+    def write(self) -> None:
+        """Write what is still held."""
+        while self._held and self._stream is not None:
+            name = next(iter(self._held))
+            self._stream.add(name, self._bridge.kept(self._held.pop(name)))
 
     def overwritten(self, before: Sequence[np.ndarray]) -> int | None:
         """The first event at which what the network was given has other numbers."""
@@ -323,7 +355,13 @@ class _Recorder:
         names = []
         for name, value in leaves(values, self._bridge.is_array):
             names.append(name)
-            self._held[f"tap/{number}/{name}"] = self._bridge.keep(value)
+            if self._stream is None:
+                continue
+            held = self._bridge.keep(value)
+            if isinstance(held, np.ndarray):
+                self._stream.add(f"tap/{number}/{name}", held)
+            else:
+                self._held[f"tap/{number}/{name}"] = held
         self.events.append(
             {
                 "module": module,

@@ -50,7 +50,8 @@ class Case:
     cotangents: what weights the outputs whose gradient is compared; empty to draw them. expected:
     outputs and gradients in float64 by independent code. summaries: of further gradients that are
     too large to keep. copies: where the batch holds some images several times, which of the
-    expected gradients' images each one is; they are the sums over its copies.
+    expected gradients' images each one is; they are the sums over its copies. picture_size: height
+    and width of what becomes of the user's picture, None where the case is about none.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Case:
     expected: Mapping[ArrayKey, np.ndarray] = field(default_factory=dict)
     summaries: Mapping[ArrayKey, GradientSummary] = field(default_factory=dict)
     copies: tuple[int, ...] = ()
+    picture_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         """Raises InputError where weights, inputs or cotangents are NaN or infinite: what a network

@@ -81,7 +81,8 @@ def image_case(
     given = sample_inputs.beside(model, spec, pixels, seed=seed)
     inputs = model.to_inputs(spec, pixels, scale=scale, given=given)
     name = f"{model_name}-{spec_name}-{image.stem}"
-    return Case(name, model_name, spec, inputs, seed, weights=weights)
+    size = model.result_size(spec, *pixels.shape[2:], scale=scale)
+    return Case(name, model_name, spec, inputs, seed, weights=weights, picture_size=size)
 
 
 def _spec_and_weights(

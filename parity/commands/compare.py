@@ -10,11 +10,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from parity.adapters import alignment, rules
-from parity.adapters.mapping import call_order, map_weights
+from parity.adapters import alignment
+from parity.adapters.live import Inline, LiveSide
 from parity.adapters.networks import Running, fitted, read_weights
-from parity.adapters.sides import FILES, Side
+from parity.adapters.sides import Side
+from parity.commands.watch import files_of
 from parity.compare.gradients import compare_gradients
+from parity.compare.moving import brings_its_own, move_weights
 from parity.compare.outputs import compare_outputs, locate
 from parity.compare.plainly import compare_plainly
 from parity.compare.repeats import compare_repeats, compare_sizes
@@ -36,12 +38,13 @@ def compare(
     Raises:
         InputError: a side cannot be made, or the weights do not fit the reference.
     """
-    result = Comparison(reference.title, port.title)
+    result = Comparison(reference.title, port.title, framework=port.framework)
     with tempfile.TemporaryDirectory(prefix="parity-compare-") as scratch:
         folders = [Path(scratch) / name for name in ("reference", "port")]
         for folder in folders:
             folder.mkdir()
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        is_here = any(isinstance(side, LiveSide) for side in (reference, port))
+        with Inline() if is_here else concurrent.futures.ThreadPoolExecutor(2) as pool:
 
             def start(side: Side, folder: Path, who: str) -> Running:
                 return start_side(
@@ -50,6 +53,7 @@ def compare(
                     options.silence_s,
                     lambda text: show(who, text),
                     result.warnings.append,
+                    kept=options.kept if who == "reference" else None,
                 )
 
             started = [
@@ -62,6 +66,7 @@ def compare(
             try:
                 running += [future.result() for future in started]
                 _compare(State(running[0], running[1], options, result), pool)
+                result.port_files = files_of(running[1])
                 if options.write_alignment is not None:
                     with writing(options.write_alignment):
                         alignment.write(options.write_alignment, result.alignment)
@@ -81,33 +86,23 @@ def _compare(state: State, pool: concurrent.futures.Executor) -> None:
             running.set_mode(training=True)
     state.options = options = with_inputs(state)
     inputs = options.inputs
-    of_reference = pool.submit(state.reference.record, inputs, "first")
+    # Of a reference in PyTorch no taps are needed: it is led by the port's.
+    of_reference = pool.submit(
+        state.reference.record, inputs, "first", taps=state.reference.side.framework != REFERENCE
+    )
     if options.port_weights is not None:
         weights = read_weights(options.port_weights)
         state.port.load(fitted(weights, state.port, options.port_weights))
-    of_port = state.port.record(inputs, "first")
+    of_port = state.port.record(inputs, "first") if brings_its_own(state) else None
     first = of_reference.result()
     check_finite(first, state.reference.side.title)
-    own, theirs = state.reference.state(), state.port.state()
+    own = state.reference.state()
     if options.alignment is not None:
         modules = (list(side.kinds) for side in (state.reference, state.port))
         state.aligned = alignment.read(options.alignment, *modules)
-    state.mapped = map_weights(
-        own,
-        theirs,
-        call_order(first.events),
-        call_order(of_port.events),
-        by_values=options.port_weights is not None or state.port.side.framework in FILES,
-        rules=rules.read(options.rules) if options.rules else (),
-        aligned=state.aligned,
-    )
+    theirs, of_port = move_weights(state, of_port, own, first)
     write_map(state, own, theirs)
     result.assumptions += state.mapped.assumptions
-    if options.port_weights is None and state.port.side.framework not in FILES:
-        moved = state.mapped.converted(own, theirs)
-        state.port.load(moved)
-        theirs = theirs | moved
-        of_port = state.port.record(inputs, "second")
     compare_all_weights(state, own, theirs, raw, folded)
     used = weights_of_port(state, own, theirs)
     if state.reference.side.framework != REFERENCE:

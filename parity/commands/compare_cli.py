@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +16,13 @@ from parity.adapters import inputs as given
 from parity.adapters.sides import FORM, Side, parse_side
 from parity.commands.compare import compare
 from parity.commands.record import record
+from parity.commands.watch import Watch
 from parity.compare.state import Options
+from parity.report import saved, writers
 from parity.report.comparison import Comparison
 from parity.report.progress import Progress
 from restoration import console
 from restoration.errors import ExitCode, RestorationError
-
-_POLL_S = 0.3
 
 
 def add_parser(commands: Any) -> None:
@@ -114,9 +112,14 @@ def add_parser(commands: Any) -> None:
         metavar="S",
         help="end a side that says nothing for so long (default: 600)",
     )
+    arguments.add_kept(command)
     command.add_argument(
         "--watch", action="store_true", help="compare again whenever a file of the port changes"
     )
+    command.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="default: runs"
+    )
+    writers.add_option(command)
     command.add_argument("--json", action="store_true", help="print the result as JSON")
     command.add_argument("--quiet", action="store_true", help="show no progress")
 
@@ -170,6 +173,7 @@ def _compare(options: argparse.Namespace) -> int:
         python=options.reference_python,
         where="reference",
     )
+    writers.check(options.report)
     port = parse_side(
         options.port, arguments=options.port_args, python=options.port_python, where="port"
     )
@@ -190,42 +194,35 @@ def _compare(options: argparse.Namespace) -> int:
         is_training=options.train,
         seed=options.seed,
         silence_s=options.timeout,
+        kept=arguments.kept(options),
     )
+    if not options.watch:
+        return _compare_once(reference, port, chosen, options).exit_code
+    watch = Watch(port)
     while True:
-        before = _changed(port)
-        code = _compare_once(reference, port, chosen, options)
-        if not options.watch:
-            return code
-        while _changed(port) == before:
-            time.sleep(_POLL_S)
+        watch.begin()
+        files: set[str] = set()
+        try:
+            files = _compare_once(reference, port, chosen, options).port_files
+        except RestorationError as problem:  # the next edit may put it right
+            print(f"parity: {problem}", file=sys.stderr, flush=True)
+        watch.wait(files)
 
 
 def _compare_once(
     reference: Side, port: Side, chosen: Options, options: argparse.Namespace
-) -> ExitCode:
-    try:
-        with Progress(quiet=options.quiet) as progress:
-            result = compare(reference, port, chosen, progress.show)
-    except RestorationError as problem:
-        if not options.watch:
-            raise
-        print(f"parity: {problem}", file=sys.stderr)  # the next edit may put it right
-        return problem.exit_code
+) -> Comparison:
+    """Compare, and print what was found."""
+    with Progress(quiet=options.quiet) as progress:
+        result = compare(reference, port, chosen, progress.show)
+    kept = saved.save(result, options.runs)
+    writers.write(kept, options.report)
     if options.json:
         print(json.dumps(result.to_json(), indent=1), flush=True)
     else:
         print_comparison(result, with_alignment=options.show_alignment)
-    return result.exit_code
-
-
-def _changed(side: Side) -> dict[Path, float]:
-    """When each Python file beside a side's was changed."""
-    files = Path(side.source).absolute().parent.rglob("*.py") if side.is_file else ()
-    found = {}
-    for file in files:
-        with contextlib.suppress(OSError):  # an editor may be replacing it
-            found[file] = file.stat().st_mtime
-    return found
+        print(f"details in {kept.folder}", flush=True)
+    return result
 
 
 def print_comparison(result: Comparison, *, with_alignment: bool = False) -> None:
@@ -233,28 +230,8 @@ def print_comparison(result: Comparison, *, with_alignment: bool = False) -> Non
     shown = console.results_console(160)
     if with_alignment:
         shown.print(_alignment_table(result))
-
-    def line(text: str) -> None:
-        shown.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    line(
-        f"{result.verdict}: {result.port} against {result.reference}, "
-        f"{result.compared} of {result.expected} compared"
-    )
-    own = [finding for finding in result.findings if not finding.inherited]
-    for finding in own:
-        line(finding.in_words)
-        for side, place in (("reference", finding.reference), ("port", finding.port)):
-            for text in place.source():
-                line(f"    {side} {text}")
-        if finding.reproduction is not None:
-            line(f"    reproduction: {finding.reproduction}")
-    if len(own) < len(result.findings):
-        line(f"and {len(result.findings) - len(own)} that are inherited (--json lists them)")
-    for text in result.assumptions:
-        line(f"assumed: {text}")
-    for text in dict.fromkeys(result.warnings):
-        line(f"warning: {text}")
+    for line in result.lines():
+        shown.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _alignment_table(result: Comparison) -> Table:

@@ -33,7 +33,7 @@ def record(side: Side, options: Options, output: Path, show: Callable[[str, str]
         try:
             if options.weights is not None:
                 running.load(fitted(read_weights(options.weights), running, options.weights))
-            elif side.framework not in ("onnx", "arrays"):
+            elif not running.has_own_weights:
                 running.load(drawn(running.state(), options.seed))
             inputs, _ = chosen_inputs(running, options)
             recording = running.record(inputs, "record")

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity.commands.run import new_folder
 from parity.judge.steps import Departure, departure, judge_steps
 from parity.judge.verdicts import Verdict
 from parity.report.progress import Progress
-from parity.report.result import Row, Run, writing
+from parity.report.result import Row, Run, new_folder, writing
 from restoration.errors import InputError, RestorationError
+from restoration.models import registry
 from restoration.process import arrays, launch
 from restoration.process.launch import Process, Worker
 from restoration.training import recipe as recipes
@@ -25,9 +25,13 @@ _MEASURE = "parity.measure.steps"
 
 
 def recipe_of(model: str, source: str | None, overrides: Sequence[str]) -> Recipe:
-    """What is trained of a model: a recipe, by default its demo, with the model's tiny spec."""
-    given = [] if source else ["spec=tiny"]
-    return recipes.read(source or f"{model}:{DEMO}", [*given, *overrides])
+    """What is trained of a model: a recipe, by default its demo, with the model's tiny spec; that
+    for training where there is one."""
+    if source:
+        return recipes.read(source, overrides)
+    specs = registry.find(model).specs
+    spec = next(name for name in ("tiny-train", "tiny") if name in specs)
+    return recipes.read(f"{model}:{DEMO}", [f"spec={spec}", *overrides])
 
 
 def train(
@@ -46,7 +50,7 @@ def train(
     Raises:
         InputError: a recipe or its data cannot be used, or the run's folder cannot be written.
     """
-    result = Run(new_folder(runs_folder))
+    result = Run(new_folder(runs_folder), kind="train")
     with writing(result) as write_row:
         for name, recipe in plans.items():
             plan = _Plan(name, recipe, steps, result, progress)
@@ -127,19 +131,21 @@ class _Plan:
             arrays.reading(self.folder / arrays.TRUTH_FILE) as exact,
             arrays.reading(self.folder / f"{port.framework}.safetensors") as found,
         ):
-            judged = judge_steps(found, exact, truth["norms"], truth["noise"])
-        verdict, fault = judged.verdict, _leaving(departure(judged))
+            eps = self.recipe.optimizer.eps
+            judged = judge_steps(found, exact, truth["norms"], truth["noise"], eps=eps)
+        verdict, fault, beside = judged.verdict, _leaving(departure(judged)), ""
         digests = zip(truth["digests"], answer["digests"], strict=True)
         unequal = [step for step, (one, other) in enumerate(digests, start=1) if one != other]
         if unequal:
-            verdict, fault = Verdict.DIFFER, f"its batches differ from step {unequal[0]} on"
+            verdict, beside = Verdict.DIFFER, f"its batches differ from step {unequal[0]} on"
         return Row(
             self.name,
             self.recipe.model,
             port.framework,
             verdict,
-            fault=fault,
+            fault=beside or fault,
             judged=judged,
+            beside=beside,
             seconds=answer["seconds"],
             peak_mb=answer["peak_mb"],
         )

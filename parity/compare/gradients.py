@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from parity.adapters.networks import Recording
 from parity.compare.state import State
+from parity.diagnose.backward import ratios_of
 from parity.diagnose.layouts import like
 from parity.diagnose.places import port_place
-from parity.report.comparison import Finding, Place
+from parity.judge.verdicts import BOUND
+from parity.report.comparison import Aligned, Finding, Place
 from restoration.errors import RestorationError
 from restoration.process import arrays
+
+_BACKWARD = "parity.diagnose.backward"
 
 
 def compare_gradients(
@@ -62,50 +66,78 @@ def compare_gradients(
     }
     of_reference = state.mapped.restored(of_parameters, empty)
     given |= {f"parameter/{name}": array for name, array in of_reference.items()}
-    folder = state.reference.folder
-    arrays.write(folder / "port-gradients.safetensors", given)
-    arrays.write(
-        folder / "factors.safetensors", {str(number): one for number, one in factors.items()}
+    reference, folder = state.reference, state.reference.folder
+    factors_file = folder / "factors.safetensors"
+    arrays.write(factors_file, {str(number): one for number, one in factors.items()})
+    truth = folder / "gradients-truth.safetensors"
+    asked = {
+        "inputs": str(reference.write_inputs(options.inputs, "backward")),
+        "weights": str(folder / "used.safetensors"),
+        "cotangents": str(factors_file),
+        "names": names,
+    }
+    units = reference.call(f"{_BACKWARD}:measure_gradients", **asked, path=str(truth))
+    with arrays.reading(truth) as file:
+        ratios = ratios_of(given, {name: file[name] for name in file.names}, units)
+    result.compared += len(ratios)
+    result.aligned += [
+        Aligned(
+            f"gradient/{name}",
+            Place(entry.rpartition(".")[0], entry=entry),
+            Place(state.mapped.modules.get(entry.rpartition(".")[0], "")),
+            ratio,
+        )
+        for name, ratio in ratios.items()
+        for entry in [name.partition("/")[2]]
+    ]
+    differing = sorted(
+        ((name, ratio) for name, ratio in ratios.items() if ratio > BOUND),
+        key=lambda item: -item[1],
     )
-    judged = state.reference.call(
-        "parity.diagnose.backward:judge_gradients",
-        inputs=str(state.reference.write_inputs(options.inputs, "backward")),
-        weights=str(folder / "used.safetensors"),
-        cotangents=str(folder / "factors.safetensors"),
+    if not differing:
+        return
+    arrays.write(folder / "port-gradients.safetensors", given)
+    cut = reference.call(
+        f"{_BACKWARD}:find_cut",
+        **asked,
+        units=units,
         port=str(folder / "port-gradients.safetensors"),
-        names=names,
         sites=[one["site"] for one in answer["sites"]],
     )
-    result.compared += judged["compared"]
-    if not judged["differing"]:
-        return
-    name, ratio = judged["differing"][0]
-    cut = judged["cut"]
+    result.findings.append(_finding(state, of_port, answer, differing, cut))
+
+
+def _finding(
+    state: State,
+    of_port: Recording,
+    answer: Mapping[str, Any],
+    differing: Sequence[tuple[str, float]],
+    cut: Mapping[str, Any] | None,
+) -> Finding:
+    """What is told of gradients that differ, the worst first, and of where one is cut."""
+    name, ratio = differing[0]
     if cut is None:
         entry = name.partition("/")[2]
         owner = entry.rpartition(".")[0]
         partner = state.mapped.modules.get(owner, "")
-        result.findings.append(
-            Finding(
-                "gradient",
-                Place(owner, entry=entry),
-                Place(partner),
-                ratio,
-                detail=f"{len(judged['differing'])} gradients differ",
-            )
+        return Finding(
+            "gradient",
+            Place(owner, entry=entry),
+            Place(partner),
+            ratio,
+            detail=f"{len(differing)} gradients differ",
+            times=1.0,
         )
-        return
     site = next(one for one in answer["sites"] if one["site"][:3] == cut["site"])
     partners = {**state.mapped.modules, "": ""}
-    result.findings.append(
-        Finding(
-            "gradient",
-            Place.of(site["reference"]),
-            port_place(of_port, site, partners),
-            ratio,
-            cause="detach",
-            detail=f"{len(judged['differing'])} gradients lose what flows back here",
-            ratio_before=ratio,
-            ratio_after=cut["ratio_after"],
-        )
+    return Finding(
+        "gradient",
+        Place.of(site["reference"]),
+        port_place(of_port, site, partners),
+        ratio,
+        cause="detach",
+        detail=f"{len(differing)} gradients lose what flows back here",
+        ratio_before=ratio,
+        ratio_after=cut["ratio_after"],
+        times=1.0,
     )

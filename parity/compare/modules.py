@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from parity.compare.state import State
 from parity.diagnose.forced import Pairing
-from parity.report.comparison import Aligned
+from parity.report.comparison import Partners
 
 
 def align(
@@ -32,7 +32,9 @@ def align(
             partner = alike.get(module)
             how = "values of taps" if partner is not None else ""
         if module:
-            rows.append(Aligned(module, partner, how, ratios.get(module)))
+            rows.append(Partners(module, partner, how, ratios.get(module)))
     taken = {row.port for row in rows}
-    rows += [Aligned(None, module) for module in state.port.kinds if module and module not in taken]
+    rows += [
+        Partners(None, module) for module in state.port.kinds if module and module not in taken
+    ]
     state.result.alignment = rows

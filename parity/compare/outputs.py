@@ -9,11 +9,13 @@ import numpy as np
 
 from parity.adapters.networks import Recording
 from parity.compare.modules import align
+from parity.compare.plainly import place_of_event
 from parity.compare.reproductions import reproduce_stretch
 from parity.compare.state import State, ask_reference
+from parity.compare.truth import judge_outputs
 from parity.diagnose.pairing import container_pairings, match_outputs
 from parity.diagnose.places import port_place
-from parity.report.comparison import Finding, Place
+from parity.report.comparison import Aligned, Finding, Place
 
 
 def compare_outputs(
@@ -22,16 +24,35 @@ def compare_outputs(
     """Judge the outputs against the reference in float64 on its own weights."""
     result = state.result
     result.outputs = match_outputs(first.read("output"), of_port.read("output"), first, of_port)
-    answer = ask_reference(state, first, of_port, own, "own", pairings=[], events=[], causes=False)
+    theirs = of_port.read("output")
+    given = {number: theirs[name] for number, name in result.outputs.items()}
+    judged = judge_outputs(state.reference, state.options.inputs, own, given, "own")
     result.expected += len(first.outputs)
-    result.compared += answer["compared"]
-    result.output_ratio = max((one["ratio"] for one in answer["findings"]), default=0.0)
-    result.outputs_differ = bool(answer["findings"])
-    result.assumptions += answer["decided"]
+    result.compared += len(judged.outputs)
+    result.output_ratio = judged.worst
+    result.outputs_differ = judged.worst > 0
+    result.aligned += [
+        Aligned(f"output/{number}", Place(), Place(), one.ratio, 1.0, one.error, one.unit)
+        for number, one in judged.outputs.items()
+    ]
+    if result.outputs_differ and (said := decided(state, first, of_port, own)):
+        result.outputs_differ, result.output_ratio = False, 0.0
+        result.assumptions += said
     if len(result.outputs) < len(first.outputs):
         result.assumptions.append(
             f"the reference has {len(first.outputs)} outputs, the port {len(of_port.outputs)}"
         )
+
+
+def decided(
+    state: State, first: Recording, of_port: Recording, own: Mapping[str, np.ndarray]
+) -> list[str]:
+    """The decisions with which all outputs are the reference's, in words; none where they are not,
+    or none is within rounding."""
+    answer = ask_reference(
+        state, first, of_port, own, "decided", pairings=[], events=[], causes=False
+    )
+    return [] if answer["findings"] else list(answer["decided"])
 
 
 def locate(
@@ -53,8 +74,12 @@ def locate(
         causes=True,
         reproductions=str(state.reference.folder / "parts") if state.options.reproductions else "",
     )
+    result.assumptions += [one for one in answer["decided"] if one not in result.assumptions]
     result.expected += answer["compared"]
     result.compared += answer["compared"]
+    result.aligned[:0] = [
+        _aligned(one, of_port) for one in answer["aligned"] if one["event"] is not None
+    ]
     align(state, pairings, alike=answer["alike"], ratios=answer["ratios"])
     partners = {one.reference: one.port for one in pairings}
     for found in answer["findings"]:
@@ -78,6 +103,19 @@ def locate(
                     ratio_before=found["ratio"],
                     ratio_after=cause["ratio_after"] if cause else None,
                     reproduction=shown,
+                    times=found["times"],
                 )
             )
     return dict(answer)
+
+
+def _aligned(found: Mapping[str, Any], of_port: Recording) -> Aligned:
+    """What `locate` compared. The port's call, side and line are those of the event it is at."""
+    module, frame, number = found["module"], found["frame"], found["event"]
+    reference = Place(module, frame[0], frame[1], frame[1]) if frame else Place(module)
+    numbers = (found[name] for name in ("ratio", "times", "error", "unit"))
+    if number is None:
+        return Aligned(f"output/{found['output']}", reference, Place(), *numbers)
+    event = of_port.events[number]
+    array = f"tap/{module or '(network)'}#{event['call']}.{found['side']}0"
+    return Aligned(array, reference, place_of_event(of_port, number, event["module"]), *numbers)

@@ -11,7 +11,7 @@ from parity.diagnose.pairing import container_pairings, match_outputs
 from parity.diagnose.plain import outputs_side_by_side, side_by_side
 from parity.diagnose.plain import own as own_differences
 from parity.measure.problem import Problem
-from parity.report.comparison import Finding, Place
+from parity.report.comparison import Aligned, Finding, Place
 from parity.reproduce.scripts import MOST
 
 _MOVED_RUNS = 3
@@ -46,6 +46,15 @@ def compare_plainly(state: State, first: Recording, of_port: Recording) -> None:
     result.compared += len(outputs) + len(compared)
     result.output_ratio = max((one.ratio for one in outputs), default=0.0)
     result.outputs_differ = any(one.differs for one in outputs)
+    for one in (*compared, *outputs):
+        number = one.events[0]
+        call = first.events[number]["call"] if number >= 0 else 0
+        array = f"tap/{one.module or '(network)'}#{call}.{one.side}0"
+        both = zip((first, of_port), one.events, (one.module, one.port), strict=True)
+        places = [place_of_event(recording, event, module) for recording, event, module in both]
+        result.aligned.append(
+            Aligned(array if number >= 0 else "output/0", places[0], places[1], one.ratio)
+        )
     written = 0
     frameworks = reference.side.framework, state.port.side.framework
     # A tap that differs without consequence stands for something else.
@@ -56,7 +65,7 @@ def compare_plainly(state: State, first: Recording, of_port: Recording) -> None:
             others = state.port.attributes.get(one.port, {})
             cause, detail = difference_of_attributes(attributes, others, frameworks)
         places = [
-            _place_of_event(recording, event, module)
+            place_of_event(recording, event, module)
             for recording, event, module in zip(
                 (first, of_port), one.events, (one.module, one.port), strict=True
             )
@@ -77,11 +86,12 @@ def compare_plainly(state: State, first: Recording, of_port: Recording) -> None:
                 detail=detail,
                 ratio_before=one.ratio,
                 reproduction=shown,
+                times=1.0,
             )
         )
 
 
-def _place_of_event(recording: Recording, number: int, module: str) -> Place:
+def place_of_event(recording: Recording, number: int, module: str) -> Place:
     frames = recording.events[number]["frames"] if number >= 0 else []
     if not frames:
         return Place(module)

@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from parity.adapters import inputs as given
+from parity.adapters.live import Live, LiveSide
 from parity.adapters.mapping import drawn
 from parity.adapters.networks import Recording, Running, fitted, read_weights
 from parity.adapters.recorded import Recorded
-from parity.adapters.sides import Side
+from parity.adapters.sides import FILES, Side
+from parity.compare.kept import KeptSide
 from parity.compare.state import Options, State
 from parity.judge.errors import nonfinite
+from parity.measure.kept import Kept
 from restoration.errors import InputError, RestorationError
 from restoration.process.launch import Process
 
@@ -25,8 +28,12 @@ def start_side(
     silence_s: float,
     show: Callable[[str], None],
     warn: Callable[[str], None],
+    *,
+    kept: Kept | None = None,
 ) -> Running:
     """The network of a side, in a process of its own; or what was recorded of it.
+
+    kept: where its answers are kept from run to run.
 
     Raises:
         InputError: the side cannot be made.
@@ -34,7 +41,17 @@ def start_side(
     """
     if side.framework == "arrays":
         return Recorded(side, folder)
-    running = Running(side, Process(side.worker(silence_s), show=show, warn=warn), folder)
+    if isinstance(side, LiveSide):
+        return Live(side, folder, show)
+
+    def start() -> Process:
+        return Process(side.worker(silence_s), show=show, warn=warn)
+
+    running: Running | None = None
+    if kept is not None and side.framework not in FILES:
+        running = KeptSide.of(side, folder, kept, start)
+    if running is None:
+        running = Running(side, start(), folder)
     try:
         running.open()
     except BaseException:
@@ -49,6 +66,8 @@ def load_reference(state: State) -> tuple[list[str], dict[str, np.ndarray]]:
     if options.weights is not None:
         raw = read_weights(options.weights)
         reference.load(fitted(raw, reference, options.weights))
+    elif reference.has_own_weights:
+        raw = reference.state()
     else:
         raw = dict(drawn(reference.state(), options.seed))
         reference.load(raw)

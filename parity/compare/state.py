@@ -12,6 +12,7 @@ import numpy as np
 from parity.adapters.alignment import Alignment
 from parity.adapters.mapping import WeightMap
 from parity.adapters.networks import Recording, Running
+from parity.measure.kept import Kept
 from parity.report.comparison import Comparison
 from restoration.process import arrays
 
@@ -28,6 +29,7 @@ class Options:
     write_alignment: where to write the map, the reference's weights by the port's names, and which
     modules were taken for which. reproductions: a folder for those of what has no known cause.
     is_training: in training mode, with masks and noise from one stream.
+    kept: where the reference's answers are kept from run to run.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -43,6 +45,7 @@ class Options:
     is_training: bool = False
     seed: int = 0
     silence_s: float = 600.0
+    kept: Kept | None = None
 
 
 @dataclass

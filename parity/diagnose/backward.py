@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from parity.adapters import serving
 from parity.adapters.lines import users_frames
+from parity.diagnose.forced import Inputs
 from parity.diagnose.locating import read_given
 from parity.judge.errors import norms_of
 from parity.judge.verdicts import BOUND
@@ -27,90 +29,144 @@ _BUDGET_S = 40.0
 _KINK = 2 * BOUND
 
 
-def judge_gradients(
+@dataclass
+class _Reference:
+    """The reference's network in this process, and what its gradients are taken of."""
+
+    tapes: Any
+    network: Any
+    entries: Callable[[Any], Mapping[str, Any]]
+    assign: Callable[[Any, np.ndarray], None]
+    state: Mapping[str, np.ndarray]
+    given: Inputs
+    factors: Mapping[int, np.ndarray]
+    keys: Sequence[str]
+
+    @classmethod
+    def read(
+        cls,
+        session: Session,
+        inputs: str,
+        weights: str,
+        cotangents: str,
+        names: Sequence[Sequence[str]],
+    ) -> _Reference:
+        held = serving.current()
+        with arrays.reading(Path(weights)) as file:
+            state = {name: file[name] for name in file.names}
+        with arrays.reading(Path(cotangents)) as file:
+            factors = {int(name): file[name] for name in file.names}
+        network = copy.deepcopy(held.network)
+        found = cls(
+            session.module("tape"),
+            network,
+            held.bridge.entries,
+            held.bridge.assign,
+            state,
+            read_given(inputs, session),
+            factors,
+            [f"{kind}/{name}" for kind, name in names],
+        )
+        found.load(state)
+        return found
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        entries = self.entries(self.network)
+        for name, value in state.items():
+            self.assign(entries[name], value)
+
+    def truth(self) -> Callable[[Any], dict[str, np.ndarray]]:
+        """Gives the gradients in float64, with something cut."""
+        precise = self.tapes.double(copy.deepcopy(self.network))
+
+        def truth(cut: Any) -> dict[str, np.ndarray]:
+            with self.given.drawing():
+                found = self.tapes.gradients(
+                    precise,
+                    lambda values: self.given.call(precise, values),
+                    self.given.arrays,
+                    self.factors,
+                    cut=cut,
+                )
+            return dict(zip(self.keys, found, strict=True))
+
+        return truth
+
+    def single(
+        self, state: Mapping[str, np.ndarray], given: Sequence[np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """The gradients in float32."""
+        self.load(state)
+        with self.given.drawing():
+            found = self.tapes.gradients(
+                self.network,
+                lambda values: self.given.call(self.network, values),
+                given,
+                self.factors,
+                single=True,
+            )
+        return dict(zip(self.keys, found, strict=True))
+
+
+def measure_gradients(
     session: Session,
     *,
     inputs: str,
     weights: str,
     cotangents: str,
-    port: str,
     names: Sequence[Sequence[str]],
-    sites: Sequence[Sequence[Any]],
-) -> dict[str, Any]:
-    """Compare a port's gradients with the reference's in float64.
+    path: str,
+) -> dict[str, Sequence[float]]:
+    """Write the reference's gradients in float64; the error of float32 in both norms, by name.
 
-    port: a file with the port's gradients by the reference's names, "input/NAME" and
-    "parameter/NAME". names: what was asked of the reference, in its order: (kind, name). sites:
-    (file, line, function's name, number of its tensors), where a gradient may be cut.
-
-    Returns "compared", "differing" (name, ratio), and "cut": the site and operand that explains
-    them, with the ratio left, or None.
+    names: what is asked of the reference, in its order: (kind, name), which are "input/NAME" and
+    "parameter/NAME".
     """
-    held, tapes = serving.current(), session.module("tape")
-    network = copy.deepcopy(held.network)
-    known = held.bridge.entries(network)
-    with arrays.reading(Path(weights)) as file:
-        state = {name: file[name] for name in file.names}
-    for name, value in state.items():
-        held.bridge.assign(known[name], value)
-    inputs_given = read_given(inputs, session)
-    given = inputs_given.arrays
-    with arrays.reading(Path(cotangents)) as file:
-        factors = {int(name): file[name] for name in file.names}
+    reference = _Reference.read(session, inputs, weights, cotangents, names)
+    exact = reference.truth()(None)
+    arrays.write(Path(path), exact)
+    return dict(_units(reference.single, reference.state, reference.given.arrays, exact))
+
+
+def find_cut(
+    session: Session,
+    *,
+    inputs: str,
+    weights: str,
+    cotangents: str,
+    names: Sequence[Sequence[str]],
+    units: Mapping[str, Sequence[float]],
+    port: str,
+    sites: Sequence[Sequence[Any]],
+) -> dict[str, Any] | None:
+    """Where the reference has the port's gradients if nothing flows back there: the site, the
+    operand, and the ratio left; or None.
+
+    units: what `measure_gradients` gave. port: a file with the port's gradients by the
+    reference's names. sites: (file, line, function's name, number of its tensors), where a gradient
+    may be cut.
+    """
+    reference = _Reference.read(session, inputs, weights, cotangents, names)
     with arrays.reading(Path(port)) as file:
-        theirs = {name: file[name].astype(np.float64) for name in file.names}
-    keys = [f"{kind}/{name}" for kind, name in names]
-    precise = tapes.double(copy.deepcopy(network))
-
-    def truth(cut: Any = None) -> dict[str, np.ndarray]:
-        with inputs_given.drawing():
-            found = tapes.gradients(
-                precise, lambda v: inputs_given.call(precise, v), given, factors, cut=cut
-            )
-        return dict(zip(keys, found, strict=True))
-
-    exact = truth()
-
-    def single(network: Any, state: Mapping[str, np.ndarray], inputs: Any) -> dict[str, Any]:
-        entries = held.bridge.entries(network)
-        for name, value in state.items():
-            held.bridge.assign(entries[name], value)
-        with inputs_given.drawing():
-            found = tapes.gradients(
-                network, lambda v: inputs_given.call(network, v), inputs, factors, single=True
-            )
-        return dict(zip(keys, found, strict=True))
-
-    units = _units(lambda *numbers: single(network, *numbers), state, given, exact)
-    ratios = _ratios(theirs, exact, units)
-    differing = {name: ratio for name, ratio in ratios.items() if ratio > BOUND}
-    result: dict[str, Any] = {
-        "compared": len(ratios),
-        "differing": sorted(differing.items(), key=lambda item: -item[1]),
-        "cut": None,
-    }
-    if not differing:
-        return result
+        theirs = {name: file[name] for name in file.names}
+    gradients_with = reference.truth()
     deadline = time.thread_time() + _BUDGET_S
     for file, line, name, count in sites:
         for operand in range(int(count)):
             if time.thread_time() > deadline:
-                return result
+                return None
             session.report(f"looking for a lost gradient: line {line}")
-            cut = tapes.Detached(lambda: users_frames(3)[:1], (file, line, name), operand)
+            cut = reference.tapes.Detached(
+                lambda: users_frames(3)[:1], (str(file), int(line), str(name)), operand
+            )
             try:
-                found = truth(cut)
+                found = gradients_with(cut)
             except Exception:
                 continue
-            left = max(_ratios(theirs, found, units, floor=exact).values())
+            left = max(ratios_of(theirs, found, units).values())
             if left <= BOUND:
-                result["cut"] = {
-                    "site": [file, line, name],
-                    "operand": operand,
-                    "ratio_after": left,
-                }
-                return result
-    return result
+                return {"site": [file, line, name], "operand": operand, "ratio_after": left}
+    return None
 
 
 def _units(
@@ -165,17 +221,17 @@ def _moved(array: np.ndarray, ulps: int, rng: np.random.Generator) -> np.ndarray
     return (array + np.where(rng.random(array.shape) < 0.5, -step, step)).astype(array.dtype)
 
 
-def _ratios(
+def ratios_of(
     port: Mapping[str, np.ndarray],
     exact: Mapping[str, np.ndarray],
-    units: Mapping[str, tuple[float, float]],
-    floor: Mapping[str, np.ndarray] | None = None,
+    units: Mapping[str, Sequence[float]],
 ) -> dict[str, float]:
+    """How far a port's gradients are from exact ones, by name, in units of float32's own errors."""
     ratios = {}
     for name, array in port.items():
         if name not in exact or array.size != exact[name].size:
             continue
-        error = norms_of(array.reshape(exact[name].shape) - exact[name])
+        error = norms_of(array.reshape(exact[name].shape).astype(np.float64) - exact[name])
         two, most = units[name]
         ratios[name] = max(
             error.two / two if two else (np.inf if error.two else 0.0),

@@ -39,7 +39,8 @@ _NOISE_RUNS = 3
 
 @dataclass
 class PortTap:
-    """An array that entered or left a module of the port. event: its number in the recording."""
+    """An array that entered or left a module of the port. event: its number in the recording.
+    read: gives the array, which stays on the disk until it is needed."""
 
     number: int
     event: int
@@ -47,12 +48,24 @@ class PortTap:
     call: int
     side: str
     leaf: str
-    array: np.ndarray
+    read: Callable[[], np.ndarray]
     kind: str
     norms: Norms = field(init=False)
+    size: int = field(init=False)
+    _shape: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.norms = norms_of(self.array)
+        array = self.array
+        self.norms, self._shape, self.size = norms_of(array), array.shape, array.size
+
+    def has_layout_of(self, array: np.ndarray) -> bool:
+        """Whether an array that was made of this one by a change of layout alone is as it was."""
+        return array.shape == self._shape and array.flags.c_contiguous
+
+    @property
+    def array(self) -> np.ndarray:
+        """The array in float64, in memory of its own."""
+        return self.read().astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -81,23 +94,36 @@ class Subject:
 class Check:
     """A comparison: what the reference computed, and what the port has, at a tap.
 
-    tap: the number of the reference's tap that the port's numbers became,
-    None at an output. computed: the reference's own. value: the port's, in the reference's layout.
-    is_repeated: nothing was computed since the tap before. is_led: the port's taps led the run;
-    otherwise an output is judged as a whole. caller: the module that ran, and the user's frames.
+    tap: the number of the reference's tap that the port's numbers became, None at an output.
+    computed: the reference's own, None where the port has the same but for rounding, which saves
+    memory. held: the port's, in the reference's layout; None where the tap has it as it is, and it
+    does not differ. is_repeated: nothing was computed since the tap before. is_led: the port's taps
+    led the run; otherwise an output is judged as a whole. size: the largest value of the
+    reference. error: by how much the port is off. caller: the module that ran, and the user's
+    frames.
     """
 
     subject: Subject
     slot: int
     history: Any
-    computed: np.ndarray
-    value: np.ndarray
+    computed: np.ndarray | None
+    held: np.ndarray | None
     tap: int | None
     ratio: float = 0.0
     units: Norms = NOTHING
     is_repeated: bool = False
     is_led: bool = True
+    size: float = 0.0
+    error: float = 0.0
     caller: tuple[str, Sequence[tuple[str, int, str]]] = ("", ())
+
+    @property
+    def value(self) -> np.ndarray:
+        """What the port has, in the reference's layout."""
+        if self.held is not None:
+            return self.held
+        assert self.subject.port_tap is not None
+        return self.subject.port_tap.array
 
     @property
     def key(self) -> tuple[str, str, str, int]:
@@ -112,9 +138,14 @@ class Check:
         return self.subject.key[1]
 
     @property
-    def differs(self) -> bool:
+    def bound(self) -> float:
+        """The largest ratio of an honest port."""
         is_output = self.subject.port_tap is None
-        return self.ratio > (BOUND if is_output and not self.is_led else STRETCH_BOUND)
+        return BOUND if is_output and not self.is_led else STRETCH_BOUND
+
+    @property
+    def differs(self) -> bool:
+        return self.ratio > self.bound
 
 
 _FAMILIES = {
@@ -185,8 +216,8 @@ class Forced:
             self._by_place[tap.module, tap.side].append(tap)
         self._by_size: dict[int, list[PortTap]] = defaultdict(list)
         for tap in taps:
-            if tap.array.size >= _LEAST_SIZE and tap.norms.two:
-                self._by_size[tap.array.size].append(tap)
+            if tap.size >= _LEAST_SIZE and tap.norms.two:
+                self._by_size[tap.size].append(tap)
         self.dropped: set[tuple[str, str, str, int]] = set()
         self.apart: set[tuple[str, str, str, int]] = set()  # inputs that nothing else shares
         self.checks: list[Check] = []
@@ -265,18 +296,6 @@ class Forced:
                 two, most = max(two, error.two), max(most, error.max)
         norms = norms_of(truth)
         return Norms(max(two, ULP * norms.two), max(most, ULP * norms.max))
-
-    def ratio(self, value: np.ndarray, truth: np.ndarray, units: Norms) -> float:
-        """How far a value is from a truth, in those units."""
-        if value.shape != truth.shape or not np.array_equal(np.isfinite(value), np.isfinite(truth)):
-            return float("inf")
-        error = norms_of(value - truth)
-        if not error.max:
-            return 0.0
-        return max(
-            error.two / units.two if units.two else np.inf,
-            error.max / units.max if units.max else np.inf,
-        )
 
     def stretch_of(self, check: Check) -> Any:
         return self.tape.stretch(check.slot, check.history)
@@ -451,14 +470,10 @@ class Forced:
                 Subject(key, pairing.reference, tap, side, pairing.is_strong), tensor, value
             )
             self.checks.append(check)
-            if (
-                not check.history.calls
-                and check.history.sources
-                and _is_close(value, numbers, norms_of(numbers))
-            ):
+            close = check.computed is None
+            if close and not check.history.calls and check.history.sources:
                 check.is_repeated = True
                 continue
-            close = _is_close(value, numbers, norms_of(numbers))
             # Whoever else has the tensor that enters a module has the port's numbers of it, too.
             shared = side == "in" and key not in self.apart and self.tape.is_alone(tensor)
             target, check.tap = self.tape.put(tensor, value, anew=not close and not shared)
@@ -486,26 +501,35 @@ class Forced:
 
     def _new_check(self, subject: Subject, tensor: Any, value: np.ndarray) -> Check:
         slot = self.tape.slot(tensor)
+        numbers = np.asarray(self.tapes.numbers(tensor), np.float64)
+        exact = np.asarray(value, np.float64)
+        norms = norms_of(numbers)
+        units = Norms(ULP * norms.two, ULP * norms.max)
+        distance = distance_of(exact, numbers)
+        ratio = in_units(distance, units)
+        differs, tap = ratio > BOUND, subject.port_tap
+        is_as_it_is = tap is not None and tap.has_layout_of(exact)
         return Check(
             subject,
             slot,
             self.tape.history(slot),
-            np.array(self.tapes.numbers(tensor), np.float64),
-            np.asarray(value, np.float64),
+            numbers.copy() if differs else None,
+            exact if differs or not is_as_it_is else None,
             None,
+            ratio,
+            units,
             is_led=bool(self._pairings),
+            size=norms.max,
+            error=distance.max if np.isfinite(distance.max) else 0.0,
             caller=(self.tape.running[-1], users_frames(3)[:8]),
         )
 
     # What the comparison says.
 
     def _judge(self, check: Check) -> None:
-        norms = norms_of(check.computed)
-        check.units = Norms(ULP * norms.two, ULP * norms.max)
-        check.ratio = self.ratio(check.value, check.computed, check.units)
-        if check.ratio > BOUND:
+        if check.computed is not None:
             check.units = self.units(self.stretch_of(check), check.computed)
-            check.ratio = self.ratio(check.value, check.computed, check.units)
+            check.ratio = ratio_of(check.value, check.computed, check.units)
         if check.differs:
             self._decide(check)
 
@@ -519,7 +543,7 @@ class Forced:
             stretch,
             self._given.decisions,
             check.value,
-            lambda found: self.ratio(check.value, found, check.units),
+            lambda found: ratio_of(check.value, found, check.units),
         )
         before, check.ratio = check.ratio, ratio
         if check.differs:
@@ -555,12 +579,42 @@ class Forced:
     def _unforced(self, check: Check, other: Check) -> bool:
         """Whether a later comparison differs if the reference keeps its own numbers here."""
         assert check.tap is not None
+        assert check.computed is not None
         slot = self.tape.taps[check.tap][0]
         try:
             found = self.tape.play(self.stretch_of(other), sources={slot: check.computed})
         except Exception:
             return True
-        return self.ratio(other.value, found, other.units) > STRETCH_BOUND
+        return ratio_of(other.value, found, other.units) > STRETCH_BOUND
+
+
+def ratio_of(value: np.ndarray, truth: np.ndarray, units: Norms) -> float:
+    """How far a value is from a truth, in those units."""
+    return in_units(distance_of(value, truth), units)
+
+
+def distance_of(value: np.ndarray, truth: np.ndarray) -> Norms:
+    """How far a value is from a truth; infinitely where they cannot be compared."""
+    nowhere = Norms(float("inf"), float("inf"))
+    if value.shape != truth.shape:
+        return nowhere
+    with np.errstate(invalid="ignore"):  # of infinities
+        difference = value - truth
+    if not np.isfinite(difference.sum()) and not np.array_equal(
+        np.isfinite(value), np.isfinite(truth)
+    ):
+        return nowhere
+    return norms_of(difference)
+
+
+def in_units(distance: Norms, units: Norms) -> float:
+    """The larger of two distances, each in its unit."""
+    if not distance.max:
+        return 0.0
+    return max(
+        distance.two / units.two if units.two else np.inf,
+        distance.max / units.max if units.max else np.inf,
+    )
 
 
 def _is_close(one: np.ndarray, other: np.ndarray, norms: Norms) -> bool:

@@ -47,8 +47,12 @@ def nearest(array: np.ndarray, other: np.ndarray) -> np.ndarray | None:
     """An array in the layout in which it comes closest to another; as it is where that has the same
     shape, unless another layout fits it exactly."""
     best, least = None, math.inf
+    candidates = arranged(array, other.shape)
+    first = list(itertools.islice(candidates, 2))
+    if len(first) < 2:
+        return first[0] if first else None
     scale = float(np.abs(other).max(initial=0.0))
-    for place, candidate in enumerate(arranged(array, other.shape)):
+    for place, candidate in enumerate(itertools.chain(first, candidates)):
         distance = float(np.abs(candidate - other).max(initial=0.0))
         if place == 0 and candidate.shape == array.shape:
             distance = min(distance, 1e-3 * scale)

@@ -6,6 +6,7 @@ Only PyTorch records what it computes, so only a reference in PyTorch is asked t
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from parity.diagnose.forced import Check, Forced, Inputs, Pairing, PortRun, Port
 from parity.diagnose.layouts import places_of
 from parity.diagnose.places import common_start
 from parity.diagnose.search import Explanation, Search, places
+from parity.judge.verdicts import BOUND
 from parity.reproduce.scripts import MOST, transcript_script
 from restoration.process import arrays
 from restoration.process.serve import Session
@@ -45,48 +47,50 @@ def locate(
     """
     held = serving.current()
     tapes, catalogue = session.module("tape"), session.module("mutations")
-    with arrays.reading(Path(port)) as file:
-        taps = list(_taps(file, events, kinds))
-        given_outputs = {int(number): file[f"output/{name}"] for number, name in outputs.items()}
-        results = {
-            number: array if np.iscomplexobj(array) else np.asarray(array, np.float64)
-            for number, array in given_outputs.items()
-        }
     network = copy.deepcopy(held.network)
     known = held.bridge.entries(network)
-    with arrays.reading(Path(weights)) as file:
-        for name in file.names:
-            held.bridge.assign(known[name], file[name])
+    with arrays.reading(Path(weights)) as own:
+        for name in own.names:
+            held.bridge.assign(known[name], own[name])
     network = tapes.double(network)
-    pairs = [Pairing(one, other, sure, tuple(sides)) for one, other, sure, sides in pairings]
-    given = read_given(inputs, session)
-    forced = Forced(tapes, network, given, PortRun(taps, results, pairs))
-    with held.bridge.on_this_machine():
-        forced.settle(session.report)
-        search = Search(forced, catalogue)
-        found: list[dict[str, Any]] = []
-        written = 0
-        differing = forced.differing()
-        for number, check in enumerate(differing):
-            session.report(f"looking for causes: {number + 1} of {len(differing)}")
-            explanation = search.explain(check) if causes else None
-            found.append(_finding(forced, check, explanation))
-            if causes and reproductions and explanation is None and written < MOST:
-                written += 1
-                transcripts = session.module("transcript")
-                folder = Path(reproductions) / str(number)
-                _write_part(forced, check, transcripts, network, folder)
-                found[-1]["reproduction"] = str(folder)
-    return {
-        "sites": _sites(forced) if not differing else [],
-        "findings": found,
-        "compared": sum(not check.is_repeated for check in forced.checks),
-        "dropped": sorted("/".join(map(str, key)) for key in forced.dropped),
-        "matched": sum(len(taps) for taps in forced.stands.values()),
-        "alike": forced.alike,
-        "decided": [one.in_words for one in forced.decided],
-        "ratios": _worst(forced.checks),
-    }
+    with arrays.reading(Path(port)) as file:  # taps are read when they are needed
+        taps = list(_taps(file, events, kinds))
+        results = {int(number): _real(file[f"output/{name}"]) for number, name in outputs.items()}
+        pairs = [Pairing(one, other, sure, tuple(sides)) for one, other, sure, sides in pairings]
+        given = read_given(inputs, session)
+        forced = Forced(tapes, network, given, PortRun(taps, results, pairs))
+        with held.bridge.on_this_machine():
+            forced.settle(session.report)
+            search = Search(forced, catalogue)
+            found: list[dict[str, Any]] = []
+            written = 0
+            differing = forced.differing()
+            for number, check in enumerate(differing):
+                session.report(f"looking for causes: {number + 1} of {len(differing)}")
+                explanation = search.explain(check) if causes else None
+                found.append(_finding(forced, check, explanation))
+                if causes and reproductions and explanation is None and written < MOST:
+                    written += 1
+                    transcripts = session.module("transcript")
+                    folder = Path(reproductions) / str(number)
+                    _write_part(forced, check, transcripts, network, folder)
+                    found[-1]["reproduction"] = str(folder)
+        return {
+            "sites": _sites(forced) if not differing else [],
+            "findings": found,
+            "aligned": [_aligned(check) for check in forced.checks if not check.is_repeated],
+            "compared": sum(not check.is_repeated for check in forced.checks),
+            "dropped": sorted("/".join(map(str, key)) for key in forced.dropped),
+            "matched": sum(len(taps) for taps in forced.stands.values()),
+            "alike": forced.alike,
+            "decided": [one.in_words for one in forced.decided],
+            "ratios": _worst(forced.checks),
+        }
+
+
+def _real(array: np.ndarray) -> np.ndarray:
+    """In float64, decisions and whole numbers too."""
+    return array if np.iscomplexobj(array) else np.asarray(array, np.float64)
 
 
 def _worst(checks: Sequence[Check]) -> dict[str, float]:
@@ -112,6 +116,23 @@ def read_given(path: str, session: Session) -> Inputs:
         lambda: bridge.drawing(serving.current().network, Stream(0)),
         session.module("decisions"),
     )
+
+
+def _aligned(check: Check) -> dict[str, Any]:
+    """What was compared, in plain values: where it is on both sides, and how far apart it is."""
+    tap, size = check.subject.port_tap, check.size
+    caller, frames = check.caller
+    return {
+        "module": check.reference or caller,
+        "frame": list(frames[0][:2]) if frames else None,
+        "event": None if tap is None else tap.event,
+        "side": check.subject.side,
+        "output": check.subject.key[2].removeprefix("output"),
+        "ratio": check.ratio,
+        "times": check.bound / BOUND,
+        "error": check.error / size if size else 0.0,
+        "unit": check.units.max / size if size else 0.0,
+    }
 
 
 def _sites(forced: Forced) -> list[dict[str, Any]]:
@@ -146,8 +167,8 @@ def _taps(file: Any, events: Sequence[Mapping[str, Any]], kinds: Mapping[str, st
     number = 0
     for place, event in enumerate(events):
         for leaf in event["leaves"]:
-            array = file[f"tap/{place}/{leaf}"]
-            if np.issubdtype(array.dtype, np.floating):
+            name = f"tap/{place}/{leaf}"
+            if np.issubdtype(file[name].dtype, np.floating):
                 yield PortTap(
                     number,
                     place,
@@ -155,7 +176,7 @@ def _taps(file: Any, events: Sequence[Mapping[str, Any]], kinds: Mapping[str, st
                     int(event["call"]),
                     str(event["side"]),
                     leaf,
-                    array.astype(np.float64),
+                    functools.partial(file.__getitem__, name),
                     kinds.get(str(event["module"]), ""),
                 )
                 number += 1
@@ -182,6 +203,7 @@ def _finding(forced: Forced, check: Check, explanation: Explanation | None) -> d
         "groups": groups,
         "reproduction": None,
         "ratio": check.ratio,
+        "times": check.bound / BOUND,
         "causes": [],
     }
     for step in explanation.steps if explanation else ():

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.diagnose.forced import Check, Forced
+from parity.diagnose.forced import Check, Forced, ratio_of
 from parity.judge.errors import norms_of
 from parity.judge.verdicts import BOUND
 
@@ -260,21 +260,21 @@ class Search:
                     continue
                 shape = tape.tensors[slot].shape
                 others = [
-                    (number, value)
-                    for number, (other, value) in enumerate(tape.taps)
+                    number
+                    for number, (other, _) in enumerate(tape.taps)
                     if other != slot
                     # What the operand was computed from is no other branch: a step is left out.
                     and number not in tape.history(slot).sources
-                    and value.shape == shape
+                    and tape.tensors[other].shape == shape
                     and tape.made[number] <= call.number
                 ]
-                for number, value in others[:: max(1, len(others) // _MOST_OPERANDS)]:
+                for number in others[:: max(1, len(others) // _MOST_OPERANDS)]:
                     yield Step(
                         "skip from the wrong place",
                         "another tensor is added",
                         (*_site(call), "skip", place, number),
                         (call.number,),
-                        (_with_operand(place, value),),
+                        (_with_operand(place, tape.tapped(number)),),
                     )
 
     def _unknowns(self) -> list[_Unknown]:
@@ -349,7 +349,7 @@ class Search:
         units = self._check.units
         if any(step.cause == "half precision" for step in steps):
             units = self._half_units(steps, found)
-        return self._forced.ratio(self._check.value, found, units)
+        return ratio_of(self._check.value, found, units)
 
     def _half_units(self, steps: Sequence[Step], found: np.ndarray) -> Any:
         """What half precision may be off: products are summed in it, or are not. Only where the
@@ -382,7 +382,7 @@ class Search:
             )
         if any(step.cause == "half precision" for step in steps):
             units = self._half_units(steps, found)
-        return self._forced.ratio(self._check.value, found, units)
+        return ratio_of(self._check.value, found, units)
 
     def _wobble(self, seed: int) -> Any:
         return self._forced.tapes.wobble(seed) if seed else None

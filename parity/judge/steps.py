@@ -2,11 +2,14 @@
 
 As for one run (`verdicts.py`), the truth is the reference in float64, and the unit of an array the
 largest error of the reference's float32 runs at that step. The floor, what is typical of arrays of
-one kind (parameters, moments, ...) at that step, keeps a lucky array from being judged harshly.
+one kind (parameters, moments, ...) at that step, keeps a lucky array from being judged harshly. So
+does what Adam does not feel of means of squares: MindSpore takes what float32 has no normal number
+for as zero, and eps is 1e11 times as large as its root.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +18,7 @@ import numpy as np
 
 from parity.judge.errors import Norms
 from parity.judge.measurement import ArrayKey
-from parity.judge.noise import Noise, with_floors
+from parity.judge.noise import HALF_ULP, Noise, with_floors
 from parity.judge.verdicts import (
     NOT_GIVEN,
     ArrayVerdict,
@@ -46,6 +49,9 @@ class Held(dict[str, np.ndarray]):
         return list(self)
 
 
+_SQUARES = ".second"  # what names of means of squares end with
+
+
 @dataclass(frozen=True)
 class Departure:
     """Where a port leaves the reference: the first step at which an array differs, the worst there
@@ -61,11 +67,15 @@ def judge_steps(
     truth: Source,
     norms: Mapping[str, Sequence[float]],
     errors: Mapping[str, Sequence[float]],
+    *,
+    eps: float = 0.0,
 ) -> CaseVerdict:
     """Judge all arrays of a port's steps.
 
-    norms, errors: of the truth, and the largest of the reference's float32 runs, by key.
+    norms, errors: of the truth, and the largest of the reference's float32 runs, by key. eps:
+    Adam's, which is added to the roots of means of squares.
     """
+    unfelt = (HALF_ULP * eps) ** 2
     groups: dict[tuple[str, str], dict[ArrayKey, Noise]] = {}
     for name in truth.names:
         key = ArrayKey.parse(name)
@@ -77,7 +87,11 @@ def judge_steps(
         for key, noise in with_floors(group).items():
             name = str(key)
             if name in port:
-                verdicts.append(judge_array(key, port[name], truth[name], noise))
+                found, exact = port[name], truth[name]
+                least = unfelt if name.endswith(_SQUARES) else 0.0
+                verdicts.append(
+                    judge_array(key, found, exact, _with_floor(noise, least, exact.size))
+                )
             else:
                 verdicts.append(unmatched(key, NOT_GIVEN))
     expected = frozenset(truth.names)
@@ -87,6 +101,12 @@ def judge_steps(
         if name not in expected
     ]
     return collect(verdicts)
+
+
+def _with_floor(noise: Noise, error: float, count: int) -> Noise:
+    """With an error of each of some numbers as the least that is expected."""
+    floor = Norms(max(noise.floor.two, error * np.sqrt(count)), max(noise.floor.max, error))
+    return dataclasses.replace(noise, floor=floor)
 
 
 def departure(judged: CaseVerdict) -> Departure | None:

@@ -44,7 +44,8 @@ class ArrayVerdict:
 
     ratio: the larger of both norms', infinite where the arrays cannot be compared. noise: the
     reference's own error in the max-norm, relative to the largest value, 0 for an array that is
-    zero but for rounding. why: empty if it agrees.
+    zero but for rounding. why: empty if it agrees. error, unit: in the max-norm and relative to the
+    largest value, the port's error and the one that has the ratio 1; 0 where nothing was measured.
     """
 
     key: ArrayKey
@@ -54,6 +55,8 @@ class ArrayVerdict:
     max_ratio: float = 0.0
     noise: float = 0.0
     why: str = ""
+    error: float = 0.0
+    unit: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -185,16 +188,33 @@ def _judge_error(key: ArrayKey, error: Error, noise: Noise) -> ArrayVerdict:
     two_ratio = quotient(error.two_norm, noise.units.two)
     max_ratio = quotient(error.max_norm, noise.units.max)
     ratio = max(two_ratio, max_ratio)
-    relative_noise = 0.0 if noise.is_vanishing else quotient(noise.error.max, noise.norms.max)
-    if ratio <= BOUND:
-        return ArrayVerdict(key, Verdict.AGREE, ratio, two_ratio, max_ratio, relative_noise)
-    norm = "2-norm" if two_ratio >= max_ratio else "max-norm"
-    relative_error = quotient(error.max_norm, noise.norms.max)
-    why = (
-        f"{ratio:.3g} times the reference's own error in the {norm}, "
-        f"up to {relative_error:.2g} of the largest value"
+    measured = ArrayVerdict(
+        key,
+        Verdict.AGREE,
+        ratio,
+        two_ratio,
+        max_ratio,
+        0.0 if noise.is_vanishing else quotient(noise.error.max, noise.norms.max),
+        error=quotient(error.max_norm, noise.norms.max),
+        unit=quotient(noise.units.max, noise.norms.max),
     )
-    return ArrayVerdict(key, Verdict.DIFFER, ratio, two_ratio, max_ratio, relative_noise, why)
+    return rejudged(measured, BOUND)
+
+
+def rejudged(array: ArrayVerdict, bound: float) -> ArrayVerdict:
+    """What was measured of an array, judged by a bound.
+
+    What could not be compared stays so, and so does what no bound excuses, whose ratio is infinite.
+    """
+    if array.verdict is Verdict.INCOMPLETE or np.isinf(array.ratio):
+        return array
+    verdict = Verdict.AGREE if array.ratio <= bound else Verdict.DIFFER
+    why = array.why if verdict is array.verdict or verdict is Verdict.DIFFER else ""
+    if verdict is Verdict.DIFFER and not why:
+        norm = "2-norm" if array.two_ratio >= array.max_ratio else "max-norm"
+        why = f"{array.ratio:.3g} times the reference's own error in the {norm}"
+        why += f", up to {array.error:.2g} of the largest value" if array.error else ""
+    return dataclasses.replace(array, verdict=verdict, why=why)
 
 
 def _judge_parameter(key: ArrayKey, back: np.ndarray, given: np.ndarray) -> ArrayVerdict:

@@ -17,7 +17,7 @@ from parity.judge.measurement import ArrayKey, ReferenceMeasurement
 from parity.measure import results
 from parity.measure.kinks import has_kinks, is_kink, perturbed_past_ties
 from parity.measure.problem import Problem
-from parity.measure.results import Report, results_of
+from parity.measure.results import Report, gradients_of, tapped_results_of
 from parity.measure.weights import seeded_cotangents, seeded_weights
 from restoration.engine.contract import Engine, ReferenceEngine
 from restoration.models.spec import Spec
@@ -57,7 +57,7 @@ def measure_reference(
     problem.write(folder / arrays.PROBLEM_FILE)
     report("float64 truth")
     exact.load(exact_model, problem.weights)
-    truth = results_of(exact, exact_model, problem)
+    truth = tapped_results_of(exact, exact_model, problem)
     results.write(folder / arrays.TRUTH_FILE, truth.arrays)
     del exact_model
     noise, unusable = _noise(approximate, model, problem, truth.arrays, seed=seed, report=report)
@@ -90,14 +90,16 @@ def _noise(
     noise: dict[ArrayKey, dict[str, Norms]] = {key: {} for key in truth}
     unusable: dict[ArrayKey, str] = {}
 
-    def errors(title: str, problem: Problem) -> Iterator[tuple[ArrayKey, Error]]:
+    def errors(
+        title: str, problem: Problem, measured: Callable[..., Mapping[ArrayKey, np.ndarray]]
+    ) -> Iterator[tuple[ArrayKey, Error]]:
         report(f"float32 noise: {title}")
         engine.load(model, problem.weights)
-        for key, array in results_of(engine, model, problem).arrays.items():
+        for key, array in measured(engine, model, problem).items():
             yield key, error_of(array, truth[key])
 
     def add(title: str, problem: Problem) -> None:
-        for key, error in errors(title, problem):
+        for key, error in errors(title, problem, _everything):
             noise[key][title] = error.norms
             if error.mismatch:
                 unusable[key] = error.mismatch
@@ -109,10 +111,14 @@ def _noise(
         add(f"perturbed by one ulp ({number + 1})", problem.perturbed(1, (seed, number)))
     for number, perturbed in enumerate(perturbed_past_ties(problem)):
         title = f"at a kink ({number + 1})"
-        for key, error in errors(title, perturbed):
-            if key.is_gradient and is_kink(error, noise[key].values()):
+        for key, error in errors(title, perturbed, gradients_of):
+            if is_kink(error, noise[key].values()):
                 noise[key][title] = error.norms
     return noise, unusable
+
+
+def _everything(engine: Engine, model: Any, problem: Problem) -> Mapping[ArrayKey, np.ndarray]:
+    return tapped_results_of(engine, model, problem).arrays
 
 
 def _with_decisions(engine: Engine, model: Any, problem: Problem) -> Problem:

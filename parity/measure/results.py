@@ -32,9 +32,18 @@ def results_of(
     """Run a loaded network on the problem, then again with taps, then differentiate it."""
     report("outputs")
     outputs = engine.run(model, problem.inputs)
-    found = {ArrayKey.output(name): array for name, array in outputs.items()}
+    found = tapped_results_of(engine, model, problem, report)
+    plain = {ArrayKey.output(name): array for name, array in outputs.items()}
+    return Results({**found.arrays, **plain}, found.taps)
+
+
+def tapped_results_of(
+    engine: Engine, model: Any, problem: Problem, report: Report = lambda _text: None
+) -> Results:
+    """The same of a network whose outputs do not depend on taps, as PyTorch's: it runs once."""
     report("every module")
-    _, taps = engine.run_tapped(model, problem.inputs)
+    outputs, taps = engine.run_tapped(model, problem.inputs)
+    found = {ArrayKey.output(name): array for name, array in outputs.items()}
     tapped = {ArrayKey.tap(tap.key): tap.array for tap in taps}
     report("gradients")
     return Results(found | tapped | gradients_of(engine, model, problem), list(tapped))

@@ -6,8 +6,9 @@ update), the learning rate, and after it parameters, averaged weights and the op
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from restoration.training.recipe import Recipe
 
 _PERTURBED_RUNS = 3
 _DECISIONS_FILE = "decisions.safetensors"
+_SAY_EVERY_S = 30.0  # often enough for whoever waits for a sign of life
 
 
 def measure_reference(
@@ -40,17 +42,17 @@ def measure_reference(
     plan, place = recipes.from_plain(recipe, "parity train"), Path(folder)
     batches = _batches(plan, steps)
     exact = session.make_engine(dtype="float64")
-    session.report("float64 truth")
     decided = _Decisions(exact)
-    truth, start = _train(exact, plan, batches, decisions=decided)
+    train = functools.partial(_train, session.report)
+    truth, start = train("float64 truth", exact, plan, batches, decisions=decided)
     arrays.write(place / arrays.TRUTH_FILE, truth)
     arrays.write(place / _DECISIONS_FILE, decided.taken or {"none": np.zeros(0)})
     noise: dict[str, Norms] = {name: Norms(0.0, 0.0) for name in truth}
     engine = session.make_engine()
 
     def add(title: str, first: Arrays | None) -> None:
-        session.report(f"float32 drift: {title}")
-        found, _ = _train(engine, plan, batches, init=first, decisions=decided)
+        title = f"float32 drift: {title}"
+        found, _ = train(title, engine, plan, batches, init=first, decisions=decided)
         for name, array in found.items():
             error = error_of(array, truth[name])
             noise[name] = Norms(*map(max, zip(noise[name], error.norms, strict=True)))
@@ -78,10 +80,10 @@ def measure_port(
     engine = session.make_engine()
     with arrays.reading(place / _DECISIONS_FILE) as file:
         taken = {key: file[key] for key in file.names}
-    session.report(f"{steps} steps")
     memory.reset_peak()
     started = time.monotonic()
-    found, _ = _train(engine, plan, batches, decisions=_Decisions(None, taken))
+    decided = _Decisions(None, taken)
+    found, _ = _train(session.report, f"{steps} steps", engine, plan, batches, decisions=decided)
     arrays.write(place / f"{name}.safetensors", found)
     return {
         "digests": [batch.digest() for batch in batches],
@@ -127,6 +129,8 @@ def _batches(recipe: Recipe, steps: int) -> list[Batch]:
 
 
 def _train(
+    report: Callable[[str], None],
+    title: str,
     engine: Engine,
     recipe: Recipe,
     batches: Sequence[Batch],
@@ -134,11 +138,19 @@ def _train(
     decisions: _Decisions,
     init: Arrays | None = None,
 ) -> tuple[Arrays, Arrays]:
-    """The arrays of all steps under their keys, and the weights at the start."""
+    """The arrays of all steps under their keys, and the weights at the start.
+
+    title: of the run, for `report`.
+    """
+    report(title)
+    said_at = time.monotonic()
     network, trainer = parts.make_trainer(engine, recipe, init)
     start = engine.state(network)
     found: Arrays = {}
     for step, batch in enumerate(batches):
+        if time.monotonic() - said_at > _SAY_EVERY_S:
+            report(f"{title}, step {step + 1} of {len(batches)}")
+            said_at = time.monotonic()
         factor = recipe.schedule.factor(step, steps=len(batches), steps_per_epoch=len(batches))
         given = [
             decisions.enforced(network, part, f"{step}/{place}")

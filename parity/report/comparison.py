@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from restoration.errors import ExitCode
+from restoration.errors import ExitCode, printable
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,29 @@ class Place:
             text = Path(self.file).read_text(encoding="utf-8").splitlines()
         except (OSError, ValueError):
             return []
-        chosen = range(self.first_line, min(self.last_line, self.first_line + most - 1) + 1)
+        # Those that ran, where that is known: between them are functions that did not.
+        ran = [
+            number
+            for file, first, last in self.lines
+            if file == self.file
+            for number in range(first, last + 1)
+            if self.first_line <= number <= self.last_line
+        ]
+        chosen = sorted(set(ran or range(self.first_line, self.last_line + 1)))[:most]
         name = Path(self.file).name
         return [f"{name}:{n}: {text[n - 1].strip()}" for n in chosen if 0 < n <= len(text)]
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Place:
+        """The inverse of `to_json`."""
+        return cls(
+            values["module"],
+            values["file"],
+            values["first_line"],
+            values["last_line"],
+            tuple((str(file), int(first), int(last)) for file, first, last in values["lines"]),
+            values["entry"] or "",
+        )
 
     @property
     def in_words(self) -> str:
@@ -66,10 +86,53 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Aligned:
+    """Something that both sides have, and how far apart they are.
+
+    array: its name, as of a run's arrays, by the reference's modules. ratio: in units of float32's
+    own rounding. times: what the bound is taken times, 2 for a stretch between two modules. error,
+    unit: relative to the largest value, the port's error and the one that has the ratio 1; 0 where
+    that is not known.
+    """
+
+    array: str
+    reference: Place
+    port: Place
+    ratio: float
+    times: float = 1.0
+    error: float = 0.0
+    unit: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; an infinite ratio as null."""
+        return {
+            "array": self.array,
+            "reference": self.reference.to_json(),
+            "port": self.port.to_json(),
+            "ratio": _finite(self.ratio),
+            "times": self.times,
+            "error": _finite(self.error),
+            "unit": _finite(self.unit),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Aligned:
+        """The inverse of `to_json`."""
+        numbers = (values[name] for name in ("ratio", "times", "error", "unit"))
+        return cls(
+            values["array"],
+            Place.from_json(values["reference"]),
+            Place.from_json(values["port"]),
+            *(math.inf if number is None else float(number) for number in numbers),
+        )
+
+
+@dataclass(frozen=True)
 class Finding:
     """One difference. kind: "module", "code", "weights" or "gradient". cause: one of
     `parity.diagnose.causes.CAUSES`, "" where none is known. is_gap: something that could not be
-    compared, no difference. reproduction: a folder that shows it alone."""
+    compared, no difference. reproduction: a folder that shows it alone. times: what the bound is
+    taken times to judge the ratio; 0 where it is no question of a bound."""
 
     kind: str
     reference: Place
@@ -82,6 +145,33 @@ class Finding:
     ratio_after: float | None = None
     is_gap: bool = False
     reproduction: Path | None = None
+    times: float = 0.0
+
+    def exceeds(self, bound: float) -> bool:
+        """Whether it is a difference by a bound."""
+        return not self.is_gap and (not self.times or self.ratio > self.times * bound)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Finding:
+        """The inverse of `to_json`; `is_gap` and `times` where a saved result has them."""
+        cause = values["cause"] or {}
+
+        def number(value: float | None) -> float:
+            return math.inf if value is None else value
+
+        return cls(
+            values["kind"],
+            Place.from_json(values["reference"]),
+            Place.from_json(values["port"]),
+            number(values["ratio"]),
+            values["inherited"],
+            cause.get("name", ""),
+            values["detail"],
+            number(cause.get("ratio_before", 0.0)),
+            cause.get("ratio_after"),
+            is_gap=values.get("is_gap", False),
+            times=values.get("times", 0.0),
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -117,7 +207,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Aligned:
+class Partners:
     """Modules that stand for each other; None where one has no partner. how: what tells so. ratio:
     the worst of the taps that were compared, None where there were none."""
 
@@ -134,7 +224,9 @@ class Aligned:
 @dataclass
 class Comparison:
     """What is known of a port. outputs: the port's by the number of the reference's. alignment: of
-    modules, in the order of the reference, then those of the port that have no partner."""
+    modules, in the order of the reference, then those of the port that have no partner. aligned:
+    what was compared, in the order of calls. framework: the port's. port_files: the user's files
+    that the port was made of."""
 
     reference: str
     port: str
@@ -142,7 +234,10 @@ class Comparison:
     assumptions: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     outputs: dict[int, str] = field(default_factory=dict)
-    alignment: list[Aligned] = field(default_factory=list)
+    alignment: list[Partners] = field(default_factory=list)
+    aligned: list[Aligned] = field(default_factory=list)
+    framework: str = ""
+    port_files: set[str] = field(default_factory=set)
     compared: int = 0
     expected: int = 0
     output_ratio: float = 0.0
@@ -156,6 +251,12 @@ class Comparison:
 
     def add(self, finding: Finding) -> None:
         self.findings.append(finding)
+
+    @property
+    def worst_ratio(self) -> float:
+        """The largest, in units of the bound on outputs."""
+        measured = (one.ratio / one.times for one in self.aligned)
+        return max([self.output_ratio, *(one.ratio for one in self.findings), *measured])
 
     def conclude(self) -> None:
         """Differences outweigh gaps, gaps outweigh agreement."""
@@ -174,6 +275,29 @@ class Comparison:
             "INCOMPLETE": ExitCode.INCOMPLETE,
         }[self.verdict]
 
+    def lines(self) -> list[str]:
+        """What a person is told: the verdict, then what was found, then what was assumed."""
+        own = [finding for finding in self.findings if not finding.inherited]
+        told = [
+            f"{self.verdict}: {self.port} against {self.reference}, "
+            f"{self.compared} of {self.expected} compared"
+        ]
+        if self.outputs_differ and not own:
+            told.append(f"outputs: {self.worst_ratio:.3g} times rounding, no stretch stands out")
+        for finding in own:
+            told.append(finding.in_words)
+            for side, place in (("reference", finding.reference), ("port", finding.port)):
+                told += [f"    {side} {text}" for text in place.source()]
+            if finding.reproduction is not None:
+                told.append(f"    reproduction: {finding.reproduction}")
+        if len(own) < len(self.findings):
+            told.append(
+                f"and {len(self.findings) - len(own)} that are inherited (--json lists them)"
+            )
+        told += [f"assumed: {text}" for text in dict.fromkeys(self.assumptions)]
+        told += [f"warning: {text}" for text in dict.fromkeys(self.warnings)]
+        return [printable(line) for line in told]
+
     def to_json(self) -> dict[str, Any]:
         return {
             "verdict": self.verdict,
@@ -186,6 +310,37 @@ class Comparison:
             "assumptions": self.assumptions,
             "warnings": self.warnings,
         }
+
+    def to_saved(self) -> dict[str, Any]:
+        """All that is known, for `result.json`."""
+        findings = [
+            one.to_json() | {"is_gap": one.is_gap, "times": one.times} for one in self.findings
+        ]
+        return self.to_json() | {
+            "framework": self.framework,
+            "outputs_differ": self.outputs_differ,
+            "findings": findings,
+            "aligned": [one.to_json() for one in self.aligned],
+        }
+
+    @classmethod
+    def from_saved(cls, values: Mapping[str, Any]) -> Comparison:
+        """The inverse of `to_saved`."""
+        ratio = values["output_ratio"]
+        return cls(
+            values["reference"],
+            values["port"],
+            [Finding.from_json(one) for one in values["findings"]],
+            values["assumptions"],
+            values["warnings"],
+            aligned=[Aligned.from_json(one) for one in values["aligned"]],
+            framework=values["framework"],
+            compared=values["coverage"]["compared"],
+            expected=values["coverage"]["expected"],
+            output_ratio=math.inf if ratio is None else ratio,
+            outputs_differ=values["outputs_differ"],
+            verdict=values["verdict"],
+        )
 
 
 def _finite(number: float) -> float | None:

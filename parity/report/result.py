@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import math
 import os
 import platform
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from parity.judge.verdicts import BOUND, ArrayVerdict, CaseVerdict, Verdict
+from parity.judge.measurement import ArrayKey
+from parity.judge.verdicts import BOUND, ArrayVerdict, CaseVerdict, Verdict, collect
 from parity.report.seeds import SeedSummary, summarize
-from restoration.errors import ExitCode
+from restoration.errors import ExitCode, InputError
+
+FORMAT = 2
+"""Of `result.json`. 1 had no kind, no order of arrays, no error beside the ratio, no pictures and
+no comparisons; `parity/report/saved.py` reads both."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What one framework made of a user's picture, beside what the truth is.
+
+    truth, found, difference: files in the folder of the run; the difference is enlarged `gain`
+    times around gray. psnr_db: of the port against the truth, None where they are equal. changed:
+    how many of the `samples` 8-bit values differ. border_error, interior_error: root mean square of
+    the difference within `border_px` of an edge, and elsewhere. frames_db: by frame of a film.
+    """
+
+    name: str
+    truth: str
+    found: str
+    difference: str
+    gain: float
+    psnr_db: float | None
+    changed: int
+    samples: int
+    border_px: int
+    border_error: float
+    interior_error: float
+    frames_db: Sequence[float | None] = ()
 
 
 @dataclass(frozen=True)
@@ -22,7 +53,8 @@ class Row:
     """One framework on one case; a line of the table.
 
     reason: why it could not run. fault: the first faulty module in words. notes: what a reader
-    should know that is no fault. seconds and peak_mb: of the whole measurement of the case.
+    should know that is no fault. beside: why it differs whatever the bound, where no array tells.
+    pictures: what it made of the user's. seconds and peak_mb: of the whole measurement of the case.
     """
 
     case: str
@@ -34,6 +66,8 @@ class Row:
     reason: str = ""
     notes: Sequence[str] = ()
     judged: CaseVerdict | None = None
+    beside: str = ""
+    pictures: Sequence[Picture] = ()
     seconds: float = math.nan
     peak_mb: int = 0
 
@@ -48,6 +82,8 @@ class Row:
             "fault": self.fault,
             "reason": self.reason,
             "notes": list(self.notes),
+            "beside": self.beside,
+            "pictures": [vars(picture) for picture in self.pictures],
             "seconds": None if math.isnan(self.seconds) else self.seconds,
             "peak_mb": self.peak_mb,
         }
@@ -57,19 +93,42 @@ class Row:
                 "compared": self.judged.compared,
                 "worst_ratio": _finite(self.judged.worst.ratio),
                 "worst_array": str(self.judged.worst.key),
-                "arrays": [_array_to_json(array) for array in self.judged.arrays],
+                "arrays": [array_to_json(array) for array in self.judged.arrays],
             }
         return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Row:
+        """What `to_json` gave, of every format; a ratio of null is infinite."""
+        judged = None
+        if "arrays" in values:
+            judged = collect([array_from_json(array) for array in values["arrays"]])
+        return cls(
+            values["case"],
+            values["model"],
+            values["framework"],
+            Verdict(values["verdict"]),
+            seed=values["seed"],
+            fault=values["fault"],
+            reason=values["reason"],
+            notes=values["notes"],
+            judged=judged,
+            beside=values.get("beside", ""),
+            pictures=[Picture(**picture) for picture in values.get("pictures", ())],
+            seconds=math.nan if values["seconds"] is None else values["seconds"],
+            peak_mb=values["peak_mb"],
+        )
 
 
 @dataclass
 class Run:
     """All rows of a run, and where its files are.
 
-    A row that agrees has only its worst array; `result.json` has them all.
+    kind: "run" or "train". A row that agrees has only its worst array; `result.json` has them all.
     """
 
     folder: Path
+    kind: str = "run"
     rows: list[Row] = field(default_factory=list)
     engines: dict[str, Mapping[str, str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -100,11 +159,7 @@ def writing(run: Run) -> Iterator[Callable[[Row], None]]:
     """
     partial = run.file.with_name(run.file.name + ".partial")
     with open(partial, "w", encoding="utf-8") as stream:
-        head = {
-            "format": 1,
-            "bound": BOUND,
-            "machine": {"system": platform.platform(), "cores": os.cpu_count()},
-        }
+        head = header(run.kind)
         stream.write(_members(head).removesuffix("\n}") + ',\n"rows": [')
         separator = "\n"
 
@@ -128,11 +183,59 @@ def _members(values: Mapping[str, Any]) -> str:
     return json.dumps(values, indent=0, allow_nan=False)
 
 
-def _array_to_json(array: ArrayVerdict) -> dict[str, Any]:
-    values = {name: _finite(value) for name, value in asdict(array).items() if name != "key"}
+def header(kind: str) -> dict[str, Any]:
+    """What every saved result begins with."""
+    return {
+        "format": FORMAT,
+        "kind": kind,
+        "bound": BOUND,
+        "machine": {"system": platform.platform(), "cores": os.cpu_count()},
+    }
+
+
+def array_to_json(array: ArrayVerdict) -> dict[str, Any]:
+    """An array as plain values; infinite ratios as null."""
+    values = {name: _finite(value) for name, value in vars(array).items() if name != "key"}
     return {"name": str(array.key), **values}
+
+
+def array_from_json(values: Mapping[str, Any]) -> ArrayVerdict:
+    """The inverse of `array_to_json`."""
+    given: dict[str, Any] = {
+        name: math.inf if value is None else value for name, value in values.items()
+    }
+    key = ArrayKey.parse(given.pop("name"))
+    return ArrayVerdict(key, Verdict(given.pop("verdict")), **given)
 
 
 def _finite(value: Any) -> Any:
     """JSON has no infinity."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def new_folder(runs_folder: Path) -> Path:
+    """A folder of its own for a run, named by time."""
+    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = runs_folder.absolute() / f"{now}-{secrets.token_hex(2)}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as problem:
+        raise InputError(
+            "folder of the runs",
+            expected="a folder that can be written",
+            got=str(problem.strerror),
+            where=str(runs_folder),
+            next_step="choose another with --runs",
+        ) from problem
+    return folder
+
+
+def folder_error(folder: Path, problem: OSError) -> InputError:
+    """The error for a folder of a run that could not be filled."""
+    return InputError(
+        "folder of the run",
+        expected="a place that can be written",
+        got=str(problem.strerror or problem),
+        where=str(folder),
+        next_step="free some space, or choose another folder with --runs",
+    )

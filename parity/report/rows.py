@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from parity.cases.case import Case
@@ -13,7 +13,9 @@ from parity.judge.measurement import PortMeasurement, ReferenceMeasurement
 from parity.judge.noise import noise_of
 from parity.judge.verdicts import CaseVerdict, Verdict, judge_case, judge_reference
 from parity.report import notes
-from parity.report.result import Row
+from parity.report.order import in_call_order
+from parity.report.pictures import pictures_of
+from parity.report.result import Picture, Row
 from parity.worker import Outcome
 from restoration.process import arrays
 
@@ -44,6 +46,8 @@ def rows_of(
             port = PortMeasurement.from_json(outcome.results[case.name])
             with arrays.reading(folder / f"{framework}.safetensors") as found:
                 judged = judge_case(found, exact, weights, measured, port.modes)
+                judged = in_call_order(judged, measured.taps)
+                made = pictures_of(case, framework, found, exact, folder.parent)
             yield _row(
                 case,
                 framework,
@@ -51,6 +55,7 @@ def rows_of(
                 judged,
                 fault=first_fault(judged, measured.taps),
                 notes=notes.on_refusals(port),
+                pictures=made,
             )
 
 
@@ -58,16 +63,16 @@ def _reference_row(
     case: Case, framework: str, measured: ReferenceMeasurement, exact: arrays.Reader
 ) -> Row:
     """The reference against its own noise, and against the authors' results where there are any."""
-    judged = judge_reference(measured)
-    verdict, fault = judged.verdict, first_fault(judged, measured.taps)
+    judged = in_call_order(judge_reference(measured), measured.taps)
+    verdict, fault, beside = judged.verdict, first_fault(judged, measured.taps), ""
     distances = authors.distances(exact, case, noise_of(measured)) if case.expected else {}
     if distances:
         worst = max(distances, key=lambda key: distances[key])
         if distances[worst] > authors.AUTHORS_BOUND:
             verdict = Verdict.DIFFER
-            fault = f"{worst} differs from the authors' by {distances[worst]:.2g}"
+            beside = f"{worst} differs from the authors' by {distances[worst]:.2g}"
             if math.isinf(distances[worst]):
-                fault = (
+                beside = (
                     f"{worst} cannot be compared with the authors': one is missing, has another "
                     "shape, or NaN or infinity elsewhere"
                 )
@@ -75,7 +80,16 @@ def _reference_row(
     said += notes.on_conditioning(judged)
     said += notes.on_decisions(exact, measured)
     said += notes.on_authors(distances)
-    return _row(case, framework, measured, judged, verdict=verdict, fault=fault, notes=said)
+    return _row(
+        case,
+        framework,
+        measured,
+        judged,
+        verdict=verdict,
+        fault=beside or fault,
+        beside=beside,
+        notes=said,
+    )
 
 
 def _row(
@@ -87,6 +101,8 @@ def _row(
     verdict: Verdict | None = None,
     fault: str,
     notes: list[str],
+    beside: str = "",
+    pictures: Sequence[Picture] = (),
 ) -> Row:
     return Row(
         case.name,
@@ -97,6 +113,8 @@ def _row(
         fault=fault,
         notes=notes,
         judged=judged,
+        beside=beside,
+        pictures=pictures,
         seconds=measured.seconds,
         peak_mb=measured.peak_mb,
     )

@@ -26,7 +26,7 @@ _CONCLUSIONS = {
 }
 
 
-def print_result(run: Run, console: Console) -> None:
+def print_result(run: Run, console: Console, *, bound: float = BOUND) -> None:
     """A table that a person reads in ten seconds, and why each row that is not green is not.
 
     A run over several seeds has a line for each model and framework instead of one for each case.
@@ -43,7 +43,7 @@ def print_result(run: Run, console: Console) -> None:
     lines += [f"warning: {warning}" for warning in dict.fromkeys(run.warnings)]
     lines.append(
         f"{_CONCLUSIONS[run.exit_code]} (ratio: error in units of the reference's own float32 "
-        f"error, {BOUND:g} at most); details in {run.folder}"
+        f"error, {bound:g} at most); details in {run.folder}"
     )
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)

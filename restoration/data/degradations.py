@@ -69,6 +69,27 @@ def motion_kernel(size_px: int, rng: np.random.Generator) -> np.ndarray:
     return _draw(path + size_px // 2, size_px)
 
 
+def straight_kernel(size_px: int, *, length_px: float) -> np.ndarray:
+    """The path of a camera that turns sideways at a steady rate, (size_px, size_px).
+
+    length_px: of the path, along the middle row, at least 1 and below `size_px`.
+
+    Raises:
+        InputError: an even or non-positive size, or a path that does not fit.
+    """
+    _check_size(size_px)
+    if not 1 <= length_px < size_px:
+        raise InputError(
+            "straight blur",
+            expected=f"a path of at least 1 and below {size_px} px",
+            got=str(length_px),
+            where="length_px",
+            next_step="choose a larger kernel or a shorter path",
+        )
+    columns = np.linspace(-0.5, 0.5, _STEPS_PER_PX * size_px) * (length_px - 1)
+    return _draw(np.stack([np.zeros_like(columns), columns], axis=1) + size_px // 2, size_px)
+
+
 def blur(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Convolve each channel with a kernel, (..., h, w) -> (..., h, w), dtype kept."""
     padded = borders.pad(image, kernel.shape[0] // 2, border="symmetric")

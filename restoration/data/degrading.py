@@ -26,7 +26,7 @@ _WATER_WAY = (0.4, 1.6)
 
 def margin_px(name: str, data: DataSettings) -> int:
     """How far beyond the border of a picture its degraded version depends on."""
-    return data.kernel_px // 2 if name in ("motion", "local_motion") else 0
+    return data.kernel_px // 2 if name in ("motion", "panning", "local_motion") else 0
 
 
 def degrade(
@@ -47,6 +47,14 @@ def _motion(
     picture: np.ndarray, data: DataSettings, rng: np.random.Generator, scale: int
 ) -> Arrays:
     kernel = degradations.motion_kernel(data.kernel_px, rng)
+    return {"degraded": degradations.blur_inside(picture, kernel)}
+
+
+def _panning(
+    picture: np.ndarray, data: DataSettings, rng: np.random.Generator, scale: int
+) -> Arrays:
+    length = rng.uniform(0.5 * data.kernel_px, data.kernel_px)
+    kernel = degradations.straight_kernel(data.kernel_px, length_px=length)
     return {"degraded": degradations.blur_inside(picture, kernel)}
 
 
@@ -113,6 +121,7 @@ def _jpeg(picture: np.ndarray, data: DataSettings, rng: np.random.Generator, sca
 _Function = Callable[[np.ndarray, DataSettings, np.random.Generator, int], Arrays]
 _FUNCTIONS: dict[str, _Function] = {
     "motion": _motion,
+    "panning": _panning,
     "local_motion": _local_motion,
     "underwater": _underwater,
     "bicubic": _bicubic,

@@ -12,7 +12,10 @@ from restoration.errors import InputError, picture_packages, unknown_name
 
 PHOTOGRAPHS = ("astronaut", "coffee", "cat", "rocket")
 
-TRAINED_ON = ("astronaut", "rocket", "motorcycle", "stained_tissue")
+TRAINED_ON = (
+    *("astronaut", "rocket", "motorcycle", "stained_tissue"),
+    *("camera", "coins", "brick", "grass", "gravel"),  # gray
+)
 HELD_OUT = ("cat", "coffee")
 """Photographs of synthetic data, none of them in both."""
 
@@ -45,13 +48,15 @@ def photograph(name: str, *, height_px: int, width_px: int) -> np.ndarray:
     return pixels[..., top : top + height_px, left : left + width_px]
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=16)
 def whole_photograph(name: str) -> np.ndarray:
     """A photograph as it is, (3, h, w) uint8, kept for the next one who asks."""
     with picture_packages():
         import skimage.data
     found = getattr(skimage.data, _LOADERS.get(name, name))()
     samples = found[0] if isinstance(found, tuple) else found  # of two views the left one
+    if samples.ndim == 2:
+        samples = np.repeat(samples[..., None], 3, axis=2)
     whole = np.ascontiguousarray(samples.transpose(2, 0, 1))
     whole.flags.writeable = False
     return whole

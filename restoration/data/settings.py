@@ -17,6 +17,7 @@ Kind = Literal["synthetic", "pairs", "pictures", "list", "video", "lmdb", "npy"]
 Augmentation = Literal["none", "flip", "eight"]
 Degradation = Literal[
     "motion",
+    "panning",
     "local_motion",
     "underwater",
     "bicubic",
@@ -90,12 +91,13 @@ class DataSettings:
     """Keep decoded pictures in the memory of each process that prepares batches."""
     degradation: Degradation | None = None
     """How targets without degraded pictures are degraded; what suits the model unless given.
-    motion: a shaken camera; local_motion: an object that moves; underwater: light lost in water;
+    motion: a shaken camera; panning: one that turns sideways, by kernel_px or down to half of that;
+    local_motion: an object that moves; underwater: light lost in water;
     bicubic: reduced as MATLAB does; bicubic_pil: as Pillow does, in 8 bits; gaussian, realistic:
     the kernels of Self-Blind-VSR, then every n-th pixel; noise; jpeg; objects: a kernel for each
     object and one for what is behind."""
     kernel_px: int = 15
-    """motion, local_motion, objects: side of the blur kernels, odd."""
+    """motion, panning, local_motion, objects: side of the blur kernels, odd."""
     noise: float | tuple[float, float] = 0.0
     """Standard deviation of white noise that is added to what is degraded here, as a share of
     white; two numbers: between them, drawn per sample."""

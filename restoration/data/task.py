@@ -67,5 +67,8 @@ class Task(Protocol):
     def held_out(self) -> Sequence[HeldOut]:
         """Pictures to score, in order."""
 
+    def name(self, index: int) -> str:
+        """That of a held-out picture, without making it."""
+
     def picture(self, item: HeldOut, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """What is scored against an item's truth, (1, 3, h, w), not clipped."""

@@ -90,6 +90,9 @@ class Trainer(Protocol):
         everywhere. Others move by momentum then, as behind units that are dead for a while.
         """
 
+    def averages(self) -> Arrays:
+        """Copies of the averaged weights, empty if none are kept."""
+
     def state(self) -> TrainingState:
         """Copies."""
 

@@ -17,9 +17,9 @@ class Execution:
     precision: of matrix products and convolutions; weights, decisions and results stay float32.
     is_whole: of every operator of the network instead; weights and results stay float32.
     per_sample: images of a batch go through the network one by one. checkpointing: in training,
-    blocks compute their activations again instead of keeping them. is_graph: in training, network
-    and loss are compiled as a whole, by MindSpore alone. max_side_px: longest side of an
-    image; a larger one is reduced.
+    blocks compute their activations again instead of keeping them. is_graph: the network, with its
+    loss in training, is compiled as a whole, anew for each size, by MindSpore alone. max_side_px:
+    longest side of an image; a larger one is reduced.
     """
 
     precision: str = "float32"

@@ -6,6 +6,7 @@ of its source; sound, subtitles and attachments are copied packet by packet.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ _ENCODERS = {
 
 _INSTEAD = ("libx264", {"crf": "12", "preset": "medium"})
 _RGB = "gbrpf32le"  # floating point: frames are rounded once, to the depth of the film
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _COPIED = ("audio", "subtitle", "attachment", "data")
 
 
@@ -88,7 +90,9 @@ def restore_film(
             stream = _picture_stream(film, source)
             stream.thread_type = "AUTO"
             output.metadata.update(film.metadata)
-            writer = _Writer(av, output, stream, _copied_streams(film, output, stream, warn))
+            if hasattr(film, "chapters"):
+                output.set_chapters(film.chapters())
+            writer = _Writer(av, output, stream, _copied_streams(film, output, stream, warn), warn)
             for frame, pixels in restore(_frames(film, stream, writer)):
                 writer.write(frame, pixels)
                 count += 1
@@ -97,6 +101,8 @@ def restore_film(
             raise _bad(source, "no frames")
         os.replace(partial, target)
     except av.FFmpegError as problem:
+        if problem.errno in _NO_ROOM:
+            raise OSError(problem.errno, os.strerror(problem.errno), str(target)) from problem
         raise _bad(source, f"{type(problem).__name__}: {problem.strerror or problem}") from problem
     finally:
         partial.unlink(missing_ok=True)
@@ -127,8 +133,16 @@ class _Writer:
     with it the header of the file.
     """
 
-    def __init__(self, av: Any, output: Any, source: Any, others: dict[int, Any]):
+    def __init__(
+        self,
+        av: Any,
+        output: Any,
+        source: Any,
+        others: dict[int, Any],
+        warn: Callable[[str], None],
+    ):
         self._av, self._output, self._source, self._others = av, output, source, others
+        self._warn = warn
         self._stream: Any = None
         self._waiting: list[Any] = []
 
@@ -149,6 +163,7 @@ class _Writer:
         native = self._to_native(frame, pixels)
         if self._stream is None:
             self._stream = self._made_stream(native)
+            self._turn_as(frame.native)
         self._output.mux(self._stream.encode(native))
         self._release()
 
@@ -170,6 +185,16 @@ class _Writer:
         made.color_range = was.color_range
         made.colorspace = was.colorspace
         return made
+
+    def _turn_as(self, native: Any) -> None:
+        """Have players turn and flip the pictures as they do those of the source."""
+        matrix = native.side_data.get("DISPLAYMATRIX")
+        if matrix is None:
+            return
+        if hasattr(self._stream, "set_display_matrix"):
+            self._stream.set_display_matrix(np.frombuffer(matrix, np.int32).tolist())
+        else:
+            self._warn("the rotation is left out, which PyAV before 18.1 cannot write")
 
     def _made_stream(self, native: Any) -> Any:
         source, context = self._source, self._source.codec_context

@@ -103,6 +103,11 @@ def add_model(options: argparse.ArgumentParser) -> None:
         "-nt", "--network-type", choices=SECOND_MODELS, default="nimbusr_saturated",
         help="what the second weights are of, which look alike (default: nimbusr_saturated)",
     )  # fmt: skip
+    options.add_argument(
+        "--kernel-count", "--kernel-K", type=int, metavar="K",
+        help="how many kernels the weights must have, which tell it themselves",
+    )  # fmt: skip
+    options.add_argument("--kernel-size", type=int, metavar="PX", help="the same of their side")
     options.add_argument("--framework", choices=FRAMEWORKS, default=REFERENCE)
     options.add_argument("--device", choices=DEVICES, default="cpu")
     options.add_argument(
@@ -126,8 +131,13 @@ def add_quality(options: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     options.add_argument("--half", action="store_true", help="half precision, if exact enough")
     options.add_argument("--fp32", action="store_true", help="float32, which is the default")
+    options.add_argument(
+        "--compile", action="store_true",
+        help="as machine code that PyTorch makes for each size, a minute or a few, and keeps",
+    )  # fmt: skip
     options.add_argument("--per-sample", action="store_true", help="pictures one by one")
     options.add_argument("--max-size", type=int, metavar="PX", help="reduce larger pictures to it")
+    options.set_defaults(is_graph=False)  # of programs that have a flag of their own for it
     options.add_argument(
         "--cell-floor", default="4", metavar="SCALE|none",
         help="the scale above which continuous networks get no smaller cells (default: 4)",
@@ -153,8 +163,10 @@ def settings_of(options: argparse.Namespace) -> Settings:
         tile_px=None if options.tile == "auto" else _number(options.tile, "--tile", least=0),
         overlap_px=options.tile_pad,
         half=options.half,
+        is_compiled=options.compile,
         per_sample=options.per_sample,
         max_side_px=options.max_size,
+        is_graph=options.is_graph,
         cell_floor=None if options.cell_floor == "none" else float(options.cell_floor),
         second_model=SECOND_MODELS[options.network_type],
         model_settings=model_settings(options),
@@ -191,15 +203,38 @@ def _run(options: argparse.Namespace) -> int:
         )
     naming = Naming(options.output, options.suffix, options.ext)
     pictures.find_jobs(inputs, naming, are_clips=False)  # errors before a framework starts
-    with open_restorer(options, warn=_warn) as restorer:
+    shown = progress.Status()
+    with open_restorer(options, warn=_warn, show=shown.tell) as restorer:
+        _check_kernels(restorer, options)
         _introduce(restorer, options)
         jobs = pictures.find_jobs(inputs, naming, are_clips=restorer.clip_frames > 1)
         if options.explain:
             from restoration.inference import explain
 
             return explain.explain(restorer, jobs, options.explain)
-        batch = _restore(restorer, jobs, naming, options)
+        batch = _restore(restorer, jobs, naming, options, shown)
     return _report(batch)
+
+
+def _check_kernels(restorer: Restorer, options: argparse.Namespace) -> None:
+    """Raise where the weights have not the kernels that were asked for; say it where they have
+    none."""
+    for name, wanted in (("kernels", options.kernel_count), ("kernel_size", options.kernel_size)):
+        if wanted is None:
+            continue
+        found = getattr(restorer.spec, name, None)
+        if found is None:
+            _warn(
+                f"{restorer.model.name} predicts no kernels: --kernel-count, --kernel-size say it"
+            )
+        elif found != wanted:
+            raise InputError(
+                f"{name} of {restorer.model.name}",
+                expected=f"{wanted}, as asked for",
+                got=str(found),
+                where=str(restorer.files[0]),
+                next_step="leave out --kernel-count and --kernel-size, or give other weights",
+            )
 
 
 def _introduce(restorer: Restorer, options: argparse.Namespace) -> None:
@@ -209,17 +244,22 @@ def _introduce(restorer: Restorer, options: argparse.Namespace) -> None:
     if restorer.clip_frames > 1:
         _say(f"warm-up: {restorer.warm_up():.3f} s")
     if not options.weights and packaged.is_packaged(restorer.files[0]):
+        name = restorer.model.name
         _say(
-            "weights that come with the suite: small, trained on little data of one kind "
-            f"(recipe {restorer.model.name}:small); they are no published weights, give those by -w"
+            f"weights that come with the suite (recipe {name}:small): small, trained for minutes "
+            f"to undo {packaged.SMALL[name]}; published weights, by -w, do much better"
         )
 
 
 def _restore(
-    restorer: Restorer, jobs: Sequence[Job], naming: Naming, options: argparse.Namespace
+    restorer: Restorer,
+    jobs: Sequence[Job],
+    naming: Naming,
+    options: argparse.Namespace,
+    shown: progress.Status,
 ) -> Batch:
     is_terminal = sys.stderr.isatty()
-    bar = progress.bar(len(jobs), "file", is_shown=len(jobs) > 1)
+    shown.bar = bar = progress.bar(len(jobs), "file")
 
     def done(job: Job, reason: str) -> None:
         bar.update()

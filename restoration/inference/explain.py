@@ -21,13 +21,14 @@ from restoration.blur.pictures import draw_grid, draw_kernels, draw_masks
 from restoration.data import npy
 from restoration.errors import ExitCode, InputError, picture_packages
 from restoration.images.resize import fit_within
-from restoration.inference.pictures import Job, write
+from restoration.inference.pictures import Job, windows, write
 from restoration.inference.restorer import Restorer
 
 _LARGEST_SIDE_PX = 512  # of a picture that is explained: everything in it is kept
 _PANELS = 16
 _LAYERS = 6
 _SHOWN_PX = 256
+_FLOW = "flow"  # the module of networks of video that finds it
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,15 @@ class Panel:
 
 
 def explain(restorer: Restorer, jobs: Sequence[Job], folder: Path) -> int:
-    """Write pictures of each job's own into a folder, and the page `index.html`; the exit code."""
+    """Write pictures of each job's own into a folder, and the page `index.html`; the exit code. Of
+    a clip the middle frame is explained."""
     sections = []
-    for job in (job for job in jobs if job.kind == "picture"):
-        image = fit_within(npy.read_blurred(job.source).pixels, _LARGEST_SIDE_PX)
+    for job in (job for job in jobs if job.kind != "film"):
+        frames = _middle(restorer, job) if job.kind == "frames" else None
+        image = frames[:, frames.shape[1] // 2] if frames is not None else _shown(job.source)
         place = folder / job.source.stem
         place.mkdir(parents=True, exist_ok=True)
-        panels = list(panels_of(restorer, image))
+        panels = list(panels_of(restorer, image, frames=frames))
         for panel in panels:
             write(place / f"{panel.name}.png", images.Image(panel.pixels))
         sections.append((job.source.name, job.source.stem, panels))
@@ -54,7 +57,7 @@ def explain(restorer: Restorer, jobs: Sequence[Job], folder: Path) -> int:
         raise InputError(
             "--explain",
             expected="a picture or a folder of pictures",
-            got="films or clips alone",
+            got="films alone",
             where="command line",
             next_step="give a frame of it",
         )
@@ -81,16 +84,29 @@ def draw_field(restorer: Restorer, job: Job) -> bool:
     return True
 
 
-def panels_of(restorer: Restorer, image: np.ndarray) -> Iterator[Panel]:
-    """All that can be shown of how a picture (1, 3, h, w) is restored."""
+def _shown(source: Path) -> np.ndarray:
+    return fit_within(npy.read_blurred(source).pixels, _LARGEST_SIDE_PX)
+
+
+def _middle(restorer: Restorer, job: Job) -> np.ndarray:
+    """The window around the middle of a clip, (1, t, 3, h, w)."""
+    window = windows(len(job.frames), restorer.clip_frames, with_border=True)[len(job.frames) // 2]
+    return np.stack([_shown(job.frames[place])[0] for place in window])[None]
+
+
+def panels_of(
+    restorer: Restorer, image: np.ndarray, *, frames: np.ndarray | None = None
+) -> Iterator[Panel]:
+    """All that can be shown of how a picture (1, 3, h, w) is restored. frames: (1, t, 3, h, w), the
+    clip around it, for networks of video."""
     if restorer.model.name == "kernel_prediction":
         yield from _field(restorer, image)
     if restorer.gives_picture:
-        found = restorer.detailed(image, scale=_scale(restorer))
+        found = restorer.detailed(image, scale=_scale(restorer), frames=frames)
         yield from _before_and_after(image, found.pixels)
     if restorer.is_pipeline:
         return
-    rows, arrays = restorer.taps(image, scale=_scale(restorer))
+    rows, arrays = restorer.taps(image, scale=_scale(restorer), frames=frames)
     outputs = {
         name.removeprefix("output/"): array
         for name, array in arrays.items()
@@ -153,7 +169,8 @@ def _maps(rows: Sequence[Sequence[Any]], arrays: dict[str, np.ndarray], ratio: f
         array = arrays[f"tap/{place}"]
         is_map = len(shape) == 4 and min(shape[2:]) >= 8 and array.dtype.kind == "f"
         if is_map and 0.75 < shape[3] / shape[2] / ratio < 1.33:
-            found.append(_Map(module, array[0]))
+            several = array if module == _FLOW else array[:1]  # to each neighbor
+            found += [_Map(module, one) for one in several]
     return found
 
 
@@ -223,7 +240,7 @@ def _windows(
 
 def _flow(maps: Sequence[_Map]) -> Iterator[Panel]:
     """Flow as color: the direction as hue, the length as how colored it is."""
-    found = [one for one in maps if len(one.array) == 2 and one.module == "flow"]
+    found = [one for one in maps if len(one.array) == 2 and one.module == _FLOW]
     for number, one in enumerate(found[:4], start=1):
         length = np.hypot(*one.array)
         angle = np.arctan2(one.array[1], one.array[0])

@@ -210,7 +210,8 @@ def check_room(target: Path) -> None:
     """Make a result's folder, and check that something can be written there.
 
     Raises:
-        InputError: it cannot be made, or the disk is full.
+        InputError: it cannot be made.
+        RestorationError: the disk is full.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -224,12 +225,9 @@ def check_room(target: Path) -> None:
             next_step="choose another -o",
         ) from problem
     if free < _LEAST_FREE_BYTES:
-        raise InputError(
-            "output",
-            expected=f"at least {_LEAST_FREE_BYTES >> 20} MB free",
-            got=f"{free >> 20} MB",
-            where=str(target.parent),
-            next_step="make room on the disk, or choose another -o",
+        raise RestorationError(
+            f"output: expected at least {_LEAST_FREE_BYTES >> 20} MB free, got {free >> 20} MB "
+            f"({target.parent}); make room on the disk, or choose another -o"
         )
 
 
@@ -254,10 +252,19 @@ def write(
     quality: int | None = None,
     warn: Callable[[str], None] = lambda _text: None,
 ) -> None:
-    """Write a picture by a rename; what its format cannot hold is said by `warn`."""
+    """Write a picture by a rename; what its format cannot hold is said by `warn`.
+
+    Raises:
+        RestorationError: it cannot be written, which is no fault of what was read.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        images.write_image(path, image, quality=quality)
+        try:
+            images.write_image(path, image, quality=quality)
+        except InputError as problem:
+            if isinstance(problem.__cause__, OSError):
+                raise RestorationError(str(problem)) from problem
+            raise
     for one in caught:
         warn(str(one.message))
 

@@ -8,11 +8,24 @@ from typing import Any
 from restoration.errors import picture_packages
 
 
-def bar(total: int, unit: str, *, is_shown: bool = True) -> Any:
+class Status:
+    """What is done within one of many things: behind a bar on a terminal, on lines elsewhere."""
+
+    bar: Any = None
+
+    def tell(self, text: str) -> None:
+        """Show a line of progress."""
+        if not sys.stderr.isatty():
+            say(text)
+        elif self.bar is not None:
+            self.bar.set_postfix_str(text)
+
+
+def bar(total: int, unit: str) -> Any:
     """A bar of tqdm's for so many things, on stderr; hidden where that is no terminal."""
     with picture_packages():
         from tqdm import tqdm
-    return tqdm(total=total, unit=unit, disable=not (is_shown and sys.stderr.isatty()))
+    return tqdm(total=total, unit=unit, disable=not sys.stderr.isatty())
 
 
 def say(text: str) -> None:

@@ -71,6 +71,13 @@ def restore(
 HALF = {"torch": {"cpu": "bfloat16", "cuda": "float16"}, "mindspore": {"*": "float16"}}
 """The half precision that each framework has, by device."""
 
+COMPILING = ("torch",)
+"""The frameworks that compile a network ahead: `<package>.compiling`."""
+_NOT_COMPILED = {
+    "jittor": "Jittor, which compiles each of its kernels as it is, and keeps them",
+    "mindspore": "MindSpore, whose graphs are not kept from run to run",
+}
+
 _MAIN, _SECOND = "main", "second"
 _SECOND_MODEL = "nimbusr_saturated"
 _KILLED = "SIGKILL"
@@ -83,11 +90,13 @@ class Settings:
 
     scale: how much larger they become, for networks that enlarge by any factor. tile_px: None to
     choose by the memory there is, 0 for the whole picture at once. overlap_px: None for what the
-    network's measured reach asks for. half: at half precision. per_sample: pictures of a batch one
-    by one. max_side_px: of the picture that the network gets. cell_floor: the scale above which a
+    network's measured reach asks for. half: at half precision. is_compiled: as machine code that
+    the framework makes of the network, kept from run to run. per_sample: pictures of a batch one by
+    one. max_side_px: of the picture that the network gets. cell_floor: the scale above which a
     continuous network is told no smaller cells. is_clipped: what lies outside of [0, 1] is cut off,
-    as it must be for a file, not for a protocol that does not clamp. model_settings:
-    hyper-parameters that no shape of the weights tells. second_model: "nimbusr" or
+    as it must be for a file, not for a protocol that does not clamp. is_graph: compiled as a whole,
+    anew for each size, by MindSpore alone. model_settings: hyper-parameters that no shape of the
+    weights tells. second_model: "nimbusr" or
     "nimbusr_saturated", whose weights look alike.
     """
 
@@ -95,10 +104,12 @@ class Settings:
     tile_px: int | None = None
     overlap_px: int | None = None
     half: bool = False
+    is_compiled: bool = False
     per_sample: bool = False
     max_side_px: int | None = None
     cell_floor: float | None = 4.0
     is_clipped: bool = True
+    is_graph: bool = False
     model_settings: Mapping[str, Any] = field(default_factory=dict)
     second_model: str | None = None
 
@@ -151,7 +162,7 @@ class Restorer:
             raise unknown_name("framework", framework, FRAMEWORKS, where="--framework")
         self.settings = settings or Settings()
         self.framework = FRAMEWORKS[framework]
-        self.files = _files(model, weights)
+        self.files = files_of(model, weights)
         self._model_name = model
         self._execution = self._made_execution(device)
         self._worker = Worker(framework, self.framework.package, device=device)
@@ -297,11 +308,12 @@ class Restorer:
         return found
 
     def taps(
-        self, pixels: np.ndarray, *, scale: float | None = None
+        self, pixels: np.ndarray, *, scale: float | None = None, frames: np.ndarray | None = None
     ) -> tuple[list[list[Any]], dict[str, np.ndarray]]:
         """What leaves every module for pictures, restored at once; see `serving.taps`."""
         chosen = self.settings.scale if scale is None else scale
-        return self._asked("taps", {"image": pixels}, {"slot": _MAIN, "scale": chosen})
+        given = {} if frames is None else {"frames": frames}
+        return self._asked("taps", {"image": pixels, **given}, {"slot": _MAIN, "scale": chosen})
 
     def _asked(
         self, function: str, content: Mapping[str, np.ndarray], arguments: dict[str, Any]
@@ -366,6 +378,7 @@ class Restorer:
                     "model": self._model_name if slot == _MAIN else second,
                     "settings": dict(self.settings.model_settings) if slot == _MAIN else {},
                     "execution": self._execution,
+                    "is_compiled": self.settings.is_compiled,
                 },
             )
             if found["warning"]:
@@ -397,9 +410,12 @@ class Restorer:
 
     def _made_execution(self, device: str) -> dict[str, Any]:
         settings = self.settings
+        if settings.is_compiled:
+            self._check_compiling()
         execution: dict[str, Any] = {
             "per_sample": settings.per_sample,
             "max_side_px": settings.max_side_px,
+            "is_graph": settings.is_graph,
         }
         if settings.half:
             kinds = HALF.get(self.framework.name, {})
@@ -414,13 +430,26 @@ class Restorer:
             execution["precision"] = kinds.get(device) or kinds["*"]
         return execution
 
+    def _check_compiling(self) -> None:
+        """Raise where nothing can be compiled ahead."""
+        name = self.framework.name
+        if name in COMPILING and not self.settings.half:
+            return
+        raise InputError(
+            "--compile",
+            expected=f"one of {', '.join(COMPILING)}, at float32",
+            got="--half" if name in COMPILING else _NOT_COMPILED[name],
+            where="--framework, --half",
+            next_step="leave out --compile",
+        )
+
     def _warn_once(self, text: str) -> None:
         if text not in self._said:
             self._said.add(text)
             self._warn(text)
 
 
-def _files(
+def files_of(
     model: str | None, weights: str | os.PathLike[str] | list[str | os.PathLike[str]] | None
 ) -> list[Path]:
     """The files of weights, each of which must be there."""
@@ -436,7 +465,7 @@ def _files(
                 expected="an existing file",
                 got="nothing",
                 where=str(file),
-                next_step="check the path of -w",
+                next_step="check the path",
             )
     return [Path(file) for file in many]
 

@@ -8,6 +8,7 @@ the memory per pixel are measured on the picture itself.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ from restoration.inference.feature_cache import FeatureCache, key_of
 from restoration.models import continuous, registry
 from restoration.models.model import Model
 from restoration.models.spec import Spec
-from restoration.process import arrays, memory
+from restoration.process import arrays, cache, memory
 from restoration.process.serve import Session
 
 HALF_STEP = 0.5 / 255
@@ -38,7 +39,7 @@ HALF_STEP = 0.5 / 255
 _PROBE_PX = 256  # the part of a picture on which reach and memory are measured
 _WHOLE_PX = 640 * 640  # what is not worth being measured
 _SPARE = 1.25  # by how much a reach may be larger elsewhere in the picture
-_LOCAL_TILE_PX, _LARGEST_TILE_PX = 512, 4096
+_LOCAL_TILE_PX, _LARGEST_TILE_PX = 448, 4096
 _LOCAL_SHARE_MB = 500
 _GLOBAL_OVERLAP_PX = 64
 _HALF_AT_LEAST_DB = 48.13  # one 8-bit step, root mean square
@@ -58,6 +59,8 @@ class Opened:
     notes: list[str] = field(default_factory=list)
     original: Network | None = None  # before another module took its place
     cache: FeatureCache = field(default_factory=lambda: FeatureCache(_CACHE_BYTES))
+    compile: Callable[[Network, Arrays], Network] | None = None
+    compiled: dict[tuple[Any, ...], Network] = field(default_factory=dict)  # by shapes of inputs
 
     @property
     def spec(self) -> Spec:
@@ -75,12 +78,21 @@ def open_network(
     weights: Arrays,
     *,
     execution: Mapping[str, Any],
+    is_compiled: bool = False,
 ) -> dict[str, Any]:
-    """Build a network and keep it under a name; what it is, as JSON has it."""
+    """Build a network and keep it under a name; what it is, as JSON has it. is_compiled: it will
+    run as machine code that the framework makes of it for each size."""
     engine = session.make_engine()
     network = engine.build(spec, dataclasses.replace(PLAIN, **execution))
     engine.load(network, weights)
-    _OPEN[slot] = Opened(engine, network, registry.find(model))
+    one = _OPEN[slot] = Opened(engine, network, registry.find(model))
+    if is_compiled:
+        one.compile = functools.partial(
+            session.module("compiling").compiled,
+            engine,
+            folder=cache.folder("compiled"),
+            report=session.report,
+        )
     parameters = sum(array.size for array in weights.values())
     return {
         "model": model,
@@ -269,19 +281,32 @@ class _Restoring:
 
     def _run(self, inputs: Arrays) -> Arrays:
         """The network's outputs; of a continuous one, features are taken from the cache."""
-        opened, cache = self.opened, self.opened.cache
+        opened, kept = self.opened, self.opened.cache
         engine, network = opened.engine, opened.network
+        if opened.compile:
+            return calls.run(engine, self._compiled(inputs), inputs)
         is_continuous = isinstance(opened.spec, continuous.ContinuousSpec)
         if not is_continuous or len(inputs["image"]) > 1 or network.execution != PLAIN:
             return calls.run(engine, network, inputs)
         opened.spec.check_inputs(inputs)
         key = key_of(inputs["image"], inputs["cell"])
-        latents = cache.get(key)
+        latents = kept.get(key)
         if latents is None:
             latents = engine.call(network, "latents", inputs["image"], inputs["cell"])
-            cache.put(key, latents)
+            kept.put(key, latents)
         rest = [inputs[name] for name in ("index", "offset", "weight", "cell")]
         return {"rgb": engine.to_numpy(engine.call(network, "render", latents, *rest))}
+
+    def _compiled(self, inputs: Arrays) -> Network:
+        """The network compiled for inputs of these shapes."""
+        opened = self.opened
+        assert opened.compile
+        if opened.network.execution.per_sample:
+            inputs = {name: array[:1] for name, array in inputs.items()}
+        shapes = tuple((name, array.shape) for name, array in inputs.items())
+        if shapes not in opened.compiled:
+            opened.compiled[shapes] = opened.compile(opened.network, inputs)
+        return opened.compiled[shapes]
 
     def _inputs(
         self, tile: np.ndarray, given: Arrays, place: tiling.Part, result: tiling.Part

@@ -15,8 +15,9 @@ from restoration.models.spec import Spec, check_image, has_counts
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseformerSpec(Spec):
-    """Phaseformer. Its widths are fixed: 16, 32, 64, 128 at full, half, quarter, eighth resolution.
+    """Phaseformer.
 
+    width: channels at full resolution; two, four, eight times as many at half, quarter, eighth.
     blocks, heads, hidden: per resolution, the number of transformer blocks, of attention heads, and
     the width of the feed-forward part. refinement: blocks after the decoder.
     """
@@ -31,21 +32,27 @@ class PhaseformerSpec(Spec):
     tiling_caveat: ClassVar[str] = "its attention and its phases are of the whole image"
     size_multiple: ClassVar[int] = 8
     may_sit_out: ClassVar[tuple[str, ...]] = ("gate4.*", "up4.*")  # nothing depends on them
-    widths: ClassVar[tuple[int, ...]] = (16, 32, 64, 128)
 
+    width: int = 16
     blocks: tuple[int, ...] = (2, 3, 3, 4)
     heads: tuple[int, ...] = (1, 2, 4, 8)
     hidden: tuple[int, ...] = (42, 85, 170, 340)
     refinement: int = 4
 
     def __post_init__(self) -> None:
-        self._require_count("refinement")
+        self._require_count("width", "refinement")
+        self._require("width", self.width % 2 == 0, "an even number")
         for field in ("blocks", "heads", "hidden"):
             self._require(field, has_counts(getattr(self, field), 4), "four counts")
         divides = all(
             width % heads == 0 for width, heads in zip(self.widths, self.heads, strict=True)
         )
         self._require("heads", divides, f"divisors of the widths {self.widths}")
+
+    @property
+    def widths(self) -> tuple[int, int, int, int]:
+        """Channels at full, half, quarter, eighth resolution."""
+        return self.width, 2 * self.width, 4 * self.width, 8 * self.width
 
     def check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
         super().check_inputs(inputs)

@@ -173,6 +173,10 @@ class Process:
         self._end()
         self._discard_folder()
 
+    def kill(self) -> None:
+        """End it at once, from any thread; who listens to it gets an EndedError."""
+        self._end()
+
     def _listen(self, prefix: str = "") -> Message:
         """Pass on what it says until it is ready, done or has failed; whatever ends this, as an
         interrupt, ends the process.

@@ -35,6 +35,10 @@ class Session:
         """A new engine (`restoration/engine/contract.py`) on the session's device."""
         return self.module("engine").ENGINE(device=self.device, **options)
 
+    def describe_engine(self) -> dict[str, str]:
+        """What computes: framework, version, device."""
+        return dict(self.make_engine().describe())
+
     def module(self, name: str) -> Any:
         """A module of the framework's package."""
         return importlib.import_module(f"{self.package}.{name}")
@@ -89,10 +93,10 @@ def _answer(session: Session, request: Request, outbox: Outbox) -> None:
 def _failed(problem: Exception) -> Message:
     if not isinstance(problem, RestorationError):
         sys.excepthook(type(problem), problem, problem.__traceback__)  # into the log
-    return Message("failed", _explain(problem), {"bad_input": isinstance(problem, InputError)})
+    return Message("failed", explain(problem), {"bad_input": isinstance(problem, InputError)})
 
 
-def _explain(problem: Exception) -> str:
+def explain(problem: Exception) -> str:
     """An exception in one line."""
     if isinstance(problem, RestorationError):
         return str(problem)

@@ -36,7 +36,7 @@ from restoration.process.cache import link
 VERSION = 1
 FOLDER = "checkpoints"
 WEIGHTS, AVERAGES, MOMENTS = "weights.safetensors", "averages.safetensors", "moments.safetensors"
-_STATE = "state.json"
+STATE = "state.json"
 _NAME = re.compile(r"step_(\d{8,})")
 _LOSS = "loss."  # what names of learned parameters of a loss begin with
 
@@ -111,9 +111,9 @@ def load(path: Path, *, model: str, spec: Spec) -> tuple[Progress, TrainingState
         InputError: there is none; it is damaged, of another model, other hyper-parameters, or of a
             newer version of the suite.
     """
-    folder = path if (path / _STATE).is_file() else find(path)
+    folder = path if (path / STATE).is_file() else find(path)
     if folder is None:
-        raise _bad(path, f"a checkpoint, with {_STATE}", "none", "give a folder below checkpoints/")
+        raise _bad(path, f"a checkpoint, with {STATE}", "none", "give a folder below checkpoints/")
     content = _read_state(folder)
     if content["model"] != model:
         raise _bad(
@@ -187,18 +187,18 @@ def _write(folder: Path, progress: Progress, state: TrainingState, model: str, s
         "recipe": dict(progress.recipe),
         "bytes": {name: (folder / name).stat().st_size for name in files},
     }
-    (folder / _STATE).write_text(json.dumps(content, indent=1))
-    _sync(folder / _STATE)
+    (folder / STATE).write_text(json.dumps(content, indent=1))
+    _sync(folder / STATE)
     _sync(folder)
 
 
 def _read_state(folder: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads((folder / _STATE).read_text())
+        content: dict[str, Any] = json.loads((folder / STATE).read_text())
         version = content["version"]
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise _bad(
-            folder / _STATE, "the state of a run", str(problem), "take an earlier checkpoint"
+            folder / STATE, "the state of a run", str(problem), "take an earlier checkpoint"
         ) from problem
     if version != VERSION:
         raise _bad(folder, f"version {VERSION}", str(version), "update the suite")
@@ -225,7 +225,7 @@ def _steps(folder: Path) -> list[int]:
         return [
             int(found[1])
             for entry in folder.iterdir()
-            if (found := _NAME.fullmatch(entry.name)) and (entry / _STATE).is_file()
+            if (found := _NAME.fullmatch(entry.name)) and (entry / STATE).is_file()
         ]
     return []
 

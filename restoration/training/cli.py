@@ -18,6 +18,7 @@ from restoration.errors import ExitCode, InputError
 from restoration.models.spec import Spec
 from restoration.process.frameworks import Framework
 from restoration.training import recipe as recipes
+from restoration.training.loop import Observer
 from restoration.training.recipe import Recipe
 
 LoadWeights = Callable[[Path, str], tuple[Spec, Arrays]]
@@ -37,17 +38,15 @@ def train_recipe(
     load_weights: LoadWeights,
     recipe: Recipe,
     options: argparse.Namespace,
-    *,
-    after_save: Callable[[Path], None] | None = None,
+    observer: Observer,
 ) -> int:
     """Train a recipe that was not read from a file; the exit code.
 
     options: by the names of the program's flags, those that are not there as if not given.
-    after_save: is told of each checkpoint.
     """
     given = _parser(framework, f"{framework.package}.train").parse_args([])
     vars(given).update(vars(options))
-    return _train(framework, load_weights, recipe, given, after_save)
+    return _train(framework, load_weights, recipe, given, observer)
 
 
 def _run(
@@ -72,7 +71,7 @@ def _run(
     if options.show:
         print(described(recipe))
         return ExitCode.OK
-    return _train(framework, load_weights, recipe, options)
+    return _train(framework, load_weights, recipe, options, Observer())
 
 
 def _parser(framework: Framework, program: str) -> argparse.ArgumentParser:
@@ -145,7 +144,7 @@ def _train(
     load_weights: LoadWeights,
     recipe: Recipe,
     options: argparse.Namespace,
-    after_save: Callable[[Path], None] | None = None,
+    observer: Observer,
 ) -> int:
     from restoration.training import session
 
@@ -169,7 +168,7 @@ def _train(
     if options.probe_memory:
         from restoration.training import probe
 
-        print(probe.table(package, options.device, recipe))
+        print(probe.table(framework, options.device, recipe))
         return ExitCode.OK
     init = None
     if options.init:
@@ -185,9 +184,10 @@ def _train(
         init=init,
         quiet=options.quiet,
         origin=_origin(framework),
-        after_save=after_save,
+        observer=observer,
     )
     result = begun.train()
+    importlib.import_module(f"{package}.distributed").finish()
     if not begun.is_first:
         return ExitCode.OK
     again = (

@@ -50,12 +50,36 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a run is put together from.
+class Devices:
+    """Which of several devices a process trains on.
 
-    any_of: whether any of several devices says so, which all are told alike. after_save: is told
-    of each checkpoint, when it is whole.
+    total: the sums of numbers of all of them, which each is told.
     """
+
+    rank: int = 0
+    world: int = 1
+    total: Callable[[np.ndarray], np.ndarray] = lambda numbers: numbers
+
+    def any_of(self, flag: bool) -> bool:
+        """Whether any of them says so."""
+        return bool(self.total(np.array([float(flag)]))[0] > 0)
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Who is told of what a run does, in the first process alone.
+
+    after_save: of each checkpoint, when it is whole. after_step: of the number, the loss and the
+    seconds of each step.
+    """
+
+    after_save: Callable[[Path], None] | None = None
+    after_step: Callable[[int, float, float], None] | None = None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is put together from."""
 
     recipe: Recipe
     engine: Engine
@@ -63,8 +87,8 @@ class Parts:
     trainer: Trainer
     task: Task
     loader: Loader
-    any_of: Callable[[bool], bool] = bool
-    after_save: Callable[[Path], None] | None = None
+    devices: Devices = Devices()
+    observer: Observer = Observer()
 
 
 class Run:
@@ -76,16 +100,15 @@ class Run:
         folder: Path,
         *,
         progress: Progress,
-        is_first: bool = True,
         quiet: bool = False,
     ):
         """progress: where it goes on from; step 0 for a new run."""
         self.recipe, self.folder = parts.recipe, folder
         self.steps = self.recipe.total_steps(parts.loader.steps_per_epoch)
-        self.is_first = is_first
+        self.is_first = parts.devices.rank == 0
         self._engine, self._network, self._trainer = parts.engine, parts.network, parts.trainer
         self._task, self._loader = parts.task, parts.loader
-        self._any_of, self._after_save = parts.any_of, parts.after_save
+        self._devices, self._observer = parts.devices, parts.observer
         self._progress, self._quiet = progress, quiet
         self._saved: Path | None = None
 
@@ -114,11 +137,14 @@ class Run:
                 if self._progress.step == 0:  # what a run starts from
                     self._score(logs)
                 try:
-                    while self._progress.step < self.steps and not self._any_of(bool(requests)):
+                    while self._progress.step < self.steps:
+                        if self._devices.any_of(bool(requests)):
+                            break
                         started = time.perf_counter()
-                        batch = next(batches)
-                        result = self._step(batch, logs)
-                        self._advance(batch, result, time.perf_counter() - started, logs)
+                        batch, factor = next(batches), self._factor()
+                        result = self._step(batch, factor, logs)
+                        seconds = time.perf_counter() - started
+                        self._advance(batch, result, factor, seconds, logs)
                 except UnavailableError:  # another process was lost; no step is half done
                     self._save(logs)
                     raise
@@ -130,9 +156,8 @@ class Run:
         last = self._progress.scores_db[-1] if self._progress.scores_db else None
         return Result(self._progress.step, self.steps, last, self._saved)
 
-    def _step(self, batch: Batch, logs: Loggers | None) -> StepResult:
+    def _step(self, batch: Batch, factor: float, logs: Loggers | None) -> StepResult:
         """One update, or an error in words."""
-        factor = self._factor()
         try:
             result = self._trainer.step(batch.parts, factor)
         except (RuntimeError, MemoryError) as problem:
@@ -156,16 +181,18 @@ class Run:
         return result
 
     def _advance(
-        self, batch: Batch, result: StepResult, seconds: float, logs: Loggers | None
+        self, batch: Batch, result: StepResult, factor: float, seconds: float, logs: Loggers | None
     ) -> None:
         """What follows a step: log, validation, checkpoint."""
-        rate = self.recipe.optimizer.learning_rate * self._factor()
+        rate = self.recipe.optimizer.learning_rate * factor
         step = self._progress.step + 1
         self._progress = replace(self._progress, step=step)
         is_last = step == self.steps
         if logs:
             is_logged = step % self.recipe.log_every == 0 or step == 1 or is_last
             logs.step(step, batch.epoch, result, rate=rate, seconds=seconds, log=is_logged)
+            if self._observer.after_step:
+                self._observer.after_step(step, result.loss, seconds)
         if is_last or step % self.recipe.validation.every == 0:
             self._validate(logs)
         if is_last or step % self.recipe.checkpoints.every == 0:
@@ -180,24 +207,33 @@ class Run:
         )
 
     def _score(self, logs: Loggers | None) -> float:
-        """The mean PSNR of held-out pictures; each process finds it, so that all know it."""
+        """The mean PSNR of held-out pictures, of which each device scores its share."""
         settings = self.recipe.validation
-        state = self._trainer.state()
-        weights = state.averages if settings.averaged and state.averages else state.weights
-        network = self._engine.build(self._network.spec.scored, self._network.execution)
+        averages = self._trainer.averages() if settings.averaged else {}
+        weights = averages or self._engine.state(self._network)
+        # Compiled anew for each validation and size, it would take longer.
+        execution = replace(self._network.execution, is_graph=False)
+        network = self._engine.build(self._network.spec.scored, execution)
         names = self._engine.state(network)
         self._engine.load(network, {name: weights[name] for name in names})
-        scores: dict[str, float] = {}
         folder = self.folder / PICTURES / f"step_{self._progress.step:08d}"
-        for place, item in enumerate(self._task.held_out()):
+        held_out = self._task.held_out()
+        scores_db = np.zeros(len(held_out))
+        for place in range(len(held_out)):
+            is_kept = place < settings.pictures
+            if self._devices.rank != (0 if is_kept else place % self._devices.world):
+                continue
+            item = held_out[place]
             picture = self._task.picture(item, self._engine.run(network, item.inputs))
             found = score(settings.protocol, item.truth[0], picture[0], scale=item.scale)
-            scores[item.name] = found.psnr_db
-            if logs and place < settings.pictures:
+            scores_db[place] = found.psnr_db
+            if is_kept:
                 _write_strip(folder / f"{item.name}.png", item, picture)
-        mean = float(np.mean(list(scores.values()))) if scores else float("nan")
+        scores_db = self._devices.total(scores_db)
+        mean = float(scores_db.mean()) if len(scores_db) else float("nan")
         if logs:
-            logs.validated(self._progress.step, scores, mean, settings.protocol)
+            named = {self._task.name(place): float(one) for place, one in enumerate(scores_db)}
+            logs.validated(self._progress.step, named, mean, settings.protocol)
         return mean
 
     def _validate(self, logs: Loggers | None) -> None:
@@ -226,8 +262,8 @@ class Run:
             spec=self._network.spec,
             keep=self.recipe.checkpoints.keep,
         )
-        if self._after_save:
-            self._after_save(self._saved)
+        if self._observer.after_save:
+            self._observer.after_save(self._saved)
 
     def _target(self) -> Path:
         return self.folder / checkpoints.FOLDER / f"step_{self._progress.step:08d}"

@@ -5,58 +5,74 @@ Each size is measured in a process of its own, so that one that does not fit end
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from restoration.data.tasks import open_task
-from restoration.errors import RestorationError
+from restoration.errors import InputError, RestorationError
 from restoration.process import memory
-from restoration.process.frameworks import framework_of
+from restoration.process.frameworks import Framework
 from restoration.process.launch import Process, Worker
 from restoration.process.serve import Session
 from restoration.training import recipe as recipes
 from restoration.training import session as parts
 from restoration.training.recipe import Recipe
 
-_MEASURED = (1, 2, 4)
+_MEASURED = (1, 2, 4, 8)
+_ENOUGH = 2.0  # times the memory of a batch of 1: larger ones would say nothing new
+_FARTHEST = 64  # times the largest measured batch: what is beyond is not told from it
 _CARDS_GB = (4, 6, 8, 12, 16, 24)
 _STEPS = 2
-_MB_PER_GB = 1000
+_MB_PER_GB = 1000  # a bit less than there is, for the driver
 
 
-def table(package: str, device: str, recipe: Recipe) -> str:
-    """Peak memory by batch, and the largest part of a batch for cards of some sizes."""
-    framework = framework_of(package)
-    assert framework is not None
-    measured: dict[int, int] = {}
+def table(framework: Framework, device: str, recipe: Recipe) -> str:
+    """Peak memory by batch, and the largest part of a batch for cards of some sizes.
+
+    Raises:
+        InputError: not even a batch of 1 fits, or the framework does not tell.
+    """
+    peaks_mb: dict[int, int] = {}
     reason = ""
     for batch in _MEASURED:
         try:
-            with Process(Worker(framework.name, package, device)) as process:
+            with Process(Worker(framework.name, framework.package, device)) as process:
                 arguments = {"plain": recipes.to_plain(recipe), "batch": batch}
-                peak = process.call("restoration.training.probe:measure", arguments)
-            measured[batch] = int(peak["peak_mb"])
+                found = process.call("restoration.training.probe:measure", arguments)
         except RestorationError as problem:
             reason = str(problem)
             break
-    if not measured:
-        return f"not even a batch of 1 fits here: {reason}"
-    lines = [f"{recipe.model}, crop {recipe.data.crop_px} px, {recipe.precision}, {device}:"]
-    lines += [f"  batch {batch}: {peak} MB at most" for batch, peak in measured.items()]
+        peaks_mb[batch] = found["peak_mb"]
+        if batch > 2 and peaks_mb[batch] > _ENOUGH * peaks_mb[1]:
+            break
+    if len(peaks_mb) < 2:
+        raise InputError(
+            "memory of training",
+            expected="room for batches of 1 and 2",
+            got=reason,
+            where=f"{recipe.model}, crop {recipe.data.crop_px} px, on {device}",
+            next_step="take smaller crops: data.crop_px=N",
+        )
+    each, base = np.polyfit(list(peaks_mb), list(peaks_mb.values()), 1)
+    most = _FARTHEST * max(peaks_mb)
+    rooms = {f"{size} GB": size * _MB_PER_GB for size in _CARDS_GB}
+    if device == "cpu":
+        rooms["here"] = memory.available_mb()
+    lines = [
+        f"{recipe.model}, {recipe.spec}, crop {recipe.data.crop_px} px, {recipe.precision}: steps "
+        f"of {framework.title} on {device}, the largest memory of its process in MB",
+        *_columns("batch", peaks_mb.keys(), "measured", peaks_mb.values()),
+        f"a sample takes {each:.0f} MB, all else {base:.0f} MB; so there fits at most",
+        *_columns(
+            "memory", rooms, "batch", [_fitting(room, base, each, most) for room in rooms.values()]
+        ),
+        "batch=B accumulate=N computes a batch in N parts of B/N",
+    ]
     if reason:
-        lines.append(f"  larger ones do not fit here: {reason}")
-    base, each = _line(measured)
-    lines.append("largest part of a batch that fits, by that line:")
-    for size in _CARDS_GB:
-        count = int((size * _MB_PER_GB - base) // each) if each > 0 else max(measured)
-        lines.append(f"  {size} GB: {count if count >= 1 else 'none'}")
-    here = memory.available_mb()
-    lines.append(f"  here, {here} MB free: {max(int((here - base) // max(each, 1)), 0)}")
-    lines.append("batch=B accumulate=N computes a batch in N parts of B/N")
+        lines.insert(-3, f"a batch of {2 * max(peaks_mb)} did not fit here: {reason}")
     return "\n".join(lines)
 
 
@@ -68,17 +84,28 @@ def measure(session: Session, plain: Mapping[str, Any], batch: int) -> dict[str,
     task = open_task(recipe.the_model(), recipe.the_spec(), recipe.data, seed=recipe.seed)
     samples = [task.sample(index % len(task), 0) for index in range(batch)]
     joined = task.join(samples)
+    memory.reset_peak()  # that of the start, which is no step's
     for _ in range(_STEPS):
         session.report(f"batch of {batch}")
         trainer.step([joined])
-    peak = getattr(importlib.import_module(f"{session.package}.runtime"), "peak_mb", None)
-    return {"peak_mb": peak() if peak else memory.peak_mb()}
+    return {"peak_mb": session.module("runtime").peak_mb(session.device)}
 
 
-def _line(measured: Mapping[int, int]) -> tuple[float, float]:
-    """Memory without samples and for each, in MB."""
-    if len(measured) == 1:
-        ((batch, peak),) = measured.items()
-        return 0.0, peak / batch
-    each, base = np.polyfit(list(measured), list(measured.values()), 1)
-    return float(base), float(each)
+def _fitting(room_mb: float, base_mb: float, each_mb: float, most: int) -> str:
+    """How many samples fit, in words."""
+    count = most if each_mb <= 0 else int((room_mb - base_mb) // each_mb)
+    if count < 1:
+        return "none"
+    return str(count) if count < most else f"{most}+"
+
+
+def _columns(
+    first: str, numbers: Iterable[object], second: str, others: Iterable[object]
+) -> list[str]:
+    """Two rows of a table, their columns aligned."""
+    above, below = [first, *map(str, numbers)], [second, *map(str, others)]
+    widths = [max(map(len, pair)) for pair in zip(above, below, strict=True)]
+    return [
+        "  " + "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
+        for row in (above, below)
+    ]

@@ -251,7 +251,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def helps() -> dict[str, str]:
-    """The help of every key by its path, as "optimizer.learning_rate"."""
+    """The help of every key by its path, as "optimizer.learning_rate"; N numbers a list."""
     schema = json_schema()
     return dict(_helps(schema, schema, ""))
 
@@ -263,10 +263,11 @@ def _helps(
         here = f"{path}{name}"
         yield here, " ".join(part.get("description", "").split())
         options = [part, *part.get("anyOf", ()), *part.get("oneOf", ())]
-        for option in options:
+        listed = part.get("items", {})
+        for option, below in [*((one, f"{here}.") for one in options), (listed, f"{here}.N.")]:
             reference = option.get("$ref", "")
             if reference:
-                yield from _helps(root["$defs"][reference.split("/")[-1]], root, f"{here}.")
+                yield from _helps(root["$defs"][reference.split("/")[-1]], root, below)
 
 
 def _adapter() -> Any:
@@ -316,7 +317,7 @@ def _faults(error: Any, known: Sequence[str]) -> list[str]:
     parts = [str(part) for part in error["loc"] if not _is_alternative(part)]
     path = ".".join(parts)
     if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        above = ".".join(parts[:-1])
+        above = ".".join("N" if part.isdigit() else part for part in parts[:-1])
         below = [key.rpartition(".")[2] for key in known if key.rpartition(".")[0] == above]
         return [f"{path}: unknown key; {suggest(parts[-1], below)}"]
     if error["type"] in ("missing", "missing_argument"):

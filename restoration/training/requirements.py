@@ -35,6 +35,22 @@ def require_entry(name: str, batch: Mapping[str, Any], *, loss: str) -> None:
         )
 
 
+def require_output(name: str, spec: Spec, *, loss: str) -> None:
+    """Check that a network gives what a loss is about.
+
+    Raises:
+        InputError: it does not.
+    """
+    if name not in spec.outputs:
+        raise InputError(
+            f"network for {loss}",
+            expected=f"one that gives {name!r}",
+            got=f"{spec.network} that gives {', '.join(spec.outputs)}",
+            where="spec and settings of the recipe",
+            next_step="take the spec for training, as published-train, or settings.mode=train",
+        )
+
+
 def require_skip(spec: Spec) -> None:
     """Check that a network adds bilinear interpolation to its result.
 

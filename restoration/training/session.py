@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from restoration.training import checkpoints
 from restoration.training import recipe as recipes
 from restoration.training.checkpoints import Progress
 from restoration.training.initialization import initial_weights
-from restoration.training.loop import Parts, Run
+from restoration.training.loop import Devices, Observer, Parts, Run
 from restoration.training.recipe import Recipe
 
 RECIPE = "recipe.yaml"
@@ -128,12 +128,11 @@ def begin(
     init: Arrays | None,
     quiet: bool,
     origin: Mapping[str, str],
-    after_save: Callable[[Path], None] | None = None,
+    observer: Observer,
 ) -> Run:
     """A run ready to be trained, new or resumed.
 
-    resume: "auto", or a checkpoint or the folder of a run; None for a new one. after_save: is told
-    of each checkpoint.
+    resume: "auto", or a checkpoint or the folder of a run; None for a new one.
 
     Raises:
         InputError: the folder holds a run already and nothing says to resume it, or the checkpoint
@@ -141,7 +140,7 @@ def begin(
     """
     distributed = importlib.import_module(f"{package}.distributed")
     distributed.start(device)
-    rank, world = distributed.rank(), distributed.world()
+    devices = Devices(distributed.rank(), distributed.world(), distributed.total)
     engine = importlib.import_module(f"{package}.engine").ENGINE(device=device)
     network, trainer = make_trainer(engine, recipe, init)
     plain = recipes.to_plain(recipe)
@@ -151,15 +150,14 @@ def begin(
         found, state = checkpoints.load(source, model=recipe.model, spec=network.spec)
         trainer.load(state)
         progress = replace(found, recipe=plain, origin=origin)
-    if rank == 0:
+    if devices.rank == 0:
         _prepare_folder(folder, plain, origin, progress.step)
-    loader = make_loader(recipe, workers=recipe.workers, rank=rank, world=world)
+    loader = make_loader(recipe, workers=recipe.workers, rank=devices.rank, world=devices.world)
     return Run(
-        Parts(recipe, engine, network, trainer, task, loader, distributed.any_of, after_save),
+        Parts(recipe, engine, network, trainer, task, loader, devices, observer),
         folder,
         progress=progress,
-        is_first=rank == 0,
-        quiet=quiet or rank != 0,
+        quiet=quiet,
     )
 
 

@@ -49,7 +49,7 @@ class GroupSettings:
     __pydantic_config__: ClassVar[Any] = STRICT
 
     match: str
-    """Pattern of names with * and ?, as "flow_net.*"; the first group that matches has it."""
+    """Pattern of names with * and ?, as "flow.*"; the first group that matches has it."""
     learning_rate: float
     """The rate at the start, before the schedule's factor."""
     weight_decay: float | None = None

@@ -2,11 +2,15 @@
 
 The published ones are torchvision's `vgg19` and `vgg16` (IMAGENET1K_V1), files
 `vgg19-dcbb9e9d.pth` and `vgg16-397923af.pth`; only convolutions are needed, "features.0.weight" and
-so on.
+so on. Files other than safetensors are read by `weights_convert`, in a process of its own.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +23,9 @@ VGG19 = (2, 2, 4, 4, 4)
 """Convolutions in each stage."""
 VGG16 = (2, 2, 3, 3)
 """The same; the fifth stage, of three, is not looked at."""
+
+_FEATURES = "features."
+_SUITE = Path(__file__).resolve().parents[2]
 
 IMAGENET_MEAN = [0.485, 0.456, 0.406]
 IMAGENET_STD = [0.229, 0.224, 0.225]
@@ -38,8 +45,8 @@ def read_vgg(file: str, stages: Sequence[int]) -> list[list[tuple[np.ndarray, np
             expected=f"a file of {title}'s weights for the perceptual term",
             got="none",
             where="loss.vgg of the recipe, --vgg of the command",
-            next_step=f"safetensors.torch.save_file({published}.state_dict(), FILE) writes one; or "
-            "train without that term: loss.settings.perceptual=false",
+            next_step=f"{published} downloads it and says where to; or train without that term: "
+            "loss.settings.perceptual=false",
         )
     found = _read(file)
     names = conv_names(stages)
@@ -78,18 +85,42 @@ def conv_names(stages: Sequence[int]) -> list[list[str]]:
 
 
 def _read(file: str) -> dict[str, np.ndarray]:
+    """The entries of convolutions of a file of any kind that weights_convert reads."""
+    path = Path(file)
+    if path.suffix == ".safetensors" or not path.is_file():
+        return _read_safetensors(path)
+    with tempfile.TemporaryDirectory() as folder:
+        converted = Path(folder) / "features.safetensors"
+        options = ["--to", "kept", "--prefix", _FEATURES, "--quiet"]
+        done = subprocess.run(
+            [sys.executable, "-m", "weights_convert", "convert", file, str(converted), *options],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, [_SUITE, *sys.path]))},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise _unreadable(path, done.stderr.strip())
+        return {_FEATURES + name: one for name, one in _read_safetensors(converted, "").items()}
+
+
+def _read_safetensors(path: Path, beginning: str = _FEATURES) -> dict[str, np.ndarray]:
     try:
-        with safe_open(file, framework="np") as opened:
-            names = [name for name in opened.keys() if name.startswith("features.")]  # noqa: SIM118
+        with safe_open(path, framework="np") as opened:
+            names = [name for name in opened.keys() if name.startswith(beginning)]  # noqa: SIM118
             return {name: opened.get_tensor(name) for name in names}
     except (OSError, SafetensorError) as problem:
-        raise InputError(
-            "weights of VGG",
-            expected="a readable safetensors file with torchvision's names",
-            got=f"{type(problem).__name__}: {problem}",
-            where=str(Path(file)),
-            next_step="check the path; other formats: safetensors.torch.save_file(state, path)",
-        ) from problem
+        raise _unreadable(path, f"{type(problem).__name__}: {problem}") from problem
+
+
+def _unreadable(path: Path, got: str) -> InputError:
+    return InputError(
+        "weights of VGG",
+        expected="a readable file of weights with torchvision's names, as .pth or .safetensors",
+        got=got,
+        where=str(path),
+        next_step="check the path; weights-convert inspect says what a file holds",
+    )
 
 
 def _unfit(file: str, title: str, got: str) -> InputError:

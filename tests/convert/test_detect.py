@@ -16,6 +16,7 @@ from restoration.models.mimo_unet import MIMOUNetSpec
 from restoration.models.spec import Spec
 from tests.backends import Backend
 from tests.convert.seeds import mean_layers, said
+from tests.kinds import by_kind
 from weights_convert.checkpoints import detect, schemas
 from weights_convert.checkpoints.schemas import Entry
 from weights_convert.files.tensors import DTYPES, Held, Tensor, from_numpy
@@ -113,7 +114,7 @@ def test_the_suites_own_names_are_recognized(model: str, layout: str) -> None:
 
 
 @pytest.mark.usefixtures("_no_framework")
-@pytest.mark.parametrize(("model", "layout"), DIFFERENT)
+@pytest.mark.parametrize(("model", "layout"), by_kind(DIFFERENT))
 def test_every_fault_is_listed_by_the_name_in_the_file(model: str, layout: str) -> None:
     tensors, config = _table(model, layout), TABLES[model, layout]["config"]
     weights = detect.detect(tensors, config, where="x", model=model).ours
@@ -132,7 +133,7 @@ def test_every_fault_is_listed_by_the_name_in_the_file(model: str, layout: str) 
 
 
 @pytest.mark.usefixtures("_no_framework")
-@pytest.mark.parametrize(("model", "layout"), DIFFERENT)
+@pytest.mark.parametrize(("model", "layout"), by_kind(DIFFERENT))
 def test_one_missing_entry_never_makes_it_another_model(model: str, layout: str) -> None:
     tensors, config = _table(model, layout), TABLES[model, layout]["config"]
     weights = detect.detect(tensors, config, model=model, where="x").ours

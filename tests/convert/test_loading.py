@@ -16,6 +16,7 @@ from restoration.models.liif import LIIFSpec
 from restoration.models.mimo_unet import MIMOUNetSpec
 from tests.convert.seeds import said
 from tests.convert.test_lossless import _published, _weights
+from tests.kinds import by_kind
 from weights_convert import MismatchError, convert, inspect, load_weights, scan
 from weights_convert.checkpoints import schemas
 from weights_convert.published import authors_modules, layouts, layouts_of_parts
@@ -38,7 +39,7 @@ def _assert_same(found: Arrays, expected: Arrays) -> None:
         assert found[name].tobytes() == array.tobytes()
 
 
-@pytest.mark.parametrize("model", registry.MODELS)
+@pytest.mark.parametrize("model", by_kind(registry.MODELS))
 def test_every_format_and_both_names_give_the_same_weights(tmp_path: Path, model: str) -> None:
     spec, weights = registry.find(model).spec("tiny"), _weights(model)
     for state, to in ((weights, "published"), (_published(model), "ours")):
@@ -55,7 +56,7 @@ def test_every_format_and_both_names_give_the_same_weights(tmp_path: Path, model
         _assert_same(loaded.arrays, weights)
 
 
-@pytest.mark.parametrize("model", registry.MODELS)
+@pytest.mark.parametrize("model", by_kind(registry.MODELS))
 def test_suffixes_of_mindspore_give_the_same_weights(tmp_path: Path, model: str) -> None:
     np.savez(tmp_path / "x.npz", **_weights(model))
     for to in ("ours", "published"):

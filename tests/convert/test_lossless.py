@@ -26,6 +26,7 @@ from restoration.models.mimo_unet import MIMOUNetSpec
 from tests.backends import Backend
 from tests.convert.seeds import said
 from tests.convert.test_formats import read
+from tests.kinds import by_kind
 from weights_convert import MismatchError, OutputError, convert, diff, inspect
 from weights_convert.checkpoints import detect, schemas
 from weights_convert.commands import conversion
@@ -78,7 +79,7 @@ def _without_place(path: Path, **changes: np.ndarray | None) -> Path:
     return path
 
 
-@pytest.mark.parametrize("model", registry.MODELS)
+@pytest.mark.parametrize("model", by_kind(registry.MODELS))
 def test_authors_names_and_back(
     backends: Callable[[str], Backend], tmp_path: Path, model: str
 ) -> None:
@@ -111,7 +112,7 @@ def test_authors_names_and_back(
     assert plain.keys() == container.keys()
 
 
-@pytest.mark.parametrize("model", registry.MODELS)
+@pytest.mark.parametrize("model", by_kind(registry.MODELS))
 def test_what_one_framework_saves_another_loads(
     backends: Callable[[str], Backend], tmp_path: Path, model: str
 ) -> None:
@@ -428,6 +429,7 @@ import sys
 from pathlib import Path
 from restoration.process import memory
 from weights_convert import convert
+from tests.kinds import by_kind
 memory.reset_peak()
 before = memory.peak_mb()
 convert(Path(sys.argv[1]), Path(sys.argv[2]), to="kept")

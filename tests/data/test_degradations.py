@@ -31,6 +31,16 @@ def test_motion_kernels_move() -> None:
     assert not np.allclose(kernels[0], kernels[1])
 
 
+def test_a_straight_blur_is_a_box_along_the_middle_row() -> None:
+    kernel = degradations.straight_kernel(11, length_px=7.0)
+    assert kernel[np.arange(11) != 5].sum() == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(kernel[5, 3:8], 1 / 6, atol=0.01)
+    np.testing.assert_allclose(kernel[5, [2, 8]], 1 / 12, atol=0.01)
+    assert kernel.sum() == pytest.approx(1)
+    with pytest.raises(InputError, match="a path of at least 1 and below 11 px, got 11"):
+        degradations.straight_kernel(11, length_px=11)
+
+
 def test_gaussian_kernel_has_its_moments() -> None:
     kernel = degradations.gaussian_kernel(41, sigma_px=(3.0, 1.5), angle_rad=0.4)
     offsets = np.arange(41) - 20

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import resource
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,17 @@ from restoration.models.registry import find
 from tests.backends import Backend
 
 MIMO = Path(__file__).parents[2] / "docs" / "pictures" / "small_mimo_unet.safetensors"
+
+
+@contextlib.contextmanager
+def limited_files(size_bytes: int) -> Iterator[None]:
+    """The system lets this process write no larger file, as a full disk would not."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture(scope="session")

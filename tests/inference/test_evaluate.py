@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from restoration import images
 from restoration.errors import ExitCode
-from restoration.evaluation import evaluate
+from restoration.evaluation import evaluate, scoring
 from restoration.evaluation.protocols import score
 from restoration.inference.restorer import Restorer
 from restoration.process.frameworks import FRAMEWORKS
@@ -148,7 +148,7 @@ def test_small_pictures_are_made_from_large_ones_as_lmf_does(
         _save(tmp_path / "hr" / f"{number}.png", golden[f"inputs/hr{number}"])
         truth = images.read_image(tmp_path / "hr" / f"{number}.png").pixels
         for scale in (2, 3, 4, 6, 8, 12, 2.5, 3.3):
-            small = evaluate._reduced(truth, scale)[0].transpose(1, 2, 0)
+            small = scoring.reduced(truth, scale)[0].transpose(1, 2, 0)
             stored = golden[f"inputs/lr/{scale:g}/{number}"]
             assert np.array_equal(np.rint(small * 255), stored)
     words = ["--truth", tmp_path / "hr", "-w", tiny_weights("lm_liif"), "-m", "lm_liif", "-s", 6]

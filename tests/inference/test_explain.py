@@ -61,6 +61,23 @@ def test_each_model_shows_what_it_has_of_its_own(
         assert 0.24 < ratio <= 1.001
 
 
+def test_of_a_clip_the_middle_frame_is_explained_with_the_flow_to_its_neighbors(
+    tmp_path: Path, tiny_weights: Callable[..., Path], photograph: np.ndarray
+) -> None:
+    (tmp_path / "clip").mkdir()
+    for number in range(3):
+        shown = np.roll(photograph[:32, :40], 2 * number, axis=1)
+        Pillow.fromarray(shown).save(tmp_path / "clip" / f"{number}.png")
+    words = [str(tmp_path / "clip"), "-w", str(tiny_weights("self_blind_vsr"))]
+    more = ["-m", "self_blind_vsr", "--explain", str(tmp_path / "out")]
+    assert cli.main([*words, *more]) == ExitCode.OK
+    names = {path.name for path in (tmp_path / "out" / "clip").iterdir()}
+    assert {"flow_1.png", "flow_4.png", "kernel.png", "before_after.png"} <= names
+    pair = np.asarray(Pillow.open(tmp_path / "out" / "clip" / "before_after.png"))
+    large = np.asarray(Pillow.open(tmp_path / "clip" / "1.png").resize((160, 128)))
+    assert np.abs(pair[:, :160].astype(float) - large).mean() < 8
+
+
 def test_kernels_alone_are_drawn_beside_the_target(
     tmp_path: Path, tiny_weights: Callable[..., Path], photograph: np.ndarray
 ) -> None:

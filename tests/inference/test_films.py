@@ -14,7 +14,7 @@ import pytest
 from restoration.errors import ExitCode, InputError, UnavailableError
 from restoration.images import video
 from restoration.inference import cli, films, pictures
-from tests.inference.conftest import MIMO
+from tests.inference.conftest import MIMO, limited_files
 
 TIMES_MS = (0, 40, 100, 120, 300, 301, 500)
 KINDS = {
@@ -82,6 +82,77 @@ def test_a_film_keeps_its_times_sound_title_range_and_depth(name: str, tmp_path:
         assert np.abs(was_frame.pixels - frame.pixels).max() < 0.02 / 255
 
 
+def _unchanged(frames: Any) -> Any:
+    return ((frame, frame.pixels) for frame in frames)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+@pytest.mark.parametrize("turned", [(90, False), (-90, True), (180, False), (0, True)])
+def test_a_film_is_turned_and_flipped_as_it_was(
+    turned: tuple[int, bool], suffix: str, tmp_path: Path
+) -> None:
+    """As films of phones are: by a matrix for players, the pixels lie as the sensor does."""
+    source, target = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    with av.open(str(source), "w") as film:
+        stream: Any = film.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        stream.set_display_rotation(turned[0], hflip=turned[1])
+        frame = av.VideoFrame.from_ndarray(np.zeros((32, 48, 3), np.uint8), "rgb24")
+        film.mux([*stream.encode(frame), *stream.encode(None)])
+    video.restore_film(source, target, _unchanged, warn=pytest.fail)
+    matrices = []
+    for path in (source, target):
+        with av.open(str(path)) as film:
+            decoded = next(film.decode(video=0))
+            assert (decoded.width, decoded.height) == (48, 32)
+            matrices.append(np.frombuffer(decoded.side_data.get("DISPLAYMATRIX"), np.int32))
+    assert np.array_equal(*matrices)
+
+
+def test_subtitles_and_chapters_are_kept(tmp_path: Path) -> None:
+    source, target = tmp_path / "a.mkv", tmp_path / "b.mkv"
+    text = "1\n00:00:00,040 --> 00:00:00,400\nA word.\n\n"
+    (tmp_path / "a.srt").write_text(text)
+    with av.open(str(_film(tmp_path / "b.mkv"))) as film, av.open(str(source), "w") as output:
+        subtitles = av.open(str(tmp_path / "a.srt"))
+        streams = [*film.streams, *subtitles.streams]
+        made = {id(one): output.add_stream_from_template(one) for one in streams}
+        made[id(subtitles.streams[0])].metadata["language"] = "eng"
+        chapter = {"id": 1, "start": 0, "end": 300, "time_base": Fraction(1, 1000)}
+        output.set_chapters([{**chapter, "metadata": {"title": "a chapter"}}])
+        for opened in (film, subtitles):
+            for packet in opened.demux():
+                if packet.dts is not None:
+                    packet.stream = made[id(packet.stream)]
+                    output.mux(packet)
+        subtitles.close()
+    video.restore_film(source, target, _unchanged, warn=pytest.fail)
+    found = []
+    for path in (source, target):
+        with av.open(str(path)) as film:
+            (stream,) = film.streams.subtitles
+            packets = [
+                (bytes(one), float(one.pts * one.time_base), float(one.duration * one.time_base))
+                for one in film.demux(stream)
+                if one.size
+            ]
+            titles = [one["metadata"].get("title") for one in film.chapters()]
+            found.append((stream.name, stream.language, packets, titles, len(film.streams)))
+    assert found[0] == found[1]
+    assert found[0][2] == [(b"A word.", 0.04, 0.36)]
+    assert found[0][3] == ["a chapter"]
+
+
+def test_without_room_a_film_is_no_fault_of_its_source(tmp_path: Path) -> None:
+    """The system allows files of 6000 bytes, half of what the film takes."""
+    source = _film(tmp_path / "b.mkv")
+    with limited_files(6000), pytest.raises(OSError, match="File too large") as caught:
+        video.restore_film(source, tmp_path / "c.mkv", _unchanged, warn=pytest.fail)
+    assert not isinstance(caught.value, av.FFmpegError)
+    assert str(tmp_path / "c.mkv") in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["b.mkv"]
+
+
 @pytest.mark.frameworks("torch")
 def test_restore_takes_films_beside_pictures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -111,6 +182,21 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(UnavailableError, match=r"pip install 'restoration-suite\[video\]'"):
         video.packages()
+
+
+@pytest.mark.frameworks("torch")
+def test_restore_of_a_film_without_the_package_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"a film")
+    monkeypatch.setitem(sys.modules, "av", None)
+    words = [str(tmp_path / "a.mp4"), "-o", str(tmp_path / "b.mp4"), "-m", "mimo_unet"]
+    assert cli.main([*words, "-w", str(MIMO)]) == ExitCode.INCOMPLETE
+    told = capsys.readouterr().err
+    assert (
+        "films: expected the package av, got none; pip install 'restoration-suite[video]'" in told
+    )
+    assert "Traceback" not in told
 
 
 def test_what_is_no_film_leaves_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from restoration.inference.restorer import Restorer, Settings
 from restoration.models.registry import find
 from restoration.process.frameworks import FRAMEWORKS
 from tests.backends import Backend
-from tests.inference.conftest import MIMO
+from tests.inference.conftest import MIMO, limited_files
 
 pytestmark = pytest.mark.frameworks("torch")
 
@@ -325,6 +326,7 @@ def test_a_folder_of_frames_is_a_clip(
         (["{file}", "-o", "{file}"], "expected another file than the input"),
         (["{file}", "--half", "--fp32"], "precision: expected --half or --fp32, got both"),
         ([], "restore: expected pictures, folders or films, got none"),
+        (["{folder}/../sized.npy"], "sized.npy: image: expected (h, w) or (h, w,"),
         (["{file}", "-s", "2"], "scale of mimo_unet: expected 1, or none given, got 2"),
         (["{file}", "--device", "ascend"], "cannot use 'ascend' here"),
         (["{file}", "-w", "missing.pth"], "weights: expected an existing file"),
@@ -338,6 +340,7 @@ def test_errors_are_one_line_that_leads_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "empty").mkdir()
+    np.save(tmp_path / "sized.npy", {"img_blur": photograph[:0]})  # type: ignore[arg-type]
     file = _save(tmp_path / "a.png", photograph[:16, :16])
     places = {"folder": tmp_path / "empty", "file": file}
     given = [word.format(**places) for word in words]
@@ -375,6 +378,65 @@ def test_two_results_of_one_name_are_refused(tmp_path: Path, photograph: np.ndar
     naming = pictures.Naming(tmp_path / "out", extension="png")
     with pytest.raises(InputError, match="output: expected another name for each result"):
         pictures.find_jobs([tmp_path], naming, are_clips=False)
+
+
+def test_kernels_that_were_asked_for_are_those_of_the_weights(
+    tiny_weights: Callable[..., Path], tmp_path: Path, photograph: np.ndarray,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    np.save(tmp_path / "x.npy", {"img_blur": photograph})  # type: ignore[arg-type]
+    weights = str(tiny_weights("kernel_prediction"))
+    words = [str(tmp_path / "x.npy"), "-o", str(tmp_path / "out"), "-w", weights]
+    words += ["-m", "kernel_prediction", "--kernel_size", "33"]
+    assert cli.main([*words, "--kernel_count", "9"]) == ExitCode.BAD_INPUT
+    told = capsys.readouterr().err
+    assert "kernels of kernel_prediction: expected 9, as asked for, got 4" in told
+    assert cli.main([*words, "--kernel_K", "4"]) == ExitCode.OK
+
+
+def test_larger_pictures_are_reduced_and_batches_go_one_by_one(photograph: np.ndarray) -> None:
+    picture = photograph.transpose(2, 0, 1)[None].astype(np.float32) / 255
+    said: list[str] = []
+    settings = Settings(max_side_px=60, per_sample=True)
+    with Restorer("mimo_unet", MIMO, settings=settings, warn=said.append) as restorer:
+        both = restorer.restore(np.concatenate([picture, picture[..., ::-1]]))
+        alone = restorer.restore(picture)
+    assert both.shape == (2, 3, 48, 60)
+    np.testing.assert_array_equal(both[:1], alone)
+    assert said == ["reduced from 120x96 to 60x48: the longest side may have 60 pixels"]
+
+
+def test_without_room_a_picture_is_listed_and_the_rest_is_done(
+    mimo: Restorer, tmp_path: Path, photograph: np.ndarray
+) -> None:
+    """The system allows files of 9000 bytes, which is enough for the second."""
+    noise = np.random.default_rng(0).random((1, 3, 96, 120), np.float32)
+    found = {tmp_path / "large.png": noise, tmp_path / "small.png": noise[..., :8, :8]}
+    jobs = [pictures.Job(tmp_path / "source.png", target) for target in found]
+    jobs[1] = pictures.Job(tmp_path / "other.png", jobs[1].target)
+
+    def do(job: pictures.Job) -> bool:
+        pictures.write(job.target, images.Image(found[job.target]))
+        return True
+
+    with limited_files(9000):
+        batch = pictures.restore_all(mimo, jobs, do, overwrite=False, done=lambda *_: None)
+    assert batch.written == [tmp_path / "small.png"]
+    assert "File too large" in batch.failed[tmp_path / "source.png"]
+    assert batch.unread == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["small.png"]
+
+
+def test_a_disk_without_room_is_said_before_anything_is_restored(
+    tmp_path: Path, photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    file = _save(tmp_path / "a.png", photograph[:16, :16])
+    usage = shutil.disk_usage(tmp_path)._replace(free=1 << 20)
+    monkeypatch.setattr(pictures.shutil, "disk_usage", lambda _path: usage)
+    assert _restore(file, "-o", tmp_path / "out") == ExitCode.INCOMPLETE
+    assert "output: expected at least 16 MB free, got 1 MB" in capsys.readouterr().err
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.frameworks

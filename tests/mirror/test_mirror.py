@@ -22,12 +22,13 @@ SERVING_LAYERS = {
     "layers/matrices",
     "layers/sums",
     "exporting",  # Jittor has no exporter
+    *("compiling", "shrinking"),  # PyTorch compiles ahead, and what it exports may be smaller
     *("config", "model_zoo"),  # what users of MindSpore's model zoo know
     *("mutations", "tape"),  # the reference is changed and followed, to find causes
 }  # what one framework has alone
 NOT_MODELS = {
     *("__init__", "runtime", "engine", "arrays", "training", "distributed", "optimizers"),
-    *("train", "evaluate", "restore", "export", "exporting"),
+    *("train", "evaluate", "restore", "export", "exporting", "compiling", "shrinking"),
     *("foreign", "tape", "mutations"),  # what `parity compare` asks of a side
     *SHIMS,
     *("config", "model_zoo"),

@@ -102,6 +102,7 @@ def test_an_unknown_key_of_a_file_is_an_error_with_the_nearest_one(tmp_path: Pat
 def test_one_flag_of_the_configuration_is_enough_and_ours_are_none() -> None:
     assert config.is_given(["--dataset_root", "D"])
     assert config.is_given(["--config_path=x.yaml"])
+    assert config.is_given(["--dataset_rot", "D"])  # for its error to name the nearest
     assert not config.is_given(["mimo_unet:demo", "seed=2", "--output", "x"])
     assert not config.is_given(["D", "--model_name", "mimo_unet"], apart_from=["model_name"])
 

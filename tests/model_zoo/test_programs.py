@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from mindspore_impl import evaluate, export, model_zoo, train
+from restoration.errors import ExitCode
 from restoration.training.loggers import LOG, read_log
 from tests.backends import ROOT, Backend
 from tests.model_zoo import tree
@@ -54,6 +57,10 @@ def trained(data: Path) -> Path:
     done = run("train", *words, "--val_acc_monitor_interval", 1)
     assert done.returncode == 0, done.stderr
     assert "configuration: cpu_config.yaml, since the device is cpu" in done.stderr
+    assert re.findall(r"^epoch: (\d+) step: (\d+), loss is \d", done.stderr, re.MULTILINE) == [
+        ("1", "2"),
+        ("2", "2"),
+    ]
     return folder
 
 
@@ -71,6 +78,58 @@ def test_training_by_the_configuration_is_the_recipe_bit_for_bit(data: Path, tra
     assert known.keys() == found.keys()
     for name, array in known.items():
         assert array.tobytes() == found[name].tobytes(), name
+
+
+def test_the_lines_of_an_epoch_are_those_of_mindspores_monitors(
+    backends: Callable[[str], Backend],
+) -> None:
+    known = backends("mindspore").call("model_zoo.work.monitor_lines", 3, 5, 0.25)
+    found: list[str] = []
+    monitor = model_zoo.Monitor(5, found.append)
+    for step in range(11, 16):
+        monitor(step, 0.25, 0.002)
+    assert found[0] == known[0] == "epoch: 3 step: 5, loss is 0.25"
+    assert found[1] == "Train epoch time: 10.000 ms, per step time: 2.000 ms"
+    assert re.sub(r"\d+\.\d{3}", "N", found[1]) == re.sub(r"\d+\.\d{3}", "N", known[1])
+
+
+def test_a_network_of_graph_mode_is_compiled_and_its_taps_are_not(
+    backends: Callable[[str], Backend],
+) -> None:
+    pixels = np.random.default_rng(0).random((1, 3, 32, 32)).astype(np.float32)
+    compiled, graph, plain = backends("mindspore").call("model_zoo.work.graph_calls", pixels)
+    assert compiled == ["MIMOUNet"]
+    for name, array in plain.items():
+        np.testing.assert_allclose(graph[name], array, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "said"),
+    [
+        ("train", ["--dataset_root", "nowhere"], "expected a folder with train/blur"),
+        ("evaluate", ["--dataset_root", "nowhere"], "expected a folder with test/blur"),
+        ("evaluate", ["--ckpt_file", "nowhere.ckpt"], "nowhere.ckpt"),
+        ("export", ["--ckpt_file", "nowhere.ckpt"], "nowhere.ckpt"),
+        ("export", ["--export_file_format", "MINDI"], "did you mean 'MINDIR'?"),
+        ("train", ["--dataset_rot", "2"], "did you mean 'dataset_root'?"),
+    ],
+)
+def test_the_users_mistakes_are_one_error_and_exit_3(
+    data: Path, program: str, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [] if "nowhere" in words else ["--dataset_root", str(data)]
+    main = {"train": train.main, "evaluate": evaluate.main, "export": export.main}[program]
+    assert main([*given, *words]) == ExitCode.BAD_INPUT
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "Traceback" not in shown
+
+
+def test_a_checkpoint_of_another_network_is_refused(trained: Path, data: Path) -> None:
+    words = ["--ckpt_file", trained / "MIMO-UNet-2_2.ckpt", "--dataset_root", data]
+    done = run("evaluate", *words, "--model_name", "MIMO-UNetPlus")
+    assert done.returncode == ExitCode.BAD_INPUT, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_it_validates_and_saves_by_epochs(trained: Path) -> None:

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+from typing import Any
+from unittest import mock
+
 import mindspore as ms
 import numpy as np
+from mindspore.train import LossMonitor, RunContext, TimeMonitor
+
+from mindspore_impl import engine
+from restoration.engine.execution import Execution
+from restoration.models import registry
 
 
 def load(path: str) -> dict[str, np.ndarray]:
@@ -30,3 +40,55 @@ def save_training_state(source: str, target: str) -> None:
         )
     ]
     ms.save_checkpoint(entries, target)
+
+
+def monitor_lines(epoch: int, steps: int, loss: float) -> list[str]:
+    """What MindSpore's own monitors print at the end of an epoch of so many steps."""
+    known = {
+        "mode": "train",
+        "batch_num": steps,
+        "cur_epoch_num": epoch,
+        "cur_step_num": epoch * steps,
+        "dataset_sink_mode": False,
+        "net_outputs": ms.Tensor(loss, ms.float32),
+    }
+    context = RunContext(_Params(known))
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        timer = TimeMonitor()
+        timer.epoch_begin(context)
+        LossMonitor(steps).step_end(context)
+        timer.epoch_end(context)
+    return said.getvalue().splitlines()
+
+
+class _Params(dict[str, Any]):
+    """What callbacks read, as attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def graph_calls(pixels: np.ndarray) -> tuple[list[str], dict[str, np.ndarray], dict[str, Any]]:
+    """What is compiled as a network of Graph mode runs twice and is tapped; its outputs, and those
+    of PyNative mode."""
+    spec = registry.find("mimo_unet").spec("tiny")
+    inputs = {"image": pixels}
+    made = engine.ENGINE()
+    plain, graph = made.build(spec), made.build(spec, Execution(is_graph=True))
+    made.load(graph, made.state(plain))
+    compiled: list[str] = []
+    jit = ms.jit
+
+    def noted(module: ms.nn.Cell) -> Any:
+        compiled.append(type(module).__name__)
+        return jit(module)
+
+    with mock.patch.object(ms, "jit", noted):
+        found = made.run(graph, inputs)
+        _, taps = made.run_tapped(graph, inputs)
+    assert len(taps) > 50
+    return compiled, found, made.run(plain, inputs)

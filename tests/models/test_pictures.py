@@ -21,6 +21,7 @@ from restoration.models.model import Model
 from restoration.models.registry import MODELS, find
 from restoration.models.spec import Spec
 from tests.backends import Backend
+from tests.kinds import by_kind
 
 SIZES = ((1, 1), (2, 3), (17, 33))
 SCALE = 2.5
@@ -133,9 +134,11 @@ def test_pictures_of_every_size_are_restored_or_refused(
 
 @pytest.mark.parametrize(
     ("name", "spec_name"),
-    [(name, "tiny") for name in ("mimo_unet", "lmd_vit", "lm_liif", "edsr", "self_blind_vsr")]
-    + [("edsr", name) for name in ("tiny-official", "tiny-basicsr")]
-    + [("swinir", name) for name in ("tiny-real", "tiny-denoise-gray", "tiny-jpeg-color")],
+    by_kind(
+        [(name, "tiny") for name in ("mimo_unet", "lmd_vit", "lm_lte", "edsr", "self_blind_vsr")]
+        + [("edsr", name) for name in ("tiny-official", "tiny-basicsr")]
+        + [("swinir", name) for name in ("tiny-real", "tiny-denoise-gray", "tiny-jpeg-color")]
+    ),
 )
 def test_every_framework_restores_alike(
     name: str, spec_name: str, backends: Callable[[str], Backend]

@@ -32,7 +32,7 @@ def _steps(workflow: Path) -> list[dict[str, str]]:
 
 
 def test_workflows_fit_their_schema() -> None:
-    assert {path.stem for path in WORKFLOWS} == {"lint", "test", "goldens", "wheel"}
+    assert {path.stem for path in WORKFLOWS} == {"lint", "test", "goldens", "wheel", "parity"}
     finished = _run(*SCHEMA, *WORKFLOWS)
     assert finished.returncode == 0, finished.stdout
 

@@ -82,27 +82,6 @@ def test_the_guides_ports_have_the_faults_that_it_tells_of(port: str, causes: se
 
 
 @pytest.mark.frameworks("torch")
-def test_comparing_goes_on_when_the_port_is_edited(tmp_path: Path) -> None:
-    (tmp_path / "reference.py").write_text(REFERENCE)
-    port = tmp_path / "port" / "port.py"
-    port.parent.mkdir()
-    port.write_text(REFERENCE.replace("torch.relu", "torch.tanh"))
-    words = ["torch:reference.py:build", "torch:port/port.py:build", "--watch", "--quiet"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "parity", "compare", *words],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
-        lines = iter(process.stdout)
-        assert next(lines).startswith("DIFFER")
-        port.write_text(REFERENCE)
-        assert any(line.startswith("AGREE") for line in lines)
-        process.terminate()
-
-
-@pytest.mark.frameworks("torch")
 def test_an_equal_port_agrees_whatever_its_modules_are_called(tmp_path: Path) -> None:
     port = REFERENCE.replace("first", "layer_b").replace("last", "layer_a")
     result = sides(tmp_path, port)

@@ -11,7 +11,7 @@ from tests.parity.strangers import REFERENCE, sides
 DECIDING = REFERENCE.replace(
     "return x + self.last(torch.relu(self.first(x)))",
     "y = self.head(x)\n"
-    "        steps = torch.round(y * 8192) / 8192\n"
+    "        steps = torch.round(y * 65536) / 65536\n"
     "        return steps, y.argmax(1), (y > 0.1) * x.sum(1, keepdim=True)",
 ).replace(
     "    def forward",

@@ -9,9 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from parity.judge.errors import norms_of
+from parity.judge.steps import judge_steps
+from parity.judge.verdicts import Verdict
 from restoration.errors import ExitCode
+from restoration.process import arrays
 from restoration.process.frameworks import FRAMEWORKS, REFERENCE
 from tests.backends import ROOT
 
@@ -96,6 +101,26 @@ def test_a_rate_that_is_a_thousandth_off_is_seen_at_its_step(tmp_path: Path) -> 
     differing = [array for array in row["arrays"] if array["verdict"] == "differ"]
     assert all(int(array["name"].split("/")[1]) >= 3 for array in differing)
     assert any(array["name"].startswith("step/3/weights/") for array in differing)
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"), [("second", Verdict.AGREE), ("first", Verdict.DIFFER)]
+)
+def test_means_of_squares_may_be_zero_where_adam_does_not_feel_it(
+    name: str, verdict: Verdict, tmp_path: Path
+) -> None:
+    """MindSpore sets numbers to zero that are smaller than float32's smallest normal one."""
+    key = f"step/1/moments/stem.weight.{name}"
+    exact = np.array([1e-36, 1e-38, 1e-39])
+    arrays.write(tmp_path / "truth.safetensors", {key: exact})
+    arrays.write(tmp_path / "port.safetensors", {key: np.array([1e-36, 0, 0], np.float32)})
+    with (
+        arrays.reading(tmp_path / "truth.safetensors") as truth,
+        arrays.reading(tmp_path / "port.safetensors") as port,
+    ):
+        norms, noise = {key: norms_of(exact)}, {key: norms_of(exact * 1e-7)}
+        judged = judge_steps(port, truth, norms, noise, eps=1e-8)
+    assert judged.verdict is verdict
 
 
 @pytest.mark.goldens

@@ -41,6 +41,7 @@ PROGRAMS = {
     "benchmarks/convert.py": (str(ROOT / "benchmarks" / "convert.py"),),
     "benchmarks/efficiency.py": (str(ROOT / "benchmarks" / "efficiency.py"),),
     "benchmarks/models.py": (str(ROOT / "benchmarks" / "models.py"),),
+    "benchmarks/restoring.py": (str(ROOT / "benchmarks" / "restoring.py"),),
 }
 
 
@@ -249,7 +250,7 @@ def test_pages_are_written_on_every_console(tmp_path: Path) -> None:
     before = (ROOT / "README.zh-CN.md").read_bytes()
     for name in ("benchmarks", "docs"):
         (tmp_path / name).mkdir()
-    for page in ("docs/speed.md", "README.md", "README.zh-CN.md"):
+    for page in ("docs/speed.md", "docs/restoring.md", "README.md", "README.zh-CN.md"):
         shutil.copy(ROOT / page, tmp_path / page)
     program = (
         f"import sys; sys.path[:0] = [{str(ROOT / 'benchmarks')!r}]\n"

@@ -89,3 +89,11 @@ def first_step(recipe: Recipe, parts: list[Arrays]) -> StepResult:
     engine = work._module("engine").ENGINE()
     _, trainer = make_trainer(engine, recipe, None)
     return trainer.step(parts)
+
+
+def save_as_pth(path: str, arrays: Arrays, is_legacy: bool) -> None:
+    """As PyTorch saves a network's state, or did before 1.6."""
+    import torch
+
+    state = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    torch.save(state, path, _use_new_zipfile_serialization=not is_legacy)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
@@ -84,6 +88,36 @@ def test_a_run_shows_lines_curves_and_scalars(tmp_path: Path) -> None:
         assert picture.stat().st_size > 1000
     assert curves.main([str(tmp_path / "none")]) == ExitCode.BAD_INPUT
     assert curves.main([str(run), "--output", str(tmp_path / "x.gif")]) == ExitCode.BAD_INPUT
+
+
+@pytest.mark.frameworks("torch")
+def test_memory_is_told_by_batch_and_card() -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch_impl.train", "mimo_unet:demo", "--probe-memory"),
+            *("settings.width=4", "data.crop_px=192", "data.samples=2"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == ExitCode.OK, done.stderr
+    title, batches, measured, sentence, cards, fitting, _ = done.stdout.splitlines()
+    assert title.startswith("mimo_unet, tiny, crop 192 px, float32: steps of PyTorch on cpu")
+    peaks_mb = dict(zip(map(int, batches.split()[1:]), map(int, measured.split()[1:]), strict=True))
+    assert {1, 2, 4} <= set(peaks_mb)
+    each_mb, base_mb = (float(one) for one in re.findall(r" (\d+) MB", sentence))
+    slope_mb = np.cov(list(peaks_mb), list(peaks_mb.values()))[0, 1] / np.var(
+        list(peaks_mb), ddof=1
+    )
+    assert each_mb == pytest.approx(slope_mb, abs=1)
+    assert 0 < each_mb < peaks_mb[max(peaks_mb)]
+    assert base_mb > 100, "Python and PyTorch"
+    counts = [int(count.rstrip("+")) for count in fitting.split()[1:]]
+    assert cards.split()[:5] == ["memory", "4", "GB", "6", "GB"]
+    assert counts[:6] == sorted(counts[:6])
+    if not fitting.split()[1].endswith("+"):
+        assert counts[0] == pytest.approx((4000 - base_mb) / each_mb, rel=0.05)
 
 
 def _events(folder: Path) -> list[Event]:

@@ -16,6 +16,7 @@ from restoration.models.registry import MODELS
 from restoration.models.spec import Spec
 from restoration.training.initialization import initial_weights
 from tests.backends import Backend
+from tests.kinds import by_kind
 
 MEASURED = json.loads(
     (Path(__file__).parents[1] / "golden" / "training" / "init_statistics.json").read_text()
@@ -132,7 +133,7 @@ def test_orthogonal_weights_have_singular_values_of_a_fifth(torch: Backend) -> N
 
 
 @pytest.mark.frameworks("torch")
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", by_kind(MODELS))
 def test_what_no_law_draws_starts_as_a_constant(torch: Backend, model: str) -> None:
     """So that it is the same in every framework."""
     spec = MODELS[model].spec("tiny")

@@ -17,7 +17,7 @@ from restoration.engine.taps import Tap
 from restoration.training import checkpoints, recipe, session
 from restoration.training.checkpoints import CheckpointError, Progress
 from restoration.training.loggers import LOG, read_log
-from restoration.training.loop import Parts, Run, TrainingError
+from restoration.training.loop import Devices, Parts, Run, TrainingError
 from restoration.training.recipe import Recipe
 from tests.training.runs import QUICK
 
@@ -25,10 +25,13 @@ FINE = StepResult(loss=1.5, terms={"content": 1.0}, gradient_norm=2.0, updated=T
 
 
 class ToldTrainer:
-    """A trainer whose only weight counts steps. told: what its steps find, by number from 1."""
+    """A trainer of a network whose only weight counts steps.
 
-    def __init__(self, told: Mapping[int, StepResult | Exception]):
-        self.told, self.steps = told, 0
+    told: what its steps find, by number from 1.
+    """
+
+    def __init__(self, network: Network, told: Mapping[int, StepResult | Exception]):
+        self.network, self.told, self.steps = network, told, 0
         self.factors: list[float] = []
 
     def step(self, batches: Sequence[Mapping[str, np.ndarray]], factor: float) -> StepResult:
@@ -37,11 +40,14 @@ class ToldTrainer:
             raise found
         self.steps += 1
         self.factors.append(factor)
+        self.network.module["stem.weight"] = np.full(3, self.steps, np.float32)
         return found
 
+    def averages(self) -> dict[str, np.ndarray]:
+        return {}
+
     def state(self) -> TrainingState:
-        weights = {"stem.weight": np.full(3, self.steps, np.float32)}
-        return TrainingState(weights, {}, {}, {}, self.steps)
+        return TrainingState(dict(self.network.module), {}, {}, {}, self.steps)
 
 
 class ToldEngine:
@@ -50,10 +56,10 @@ class ToldEngine:
     name = "told"
 
     def build(self, spec: Any, execution: Any) -> Network:
-        return Network({}, spec, execution)
+        return Network({"stem.weight": np.zeros(3, np.float32)}, spec, execution)
 
     def state(self, network: Network) -> dict[str, np.ndarray]:
-        return {"stem.weight": np.zeros(3, np.float32)}
+        return dict(network.module)
 
     def load(self, network: Network, state: Mapping[str, np.ndarray]) -> None:
         network.module.update(state)
@@ -70,19 +76,25 @@ class ToldEngine:
 
 
 def _run(
-    folder: Path, told: Mapping[int, StepResult | Exception], *overrides: str
+    folder: Path,
+    told: Mapping[int, StepResult | Exception],
+    *overrides: str,
+    devices: Devices | None = None,
 ) -> tuple[Run, ToldTrainer]:
     plan: Recipe = recipe.read("mimo_unet:demo", [*QUICK, "workers=0", *overrides])
-    trainer, engine = ToldTrainer(told), ToldEngine()
+    engine = ToldEngine()
+    network = engine.build(plan.the_spec(), plan.execution())
+    trainer = ToldTrainer(network, told)
     folder.mkdir(exist_ok=True)
     task = open_task(plan.the_model(), plan.the_spec(), plan.data, seed=plan.seed)
     parts = Parts(
         plan,
         engine,  # type: ignore[arg-type]
-        engine.build(plan.the_spec(), plan.execution()),
+        network,
         trainer,  # type: ignore[arg-type]
         task,
         session.make_loader(plan, workers=0),
+        devices or Devices(),
     )
     return Run(parts, folder, progress=Progress(step=0, recipe={}), quiet=True), trainer
 
@@ -179,3 +191,32 @@ def test_a_full_disk_ends_the_run_with_one_error(
     with pytest.raises(CheckpointError, match="No space left"):
         run.train()
     assert checkpoints.find(tmp_path) == tmp_path / "checkpoints" / "step_00000003"
+
+
+def test_devices_score_each_held_out_picture_once_and_the_first_writes(tmp_path: Path) -> None:
+    told: dict[tuple[int, int], np.ndarray] = {}
+
+    def scored(rank: int, world: int, pictures: int) -> np.ndarray:
+        """The scores that a device finds itself, 0 for those of others."""
+
+        def total(numbers: np.ndarray) -> np.ndarray:
+            told[rank, world] = numbers
+            return numbers
+
+        devices = Devices(rank, world, total)
+        run, _ = _run(tmp_path / f"{rank}", {}, f"validation.pictures={pictures}", devices=devices)
+        run._score(None)
+        return told[rank, world]
+
+    alone = scored(0, 1, 0)
+    assert len(alone) > 1
+    assert alone.all()
+    first, second = scored(0, 2, 0), scored(1, 2, 0)
+    assert first.any()
+    assert second.any()
+    assert not (first * second).any()
+    np.testing.assert_array_equal(first + second, alone)
+    first, second = scored(0, 2, 100), scored(1, 2, 100)
+    np.testing.assert_array_equal(first, alone)
+    assert len(list((tmp_path / "0").rglob("*.png"))) == len(alone)
+    assert not list((tmp_path / "1").rglob("*.png"))

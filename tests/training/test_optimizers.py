@@ -117,6 +117,28 @@ def test_steps_are_those_of_torch(backend: Backend, name: str) -> None:
         assert error < allowed, f"{tensor}: {error}"
 
 
+def test_adams_first_steps_are_exact(backend: Backend) -> None:
+    """From zero, where no rounding of the parameters hides that of the bias corrections."""
+    settings = OptimizerSettings(learning_rate=1e-3)
+    rng = np.random.default_rng(12)
+    gradients = [{"bias": rng.standard_normal(100).astype(np.float32)} for _ in range(3)]
+    found = backend.call(
+        "training.stepping.optimized",
+        settings,
+        {"bias": np.zeros(100, np.float32)},
+        gradients,
+        [0.0, 1.0, 1.0],
+    )
+    value, first, second = np.zeros((3, 100))
+    for step, factor in enumerate([0.0, 1.0, 1.0], start=1):
+        gradient = gradients[step - 1]["bias"].astype(np.float64)
+        first = 0.9 * first + 0.1 * gradient
+        second = 0.999 * second + 0.001 * gradient**2
+        corrected = np.sqrt(second / (1 - 0.999**step)) + 1e-8
+        value = value - factor * 1e-3 * first / (1 - 0.9**step) / corrected
+        np.testing.assert_allclose(found[step - 1]["bias"], value, rtol=0, atol=1e-6 * 1e-3)
+
+
 def test_clipping_scales_gradients_of_the_network_together(backend: Backend) -> None:
     (free, *_), states = run(backend, with_optimizer(betas=(0.0, 0.5)))
     limit = free.gradient_norm / 3

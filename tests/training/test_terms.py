@@ -283,8 +283,36 @@ def test_weights_of_vgg_have_torchvisions_names(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"features\.2: shapes \(4, 4, 3, 3\) and \(3,\)"):
         read_vgg(str(path), VGG19)
     path.write_text("no weights")
-    with pytest.raises(InputError, match="a readable safetensors file"):
+    with pytest.raises(InputError, match="a readable file of weights"):
         read_vgg(str(path), VGG19)
+
+
+@pytest.mark.frameworks("torch")
+@pytest.mark.parametrize(
+    ("stages", "is_legacy"),
+    [pytest.param(VGG19, False, id="19"), pytest.param(VGG16, True, id="16")],
+)
+def test_weights_of_vgg_are_read_as_torchvision_publishes_them(
+    backends: Callable[[str], Backend], tmp_path: Path, stages: tuple[int, ...], is_legacy: bool
+) -> None:
+    rng = np.random.default_rng(8)
+    state = {"classifier.0.weight": rng.random((2, 2), np.float32)}
+    channels = 3
+    for name in (name for stage in conv_names(stages) for name in stage):
+        state[f"{name}.weight"] = rng.random((4, channels, 3, 3), np.float32)
+        state[f"{name}.bias"] = rng.random(4, np.float32)
+        channels = 4
+    path = tmp_path / "vgg.pth"
+    backends("torch").call("training.stepping.save_as_pth", str(path), state, is_legacy)
+    found = read_vgg(str(path), stages)
+    assert tuple(len(stage) for stage in found) == stages
+    for names, stage in zip(conv_names(stages), found, strict=True):
+        for name, (weight, bias) in zip(names, stage, strict=True):
+            np.testing.assert_array_equal(weight, state[f"{name}.weight"])
+            np.testing.assert_array_equal(bias, state[f"{name}.bias"])
+    path.write_text("no weights")
+    with pytest.raises(InputError, match="a readable file of weights"):
+        read_vgg(str(path), stages)
 
 
 @pytest.mark.frameworks("torch")
@@ -306,6 +334,7 @@ def test_a_perceptual_loss_without_weights_says_where_they_come_from(
     [
         ("MultiScaleLoss", {"labels": "cubic"}, "'cubic'"),
         ("LocalMotionLoss", {"masked": True}, "an array 'mask'"),
+        ("BlindVideoLoss", {}, "one that gives 'restored_reduced', got"),
         ("L1Loss", {"defect_no_skip": True}, "a network that adds bilinear interpolation"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.compiler import is_exporting
 
 
 def rfft2(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,6 +45,12 @@ def unit_spectrum(x: Tensor) -> tuple[Tensor, Tensor]:
     """
     # Native: torch.sgn: a complex number divided by its modulus; 0 without gradient at 0.
     spectrum = torch.fft.rfft2(x, norm="backward")
+    if is_exporting():  # ONNX compares no complex numbers
+        real, imaginary = spectrum.real, spectrum.imag
+        modulus = torch.sqrt(real * real + imaginary * imaginary)
+        empty = modulus == 0
+        modulus = modulus.masked_fill(empty, 1.0)
+        return (real / modulus).masked_fill(empty, 1.0), imaginary / modulus
     phases = torch.where(spectrum == 0, 1, torch.sgn(spectrum))
     return phases.real, phases.imag
 
@@ -52,4 +59,7 @@ def angle(real: Tensor, imaginary: Tensor) -> Tensor:
     """The angle of complex numbers in (-pi, pi], 0 without gradient at 0, any shape."""
     # Native: torch.atan2: its gradient at 0 is not a number.
     empty = (real == 0) & (imaginary == 0)
-    return torch.atan2(imaginary.masked_fill(empty, 0.0), real.masked_fill(empty, 1.0))
+    angles = torch.atan2(imaginary.masked_fill(empty, 0.0), real.masked_fill(empty, 1.0))
+    if is_exporting():  # ONNX has no atan2, and what stands for it is off by up to 2 pi there
+        return angles.masked_fill((imaginary == 0) & (real < 0), torch.pi)
+    return angles

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch.nn.functional as F
 from torch import Tensor
+from torch.compiler import is_exporting
 
 
 def pad_to(x: Tensor, height: int, width: int) -> Tensor:
@@ -11,7 +12,8 @@ def pad_to(x: Tensor, height: int, width: int) -> Tensor:
     # Native: torch.nn.functional.pad: amounts from the last axis to the first; zeros by default.
     top, left = (height - x.shape[2]) // 2, (width - x.shape[3]) // 2
     bottom, right = height - x.shape[2] - top, width - x.shape[3] - left
-    if top + bottom + left + right == 0:
+    # An exported network takes other sizes, which may need what this one does not.
+    if not is_exporting() and top + bottom + left + right == 0:
         return x
     return F.pad(x, (left, right, top, bottom), mode="constant", value=0.0)
 
@@ -24,7 +26,7 @@ def pad_bottom_right(x: Tensor, height: int, width: int, *, mode: str) -> Tensor
     # Native: torch.nn.functional.pad: amounts from the last axis to the first; mode "constant", 0,
     # by default.
     amounts = (0, width - x.shape[3], 0, height - x.shape[2])
-    if amounts == (0, 0, 0, 0):
+    if not is_exporting() and amounts == (0, 0, 0, 0):
         return x
     native = {"zeros": "constant", "replicate": "replicate", "reflect": "reflect"}
     return F.pad(x, amounts, mode=native[mode])

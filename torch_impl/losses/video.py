@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from restoration.blur.kernel_priors import boundary_penalty
 from restoration.models.pwc_flow import PWCFlowSpec
 from restoration.models.self_blind_vsr import SelfBlindVSRSpec
+from restoration.training.requirements import require_output
 from torch_impl.layers import tensor_like
 from torch_impl.losses.images import absolute_difference, charbonnier_difference, total_mean
 from torch_impl.pwc_flow import warp
@@ -33,6 +34,7 @@ class BlindVideoLoss(nn.Module):
         centralized_weight: float = 1.0,
     ):
         super().__init__()
+        require_output("restored_reduced", spec, loss="BlindVideoLoss")
         self.middle = spec.frames // 2
         self.penalty = boundary_penalty(spec.kernel_size)
         self.cycle_weight = cycle_weight

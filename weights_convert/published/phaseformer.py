@@ -59,6 +59,7 @@ def sizes(shapes: Shapes) -> dict[str, Any]:
     """The hyper-parameters of a network of such blocks."""
     encoders = [f"encoder{level}" for level in (1, 2, 3, 4)]
     return {
+        "width": shapes["embed.weight"][0],
         "blocks": tuple(count_members(shapes, encoder) for encoder in encoders),
         "heads": tuple(shapes[f"{encoder}.0.attention.temperature"][1] for encoder in encoders),
         "hidden": tuple(

@@ -25,6 +25,7 @@ _COMMON = frozenset(
 _CACHED = ("pairs", "pictures", "list")
 _DEGRADATION_KEYS: Mapping[str, frozenset[str]] = {
     "motion": frozenset({"kernel_px"}),
+    "panning": frozenset({"kernel_px"}),
     "local_motion": frozenset({"kernel_px"}),
     "jpeg": frozenset({"jpeg_quality"}),
 }
@@ -124,6 +125,10 @@ class PictureTask:
     def held_out(self) -> Sequence[HeldOut]:
         """See `Task`; each is made when it is asked for, small sets of them once."""
         return self._held_out
+
+    def name(self, index: int) -> str:
+        """See `Task`."""
+        return self.valid.name(index)
 
     def hold_out(self, index: int) -> HeldOut:
         """One picture to score."""

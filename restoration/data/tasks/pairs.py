@@ -22,6 +22,7 @@ class PairsTask(PictureTask):
     keys: ClassVar[frozenset[str]] = frozenset({"resize_px"})
     degradations: ClassVar[tuple[str, ...]] = (
         "motion",
+        "panning",
         "local_motion",
         "underwater",
         "noise",
