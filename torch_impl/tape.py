@@ -405,7 +405,7 @@ class Widened(TorchFunctionMode):
 def outputs(
     call: Callable[[Sequence[Tensor]], Any], inputs: Sequence[np.ndarray], *, single: bool = False
 ) -> list[np.ndarray | None]:
-    """All outputs in order, None for one that is no real number.
+    """All outputs in order, None for complex ones; decisions as whole numbers.
 
     call: gives the network's result. single: in float32; the network is then, too.
     """
@@ -419,7 +419,10 @@ def outputs(
             found = list(_tensors(call(values)))
     finally:
         torch.set_default_dtype(before)
-    return [one.numpy() if one.is_floating_point() else None for one in found]
+    return [
+        None if one.is_complex() else (one if one.is_floating_point() else one.long()).numpy()
+        for one in found
+    ]
 
 
 def tensors_of(values: Any) -> list[Tensor]:

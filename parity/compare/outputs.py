@@ -35,10 +35,24 @@ def compare_outputs(
         Aligned(f"output/{number}", Place(), Place(), one.ratio, 1.0, one.error, one.unit)
         for number, one in judged.outputs.items()
     ]
+    if result.outputs_differ and (said := decided(state, first, of_port, own)):
+        result.outputs_differ, result.output_ratio = False, 0.0
+        result.assumptions += said
     if len(result.outputs) < len(first.outputs):
         result.assumptions.append(
             f"the reference has {len(first.outputs)} outputs, the port {len(of_port.outputs)}"
         )
+
+
+def decided(
+    state: State, first: Recording, of_port: Recording, own: Mapping[str, np.ndarray]
+) -> list[str]:
+    """The decisions with which all outputs are the reference's, in words; none where they are not,
+    or none is within rounding."""
+    answer = ask_reference(
+        state, first, of_port, own, "decided", pairings=[], events=[], causes=False
+    )
+    return [] if answer["findings"] else list(answer["decided"])
 
 
 def locate(
@@ -60,6 +74,7 @@ def locate(
         causes=True,
         reproductions=str(state.reference.folder / "parts") if state.options.reproductions else "",
     )
+    result.assumptions += [one for one in answer["decided"] if one not in result.assumptions]
     result.expected += answer["compared"]
     result.compared += answer["compared"]
     # A tap may be met twice, as its own numbers and as those of the next module: once is enough.

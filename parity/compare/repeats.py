@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from parity.adapters import inputs as given
 from parity.adapters.networks import Recording
+from parity.compare.outputs import decided
 from parity.compare.state import State
 from parity.compare.truth import judge_outputs
 from parity.diagnose.pairing import match_outputs
 from parity.judge.errors import have_equal_nonfinite, nonfinite
 from parity.judge.verdicts import BOUND
-from parity.report.comparison import Finding, Place
+from parity.report.comparison import Comparison, Finding, Place
 from restoration.errors import RestorationError
 
 
@@ -111,7 +113,14 @@ def _problem_at(
     port = {number: theirs[name] for number, name in outputs.items()}
     judged = judge_outputs(state.reference, inputs, own, port, name)
     if judged.worst:
-        return f"{judged.worst:.3g} times rounding"
+        there = State(
+            state.reference, state.port, replace(state.options, inputs=inputs), Comparison("", "")
+        )
+        there.result.outputs = outputs
+        said = decided(there, first, other, own)
+        state.result.assumptions += [one for one in said if one not in state.result.assumptions]
+        if not said:
+            return f"{judged.worst:.3g} times rounding"
     is_whole = len(judged.outputs) >= len(first.outputs)
     return "" if is_whole else "other shapes of outputs"
 

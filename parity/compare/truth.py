@@ -63,7 +63,7 @@ def judge_outputs(
         for number, output in port.items():
             if str(number) not in file:
                 continue
-            exact = file[str(number)]
+            exact = file[str(number)].astype(np.float64)
             value = nearest(output.astype(np.float64), exact)
             if value is None:
                 continue

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from parity.adapters.lines import users_frames
+from parity.diagnose.deciding import Decided, decide
 from parity.diagnose.layouts import arranged, nearest
 from parity.judge.errors import NOTHING, Norms, norms_of
 from parity.judge.verdicts import BOUND
@@ -189,11 +190,13 @@ class PortRun:
 @dataclass(frozen=True)
 class Inputs:
     """What the reference is given. call: calls a network with them, as tensors. drawing: in it,
-    random numbers come from the stream that the port's came from."""
+    random numbers come from the stream that the port's came from. decisions: the module that knows
+    the framework's (`torch_impl/decisions.py`)."""
 
     arrays: Sequence[np.ndarray]
     call: Callable[[Any, Sequence[Any]], Any]
     drawing: Callable[[], contextlib.AbstractContextManager[None]]
+    decisions: Any
 
 
 class Forced:
@@ -220,6 +223,7 @@ class Forced:
         self.checks: list[Check] = []
         self.tape: Any = None
         self.stands: dict[int, list[PortTap]] = {}
+        self.decided: list[Decided] = []  # what the port decides otherwise, within rounding
         self.alike: dict[str, str] = {}  # modules that give what one of the port gives
 
     def run(self) -> None:
@@ -227,6 +231,7 @@ class Forced:
         self.checks = []
         self.stands = defaultdict(list)  # the port's taps that have a slot's numbers
         self.alike = {}
+        self.decided = []
         self._calls: dict[str, int] = {}
         self._used: set[tuple[str, int]] = set()
         self._current: list[tuple[str, int | None]] = []
@@ -242,7 +247,7 @@ class Forced:
         ):
             result = self._given.call(self._network, values)
         for number, tensor in enumerate(tapes.tensors_of(result)):
-            if number in self._outputs and tapes.is_real(tensor):
+            if number in self._outputs:
                 self._check_output(number, tensor)
         for check in self.checks:
             self._judge(check)
@@ -266,13 +271,24 @@ class Forced:
     def differing(self) -> list[Check]:
         return [check for check in self.checks if check.differs]
 
-    def units(self, stretch: Any, truth: np.ndarray, **changes: Any) -> Norms:
-        """The error, in each norm, that has the ratio 1 at the end of a stretch."""
+    def units(self, stretch: Any, truth: np.ndarray) -> Norms:
+        """The error, in each norm, that has the ratio 1 at the end of a stretch.
+
+        Decisions are taken as in float64: one that rounding takes otherwise is no noise.
+        """
         two = most = 0.0
+        kinds = self._given.decisions
+        changes = {
+            call.number: kinds.enforced(
+                call.name, [self.tape.tensors[slot] for slot in call.results]
+            )
+            for call in stretch.calls
+            if kinds.is_decision(call.name) and not call.written
+        }
         for seed in range(_NOISE_RUNS):
             scale = self.tapes.wobble(seed) if seed else None
             try:
-                single = self.tape.play(stretch, single=True, scale=scale, **changes)
+                single = self.tape.play(stretch, single=True, scale=scale, changes=changes)
             except Exception:  # an operator without float32 beside float64
                 continue
             if single.shape == truth.shape:
@@ -472,7 +488,9 @@ class Forced:
 
     def _check_output(self, number: int, tensor: Any) -> None:
         numbers = self.tapes.numbers(tensor)
-        value = nearest(self._outputs[number], numbers)
+        if np.iscomplexobj(numbers):
+            return
+        value = nearest(self._outputs[number], np.asarray(numbers, np.float64))
         if value is None:
             return
         key = ("", "", f"output{number}", 0)
@@ -482,7 +500,8 @@ class Forced:
         self.checks.append(check)
 
     def _new_check(self, subject: Subject, tensor: Any, value: np.ndarray) -> Check:
-        slot, numbers = self.tape.slot(tensor), self.tapes.numbers(tensor)
+        slot = self.tape.slot(tensor)
+        numbers = np.asarray(self.tapes.numbers(tensor), np.float64)
         exact = np.asarray(value, np.float64)
         norms = norms_of(numbers)
         units = Norms(ULP * norms.two, ULP * norms.max)
@@ -511,6 +530,26 @@ class Forced:
         if check.computed is not None:
             check.units = self.units(self.stretch_of(check), check.computed)
             check.ratio = ratio_of(check.value, check.computed, check.units)
+        if check.differs:
+            self._decide(check)
+
+    def _decide(self, check: Check) -> None:
+        """Judge decisions that rounding may take either way as what they are."""
+        stretch = self.stretch_of(check)
+        if not any(self._given.decisions.is_decision(call.name) for call in stretch.calls):
+            return
+        ratio, decided = decide(
+            self.tape,
+            stretch,
+            self._given.decisions,
+            check.value,
+            lambda found: ratio_of(check.value, found, check.units),
+        )
+        before, check.ratio = check.ratio, ratio
+        if check.differs:
+            check.ratio = before
+        else:
+            self.decided += decided
 
     def _meaningless(self) -> tuple[set[Any], set[Any]]:
         """Pairs that differ without consequence: the port's tap stands for something else; and

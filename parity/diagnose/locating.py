@@ -55,9 +55,9 @@ def locate(
     network = tapes.double(network)
     with arrays.reading(Path(port)) as file:  # taps are read when they are needed
         taps = list(_taps(file, events, kinds))
-        results = {int(number): file[f"output/{name}"] for number, name in outputs.items()}
+        results = {int(number): _real(file[f"output/{name}"]) for number, name in outputs.items()}
         pairs = [Pairing(one, other, sure, tuple(sides)) for one, other, sure, sides in pairings]
-        given = read_given(inputs, held.bridge, network)
+        given = read_given(inputs, session)
         forced = Forced(tapes, network, given, PortRun(taps, results, pairs))
         with held.bridge.on_this_machine():
             forced.settle(session.report)
@@ -83,8 +83,14 @@ def locate(
             "dropped": sorted("/".join(map(str, key)) for key in forced.dropped),
             "matched": sum(len(taps) for taps in forced.stands.values()),
             "alike": forced.alike,
+            "decided": [one.in_words for one in forced.decided],
             "ratios": _worst(forced.checks),
         }
+
+
+def _real(array: np.ndarray) -> np.ndarray:
+    """In float64, decisions and whole numbers too."""
+    return array if np.iscomplexobj(array) else np.asarray(array, np.float64)
 
 
 def _worst(checks: Sequence[Check]) -> dict[str, float]:
@@ -96,15 +102,20 @@ def _worst(checks: Sequence[Check]) -> dict[str, float]:
     return found
 
 
-def read_given(path: str, bridge: Any, network: Any) -> Inputs:
+def read_given(path: str, session: Session) -> Inputs:
     """Inputs of a file, and how the reference is called with them."""
-    named = serving.read_inputs(path)
+    named, bridge = serving.read_inputs(path), session.module("foreign")
 
     def call(network: Any, values: Sequence[Any]) -> Any:
         arguments, keywords = calling.bound(network, dict(zip(named, values, strict=True)))
         return network(*arguments, **keywords)
 
-    return Inputs(list(named.values()), call, lambda: bridge.drawing(network, Stream(0)))
+    return Inputs(
+        list(named.values()),
+        call,
+        lambda: bridge.drawing(serving.current().network, Stream(0)),
+        session.module("decisions"),
+    )
 
 
 def _aligned(check: Check) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class _Search:
     ):
         self._session, self._rules, self._plan = session, rules, plan
         self._weights, self._noise = read_state(weights), noise
-        self._deadline = time.monotonic() + _BUDGET_S
+        self._deadline = time.thread_time() + _BUDGET_S
         self.port, self.truth = Held(), Held()
 
     def causes(self) -> list[dict[str, Any]]:
@@ -101,7 +101,7 @@ class _Search:
         """
         tried: list[tuple[float, float, tuple[Any, ...]]] = []
         for chosen in combinations:
-            if time.monotonic() > self._deadline:
+            if time.thread_time() > self._deadline:
                 break
             self._session.report(f"looking for causes: {', '.join(one[0] for one in chosen)}")
             share, ratio = self._distance(self._changed(rule, chosen), rates, self.port)

@@ -22,8 +22,8 @@ _NOISE_RUNS = 3
 
 
 def measure_outputs(session: Session, *, inputs: str, weights: str, path: str) -> None:
-    """Write the outputs in float64 by their numbers; what is no real number is left out."""
-    network, given, _ = _read(inputs, weights)
+    """Write the outputs in float64 by their numbers; what is complex is left out."""
+    network, given, _ = _read(session, inputs, weights)
     tapes, held = session.module("tape"), serving.current()
     network = tapes.double(network)
     with held.bridge.on_this_machine(), given.drawing():
@@ -39,7 +39,7 @@ def measure_noise(
 
     truth: what `measure_outputs` wrote.
     """
-    network, given, state = _read(inputs, weights)
+    network, given, state = _read(session, inputs, weights)
     tapes, held = session.module("tape"), serving.current()
     entries = held.bridge.entries(network)
     problem = Problem(_numbered(given.arrays), weights=state)
@@ -57,7 +57,8 @@ def measure_noise(
                 single=True,
             )
         for name, array in _numbered(found).items():
-            errors[name].append(norms_of(array.astype(np.float64) - exact[name]))
+            if np.issubdtype(array.dtype, np.floating):  # a decision that flips is no noise
+                errors[name].append(norms_of(array.astype(np.float64) - exact[name]))
     return {name: largest([*runs, least_units(exact[name])]) for name, runs in errors.items()}
 
 
@@ -67,7 +68,7 @@ def least_units(truth: np.ndarray) -> Norms:
     return Norms(ULP * norms.two, ULP * norms.max)
 
 
-def _read(inputs: str, weights: str) -> tuple[Any, Inputs, dict[str, np.ndarray]]:
+def _read(session: Session, inputs: str, weights: str) -> tuple[Any, Inputs, dict[str, np.ndarray]]:
     """A copy of the network with some weights, what it is given, and the weights."""
     held = serving.current()
     network = copy.deepcopy(held.network)
@@ -76,7 +77,7 @@ def _read(inputs: str, weights: str) -> tuple[Any, Inputs, dict[str, np.ndarray]
         state = {name: file[name] for name in file.names}
     for name, value in state.items():
         held.bridge.assign(known[name], value)
-    return network, read_given(inputs, held.bridge, network), state
+    return network, read_given(inputs, session), state
 
 
 def _numbered(outputs: Sequence[np.ndarray | None]) -> Mapping[str, np.ndarray]:
