@@ -22,6 +22,7 @@ from restoration.errors import ExitCode
 from restoration.evaluation import evaluate, report
 from restoration.evaluation.pairs import Pair
 from restoration.evaluation.scoring import Run
+from weights_convert.checkpoints.loading import load_weights
 
 _PROGRAM = "mindspore_impl.evaluate"
 _OURS = ("model_name",)  # what our own flags have, too
@@ -39,6 +40,7 @@ def _evaluate_by_configuration(words: Sequence[str]) -> int:
     found = model_zoo.parse(_PROGRAM, words)
     model_zoo.check_sink(found, "eval_use_data_sink")
     model_zoo.folders_of(found.dataset_root, "test")
+    model_zoo.check_network(found, lambda path: load_weights(path).model)
     ways = model_zoo.RESIZE if found.resize == "both" else [found.resize]
     runs: dict[str, list[Run]] = {way: _runs(found, way) for way in ways}
     report.show(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from mindspore_impl import config, model_zoo
 from restoration import console
 from restoration.inference import export
+from weights_convert.checkpoints.loading import load_weights
 
 _PROGRAM = "mindspore_impl.export"
 _OURS = ("model_name",)  # what our own flags have, too
@@ -35,6 +36,7 @@ def _export_by_configuration(words: Sequence[str]) -> int:
         )
     if found.resize == "both":
         raise model_zoo.one_resize()
+    model_zoo.check_network(found, lambda path: load_weights(path).model)
     return export.main(
         "mindspore",
         [

@@ -46,6 +46,28 @@ _DEVICE_FILES = {"ascend": "/dev/davinci_manager", "cuda": "/dev/nvidiactl"}
 _HALVED_EVERY = 500
 
 
+def check_network(found: Namespace, model_of: Callable[[Path], str]) -> None:
+    """Raise InputError where the checkpoint is of the other network: as MIMO-UNet and MIMO-UNet+
+    differ in their depth alone, its numbers would be those of a network that nobody asked for.
+
+    model_of: gives the model that a file's weights are detected as.
+    """
+    path, expected = Path(found.ckpt_file), MODELS[found.model_name]
+    try:
+        detected = model_of(path)
+    except InputError:
+        return  # of any size, it may be either's; what it lacks is said where it is loaded
+    if detected != expected and detected in MODELS.values():
+        (name,) = (name for name, model in MODELS.items() if model == detected)
+        raise InputError(
+            "--ckpt_file",
+            expected=f"weights of {found.model_name}",
+            got=f"weights of {name}",
+            where=str(path),
+            next_step=f"--model_name {name}",
+        )
+
+
 def parse(program: str, words: Sequence[str], more: ArgumentParser | None = None) -> Namespace:
     """The configuration that a command line says; `config.parse` with the device that is here.
 
