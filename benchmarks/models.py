@@ -127,10 +127,10 @@ def measure_steps(frameworks: Sequence[str]) -> int:
             with Process(worker, warn=_say) as process:
                 arguments = {"spec_name": spec, "side_px": STEP_PX}
                 found[framework] = process.call("stepping:measure_steps", arguments)
+            file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
         for framework in frameworks:
             missed += not speed_page.is_step_met(framework, found)
             table.add_row(title, framework, *speed_page.step_cells(framework, found))
-    file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     _print(table)
     return 1 if missed else 0
 

@@ -25,13 +25,15 @@ _MEASURE = "parity.measure.steps"
 
 
 def recipe_of(model: str, source: str | None, overrides: Sequence[str]) -> Recipe:
-    """What is trained of a model: a recipe, by default its demo, with the model's tiny spec; that
-    for training where there is one."""
+    """What is trained of a model: a recipe, by default its demo, with the tiny spec of the demo's
+    kind, as tiny-train or tiny-classical."""
     if source:
         return recipes.read(source, overrides)
-    specs = registry.find(model).specs
-    spec = next(name for name in ("tiny-train", "tiny") if name in specs)
-    return recipes.read(f"{model}:{DEMO}", [f"spec={spec}", *overrides])
+    demo = f"{model}:{DEMO}"
+    _, dash, kind = recipes.plain_recipe(demo)["spec"].partition("-")
+    tiny = f"tiny{dash}{kind}"
+    spec = tiny if tiny in registry.find(model).specs else "tiny"
+    return recipes.read(demo, [f"spec={spec}", *overrides])
 
 
 def train(

@@ -77,9 +77,14 @@ def locate(
     result.assumptions += [one for one in answer["decided"] if one not in result.assumptions]
     result.expected += answer["compared"]
     result.compared += answer["compared"]
-    result.aligned[:0] = [
-        _aligned(one, of_port) for one in answer["aligned"] if one["event"] is not None
-    ]
+    # A tap may be met twice, as its own numbers and as those of the next module: once is enough.
+    met: dict[tuple[str, str], Aligned] = {}
+    for one in answer["aligned"]:
+        if one["event"] is not None:
+            tap = _aligned(one, of_port)
+            known = met.setdefault((tap.array, tap.port.module), tap)
+            met[tap.array, tap.port.module] = max(known, tap, key=lambda each: each.ratio)
+    result.aligned[:0] = met.values()
     align(state, pairings, alike=answer["alike"], ratios=answer["ratios"])
     partners = {one.reference: one.port for one in pairings}
     for found in answer["findings"]:

@@ -46,7 +46,10 @@ def compare_plainly(state: State, first: Recording, of_port: Recording) -> None:
     result.compared += len(outputs) + len(compared)
     result.output_ratio = max((one.ratio for one in outputs), default=0.0)
     result.outputs_differ = any(one.differs for one in outputs)
-    for one in (*compared, *outputs):
+    own = own_differences(compared) if result.outputs_differ else []
+    # A tap that differs without consequence stands for something else.
+    meant = [one for one in compared if not one.differs or any(one is other for other, _ in own)]
+    for one in (*meant, *outputs):
         number = one.events[0]
         call = first.events[number]["call"] if number >= 0 else 0
         array = f"tap/{one.module or '(network)'}#{call}.{one.side}0"
@@ -57,8 +60,7 @@ def compare_plainly(state: State, first: Recording, of_port: Recording) -> None:
         )
     written = 0
     frameworks = reference.side.framework, state.port.side.framework
-    # A tap that differs without consequence stands for something else.
-    for one, inherited in own_differences(compared) if result.outputs_differ else ():
+    for one, inherited in own:
         cause, detail = "", ""
         if one.side == "out" and not inherited:
             attributes = reference.attributes.get(one.module, {})

@@ -78,7 +78,7 @@ def locate(
         return {
             "sites": _sites(forced) if not differing else [],
             "findings": found,
-            "aligned": [_aligned(check) for check in forced.checks if not check.is_repeated],
+            "aligned": [_aligned(check) for check in forced.checks],
             "compared": sum(not check.is_repeated for check in forced.checks),
             "dropped": sorted("/".join(map(str, key)) for key in forced.dropped),
             "matched": sum(len(taps) for taps in forced.stands.values()),

@@ -206,7 +206,7 @@ def rejudged(array: ArrayVerdict, bound: float) -> ArrayVerdict:
 
     What could not be compared stays so, and so does what no bound excuses, whose ratio is infinite.
     """
-    if array.verdict is Verdict.INCOMPLETE or np.isinf(array.ratio):
+    if array.verdict is Verdict.INCOMPLETE or (np.isinf(array.ratio) and array.why):
         return array
     verdict = Verdict.AGREE if array.ratio <= bound else Verdict.DIFFER
     why = array.why if verdict is array.verdict or verdict is Verdict.DIFFER else ""

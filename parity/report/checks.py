@@ -15,6 +15,8 @@ from parity.judge.verdicts import ArrayVerdict, Verdict
 from parity.report.comparison import Comparison, Finding, Place
 from parity.report.result import Row
 from parity.report.saved import Saved
+from restoration.models.registry import MODELS
+from restoration.process.frameworks import FRAMEWORKS
 
 NETWORK = "(network)"
 _RANKS = {Verdict.DIFFER: 0, Verdict.FAILED: 1, Verdict.INCOMPLETE: 2, Verdict.AGREE: 3}
@@ -26,7 +28,8 @@ class Check:
 
     ratio: its worst array's, infinite where something cannot be compared. noise: of the reference,
     there. arrays: of the module, in call order. message: why it is no agreement, "" if it is one.
-    detail: more, in lines. file, line: of the port's code, where known.
+    detail: more, in lines. file, line: of the port's code, where known; of a model of the suite the
+    file alone.
     """
 
     case: str
@@ -101,29 +104,41 @@ def _of_arrays(row: Row, module: str, arrays: Sequence[ArrayVerdict]) -> Check:
         worst.noise,
         lines[0] if lines else "",
         lines,
+        file=_file_of(row),
         arrays=arrays,
     )
+
+
+def _file_of(row: Row) -> str | None:
+    """Where the suite's own network of a row is written."""
+    model, framework = MODELS.get(row.model), FRAMEWORKS.get(row.framework)
+    if model is None or framework is None:
+        return None
+    return f"{framework.package}/{next(iter(model.specs.values())).module}.py"
 
 
 def _of_comparison(row: Row, comparison: Comparison) -> list[Check]:
     """Modules by what was compared, then findings; a module with a finding has it as its check."""
     places: dict[str, Place] = {}
     for one in comparison.aligned:
-        if one.port.file:
+        if one.port.file and one.reference.module:
             places.setdefault(one.reference.module or NETWORK, one.port)
     found = []
     for check in _of_row(dataclasses.replace(row, fault=row.fault or "outputs differ")):
         place = places.get(check.module, Place())
         found.append(dataclasses.replace(check, file=place.file, line=place.first_line))
     by_module = {check.module: number for number, check in enumerate(found)}
+    # What was compared at the end of a stretch need not be of the module whose code it is.
+    ends = {one.ratio: one.reference.module or NETWORK for one in comparison.aligned}
     for finding in comparison.findings:
         check = _of_finding(row, finding)
-        number = by_module.pop(finding.reference.module or NETWORK, None)
+        module = ends.get(finding.ratio, finding.reference.module or NETWORK)
+        number = by_module.pop(module, None)
         if number is None:
             found.append(check)
         else:
             found[number] = dataclasses.replace(
-                check, arrays=found[number].arrays, noise=found[number].noise
+                check, module=module, arrays=found[number].arrays, noise=found[number].noise
             )
     return [check for check in found if check.module != "(case)" or not comparison.findings]
 

@@ -170,6 +170,7 @@ class Finding:
             number(cause.get("ratio_before", 0.0)),
             cause.get("ratio_after"),
             is_gap=values.get("is_gap", False),
+            reproduction=Path(values["reproduction"]) if values["reproduction"] else None,
             times=values.get("times", 0.0),
         )
 
@@ -216,6 +217,11 @@ class Partners:
     how: str = ""
     ratio: float | None = None
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Partners:
+        """The inverse of `to_json`, but for ratios that are not finite."""
+        return cls(values["reference"], values["port"], values["how"], values["ratio"])
+
     def to_json(self) -> dict[str, Any]:
         ratio = None if self.ratio is None else _finite(self.ratio)
         return {"reference": self.reference, "port": self.port, "how": self.how, "ratio": ratio}
@@ -250,6 +256,7 @@ class Comparison:
         return not self.findings and not self.outputs_differ
 
     def add(self, finding: Finding) -> None:
+        """Add what was found."""
         self.findings.append(finding)
 
     @property
@@ -333,6 +340,7 @@ class Comparison:
             [Finding.from_json(one) for one in values["findings"]],
             values["assumptions"],
             values["warnings"],
+            alignment=[Partners.from_json(one) for one in values["alignment"]],
             aligned=[Aligned.from_json(one) for one in values["aligned"]],
             framework=values["framework"],
             compared=values["coverage"]["compared"],

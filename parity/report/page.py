@@ -235,11 +235,12 @@ def _packed(saved: Saved, pairs: Sequence[tuple[Row, ArrayVerdict]]) -> str:
 
 
 def _pictures(folder: Path, picture: Picture) -> dict[str, str]:
-    """Pictures as addresses that hold them; "" where a file is not there."""
+    """Pictures as addresses that hold them; "" where a file is not there, in the run's folder."""
     found = {}
     for name in ("truth", "found", "difference"):
         file = folder / getattr(picture, name)
-        content = file.read_bytes() if file.is_file() else b""
+        is_inside = file.resolve().is_relative_to(folder.resolve())
+        content = file.read_bytes() if is_inside and file.is_file() else b""
         found[name] = (
             f"data:image/png;base64,{base64.b64encode(content).decode()}" if content else ""
         )

@@ -128,10 +128,10 @@ class Run:
     """
 
     folder: Path
-    kind: str = "run"
     rows: list[Row] = field(default_factory=list)
     engines: dict[str, Mapping[str, str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    kind: str = "run"
 
     @property
     def file(self) -> Path:

@@ -99,7 +99,7 @@ class Saved:
     def run(self) -> Run:
         """The same as what `parity run` has in its hands when it is done."""
         engines = dict(self.engines)
-        return Run(self.folder, self.kind, list(self.rows), engines, list(self.warnings))
+        return Run(self.folder, list(self.rows), engines, list(self.warnings), self.kind)
 
     def to_json(self) -> dict[str, Any]:
         """The contents of `result.json`, in today's format."""

@@ -171,6 +171,7 @@ class Run:
             message = self._nonfinite(batch, result)
             if self.recipe.nonfinite == "stop":
                 self._save(None)
+                self._devices.any_of(True)  # all wait: launchers end the others with the first
                 raise TrainingError(
                     f"{message}; the run is saved before this step: lower "
                     "optimizer.learning_rate, set optimizer.clip_norm, or go on with "

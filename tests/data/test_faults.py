@@ -174,7 +174,8 @@ def test_all_faults_are_one_error_of_the_program_before_the_first_step(tmp_path:
         for split in ("train", "valid")
         for kind in ("degraded", "target")
     ]
-    words = ["mimo_unet:demo", "data.kind=pairs", *folders, "--output", str(tmp_path / "run")]
+    data = ["data.kind=pairs", "data.degradation=null", "data.kernel_px=15", *folders]
+    words = ["mimo_unet:demo", *data, "--output", str(tmp_path / "run")]
     ended = subprocess.run(
         [sys.executable, "-m", "torch_impl.train", *words],
         capture_output=True,

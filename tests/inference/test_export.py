@@ -191,9 +191,9 @@ def test_mindir_is_loaded_back(tmp_path: Path) -> None:
 
 @pytest.mark.goldens
 def test_the_table_of_what_can_be_exported(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _export("torch", "--table", "mimo_unet", "phaseformer", "--to", "onnx") == ExitCode.OK
+    assert _export("torch", "--table", "mimo_unet", "lmd_vit", "--to", "onnx") == ExitCode.OK
     told = capsys.readouterr().out
-    assert "phaseformer" in told
+    assert "lmd_vit" in told
     assert "mimo_unet" in told
 
 

@@ -48,6 +48,8 @@ def test_restore_without_weights_improves_photographs(
         Pillow.fromarray(_levels(item.degraded)).save(tmp_path / f"{item.name}.png")
     words = [str(tmp_path / f"{item.name}.png") for item in held_out]
     chosen = [] if model == packaged.DEFAULT else ["-m", model]
+    if held_out[0].scale > 1:
+        chosen += ["--scale", str(held_out[0].scale)]
     assert cli.main([*words, "-o", str(tmp_path / "out"), *chosen]) == ExitCode.OK
     gains = []
     for item in held_out:

@@ -47,14 +47,15 @@ def test_the_second_comparison_costs_the_port_and_the_judging(
         return result, said
 
     _, first = compare(REFERENCE)
-    assert first.count("measure_outputs") == 2
+    assert first.count("measure_outputs") == 3
     assert first.count("measure_gradients") == 1
     result, again = compare(REFERENCE + "# an edit")
     assert result["verdict"] == "AGREE"
     assert "measure_outputs" not in again
     assert "measure_gradients" not in again
-    # The port: its taps once, a second call, another size. The reference: led by the taps.
-    assert (again.count("tapped"), again.count("run"), again.count("locate")) == (1, 2, 1)
+    # The port: its taps once, a second call, another size, the first again, an odd one. The
+    # reference: led by the taps.
+    assert (again.count("tapped"), again.count("run"), again.count("locate")) == (1, 4, 1)
     assert again.count("gradients") == 1
     result, again = compare(REFERENCE.replace("torch.relu", "torch.tanh"))
     assert [one["cause"]["name"] for one in result["findings"]] == ["activation"]
@@ -62,7 +63,7 @@ def test_the_second_comparison_costs_the_port_and_the_judging(
     other = REFERENCE.replace("x + self", "x - self")
     result, again = compare(other, other)
     assert result["verdict"] == "AGREE"
-    assert again.count("measure_outputs") == 2
+    assert again.count("measure_outputs") == 3
 
 
 def test_a_port_that_calls_its_modules_in_another_order_is_mapped_anew(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from parity.report.saved import Saved
 from restoration.errors import ExitCode, InputError
 from tests.parity import saved_results as made
 
+ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -299,3 +300,39 @@ def test_names_are_shown_on_one_line_with_all_that_is_in_them() -> None:
     assert names.shown("a\nb\u202ec\x00\ud800") == "a\\nb\\u202ec\\x00\\ud800"
     assert names.shown("网络 conv-1") == "网络 conv-1"
     assert names.shown("x" * 500, 100) == "x" * 66 + "…" + "x" * 33
+
+
+@pytest.mark.frameworks("torch")
+def test_a_comparison_is_saved_shown_judged_again_and_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference = ROOT / "examples" / "porting" / "network.py"
+    port = tmp_path / "port.py"
+    port.write_text(reference.read_text().replace("self.head(noisy), 0.1", "self.head(noisy), 0.2"))
+    runs, page, xml = tmp_path / "runs", tmp_path / "page.html", tmp_path / "junit.xml"
+    code, out, err = _parity(
+        capsys,
+        *("compare", f"torch:{reference}:build", f"torch:{port}:build"),
+        *("--input", "noisy=1x3x16x24:0,1", "--quiet", "--json", "--runs", str(runs)),
+        *("--report", f"html={page}", "--report", f"junit={xml}"),
+    )
+    assert code == ExitCode.DIFFERENT, err
+    printed = json.loads(out)
+    kept = saved.read(saved.find("latest", runs))
+    assert kept.comparison is not None
+    assert kept.comparison.to_json() == printed
+    assert "slope" in page.read_text("utf-8")
+    (failing,) = [
+        case
+        for case in ElementTree.parse(xml).getroot().iter("testcase")
+        if case.get("file") and case.find("failure") is not None
+    ]
+    assert (failing.get("file"), failing.get("line")) == (str(port), "20")
+    # The stretch that differs is among what was aligned, with its ratio; no other one is.
+    ratios = [one.ratio for one in kept.comparison.aligned if one.array.startswith("tap/")]
+    assert sum(ratio > 32 for ratio in ratios) == 1
+    assert len(ratios) > 1
+    shown = _parity(capsys, "show", "latest", "--runs", str(runs))
+    assert (shown[0], "slope" in shown[1]) == (ExitCode.DIFFERENT, True)
+    again = _parity(capsys, "recheck", "latest", "--bound", "1e9", "--runs", str(runs))
+    assert (again[0], again[1].startswith("AGREE")) == (ExitCode.OK, True)

@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from parity.commands.train import recipe_of
 from parity.judge.errors import norms_of
 from parity.judge.steps import judge_steps
 from parity.judge.verdicts import Verdict
 from restoration.errors import ExitCode
+from restoration.models.registry import MODELS
 from restoration.process import arrays
 from restoration.process.frameworks import FRAMEWORKS, REFERENCE
+from restoration.training.session import open_data
 from tests.backends import ROOT
 
 SMALL = (
@@ -101,6 +104,16 @@ def test_a_rate_that_is_a_thousandth_off_is_seen_at_its_step(tmp_path: Path) -> 
     differing = [array for array in row["arrays"] if array["verdict"] == "differ"]
     assert all(int(array["name"].split("/")[1]) >= 3 for array in differing)
     assert any(array["name"].startswith("step/3/weights/") for array in differing)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_trained_of_a_model_suits_the_data_and_loss_of_its_demo(model: str) -> None:
+    plan = recipe_of(model, None, ["workers=0"])
+    spec = plan.the_spec()
+    assert plan.spec.startswith("tiny")
+    assert set(open_data(plan).sample(0, 0)) & set(spec.inputs)
+    if plan.loss.name == "BlindVideoLoss":
+        assert "restored_reduced" in spec.outputs
 
 
 @pytest.mark.parametrize(

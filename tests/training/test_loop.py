@@ -157,6 +157,7 @@ def test_other_errors_of_a_framework_are_not_called_memory(tmp_path: Path) -> No
 
 def test_rates_follow_the_schedule_of_the_recipe(tmp_path: Path) -> None:
     overrides = ["schedule.name=multi_step", "schedule.milestones=[4]", "schedule.warmup=0"]
+    overrides += ["optimizer.learning_rate=1e-3"]
     run, trainer = _run(tmp_path, {}, *overrides)
     run.train()
     assert trainer.factors == [1.0] * 4 + [0.5] * 8

@@ -1,6 +1,6 @@
 // Sorts and searches all arrays of the page. Names reach the page as text alone, never as HTML.
 (async () => {
-  const STEP = 200;
+  const STEP = 100;
   const packed = document.getElementById("packed").textContent.trim();
   if (!packed || !("DecompressionStream" in window)) return;
   const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
@@ -73,7 +73,7 @@
     });
   });
   search.addEventListener("input", update);
-  more.addEventListener("click", () => { limit += 5 * STEP; draw(); });
+  more.addEventListener("click", () => { limit += 10 * STEP; draw(); });
   document.addEventListener("keydown", (event) => {
     if (event.key === "/" && document.activeElement !== search) {
       event.preventDefault();
