@@ -67,7 +67,7 @@ _OURS = tuple(
 ) + tuple(
     os.path.join(_SUITE, package, name)
     for package in ("torch_impl", "jittor_impl", "mindspore_impl")
-    for name in ("foreign", "tape", "forced", "mutations", "layers")
+    for name in ("foreign", "tape", "mutations", "decisions", "transcript", "layers")
 )
 _LIVE = os.path.join(_SUITE, "parity", "adapters", "live.py")
 _LIBRARIES = tuple(

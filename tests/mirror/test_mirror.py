@@ -25,11 +25,13 @@ SERVING_LAYERS = {
     *("compiling", "shrinking"),  # PyTorch compiles ahead, and what it exports may be smaller
     *("config", "model_zoo"),  # what users of MindSpore's model zoo know
     *("mutations", "tape"),  # the reference is changed and followed, to find causes
+    *("decisions", "optimizer_rules", "transcript"),  # as are its steps; and written out
 }  # what one framework has alone
 NOT_MODELS = {
     *("__init__", "runtime", "engine", "arrays", "training", "distributed", "optimizers"),
     *("train", "evaluate", "restore", "export", "exporting", "compiling", "shrinking"),
     *("foreign", "tape", "mutations"),  # what `parity compare` asks of a side
+    *("decisions", "optimizer_rules", "transcript"),
     *SHIMS,
     *("config", "model_zoo"),
 }
