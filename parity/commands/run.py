@@ -111,6 +111,7 @@ class _Pipeline:
         self.count = 0
         self._result, self._progress = result, progress
         self._slots = threading.Semaphore(parallel)
+        self._is_ending = threading.Event()  # who waits for a slot then is not to begin
         self._measurers = [
             Measurer(
                 worker,
@@ -127,6 +128,8 @@ class _Pipeline:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._is_ending.set()
         for thread in self._threads:
             thread.shutdown(wait=False, cancel_futures=True)
         if kind is KeyboardInterrupt:
@@ -185,6 +188,8 @@ class _Pipeline:
         if self._truths is not None and self._truths.take(job):
             return
         with self._slots:
+            if self._is_ending.is_set():
+                return
             self._measurers[0].measure(job)
         if self._truths is not None:
             self._truths.keep(job)
@@ -199,6 +204,8 @@ class _Pipeline:
         if job["name"] not in self._measurers[0].outcome.results:
             return
         with self._slots:
+            if self._is_ending.is_set():
+                return
             measurer.measure(job)
             if len(self._measurers) > _MOST_OPEN + 1:
                 measurer.close()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydantic
 
 from parity import arguments
 from parity.adapters import inputs as given
@@ -17,7 +16,7 @@ from parity.adapters.sides import FORM, Side, parse_side
 from parity.commands.train_compare import TrainOptions, train_compare
 from parity.report.progress import Progress
 from restoration import console
-from restoration.errors import InputError
+from restoration.errors import InputError, UnavailableError
 from restoration.training.settings import OptimizerSettings
 
 _OPTIMIZER = "NAME[:KEY=VALUE,...]"
@@ -162,7 +161,15 @@ def settings_of(text: str) -> Mapping[str, Any]:
 
     Raises:
         InputError: there is no such optimizer or setting, or a value cannot be.
+        UnavailableError: what reads settings is not installed.
     """
+    try:
+        import pydantic
+    except ModuleNotFoundError as problem:
+        raise UnavailableError(
+            "--optimizer: expected the package pydantic, got none; "
+            "pip install 'restoration-suite[train]' brings it"
+        ) from problem
     name, _, rest = text.partition(":")
     found: dict[str, Any] = {"name": name}
     for part in filter(None, rest.split(",")):
