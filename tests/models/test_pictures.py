@@ -28,6 +28,11 @@ SCALE = 2.5
 TINY = [
     (model, name) for model in MODELS.values() for name in model.specs if name.startswith("tiny")
 ]
+ALIKE = [
+    *((name, "tiny") for name in ("mimo_unet", "lm_lte", "edsr", "self_blind_vsr")),
+    *(("edsr", name) for name in ("tiny-official", "tiny-basicsr")),
+    *(("swinir", name) for name in ("tiny-real", "tiny-denoise-gray", "tiny-jpeg-color")),
+]
 GIVING = [(model, name) for model, name in TINY if not model.no_picture_of(model.spec(name))]
 
 
@@ -134,11 +139,7 @@ def test_pictures_of_every_size_are_restored_or_refused(
 
 @pytest.mark.parametrize(
     ("name", "spec_name"),
-    by_kind(
-        [(name, "tiny") for name in ("mimo_unet", "lmd_vit", "lm_lte", "edsr", "self_blind_vsr")]
-        + [("edsr", name) for name in ("tiny-official", "tiny-basicsr")]
-        + [("swinir", name) for name in ("tiny-real", "tiny-denoise-gray", "tiny-jpeg-color")]
-    ),
+    [*by_kind(ALIKE), pytest.param("lmd_vit", "tiny", marks=pytest.mark.goldens)],
 )
 def test_every_framework_restores_alike(
     name: str, spec_name: str, backends: Callable[[str], Backend]
