@@ -66,6 +66,31 @@ def picture_packages() -> Iterator[None]:
         ) from problem
 
 
+@contextmanager
+def writing_to(
+    place: object,
+    subject: str,
+    *,
+    expected: str = "a place that can be written",
+    next_step: str = "choose another",
+) -> Iterator[None]:
+    """A file or folder that the user chose is written or made in here.
+
+    Raises:
+        InputError: it cannot be.
+    """
+    try:
+        yield
+    except OSError as problem:
+        raise InputError(
+            subject,
+            expected=expected,
+            got=str(problem.strerror or problem),
+            where=str(place),
+            next_step=next_step,
+        ) from problem
+
+
 def unknown_name(subject: str, name: object, known: Iterable[str], *, where: str) -> InputError:
     """The error for a name that is not among those that are known."""
     known = sorted(known)

@@ -23,8 +23,9 @@ from parity.compare.repeats import compare_repeats, compare_sizes
 from parity.compare.sides import check_finite, load_reference, start_side, with_inputs
 from parity.compare.state import Options, State
 from parity.compare.training import compare_moving_statistics
-from parity.compare.weights import compare_all_weights, weights_of_port, write_map, writing
+from parity.compare.weights import compare_all_weights, weights_of_port, write_map
 from parity.report.comparison import Comparison
+from restoration.errors import writing_to
 from restoration.process.frameworks import REFERENCE
 
 
@@ -68,7 +69,7 @@ def compare(
                 _compare(State(running[0], running[1], options, result), pool)
                 result.port_files = files_of(running[1])
                 if options.write_alignment is not None:
-                    with writing(options.write_alignment):
+                    with writing_to(options.write_alignment, "file to write"):
                         alignment.write(options.write_alignment, result.alignment)
             finally:
                 for future in started:

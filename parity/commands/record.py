@@ -12,7 +12,7 @@ from parity.adapters.networks import fitted, read_weights
 from parity.adapters.sides import Side
 from parity.compare.sides import chosen_inputs, start_side
 from parity.compare.state import Options
-from restoration.errors import InputError
+from restoration.errors import writing_to
 
 
 def record(side: Side, options: Options, output: Path, show: Callable[[str, str], None]) -> int:
@@ -37,16 +37,8 @@ def record(side: Side, options: Options, output: Path, show: Callable[[str, str]
                 running.load(drawn(running.state(), options.seed))
             inputs, _ = chosen_inputs(running, options)
             recording = running.record(inputs, "record")
-            try:
+            with writing_to(output, "--output"):
                 recorded.write(output, running, inputs, recording)
-            except OSError as problem:
-                raise InputError(
-                    "--output",
-                    expected="a place that can be written",
-                    got=str(problem.strerror or problem),
-                    where=str(output),
-                    next_step="choose another",
-                ) from problem
             return len(recording.read("tap")) + len(recording.outputs)
         finally:
             running.close()

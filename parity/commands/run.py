@@ -17,7 +17,7 @@ from parity.judge.verdicts import Verdict
 from parity.measure.kept import Kept
 from parity.measure.truths import KeptTruths
 from parity.report.progress import Progress
-from parity.report.result import Row, Run, folder_error, new_folder, writing
+from parity.report.result import Row, Run, filling, new_folder, writing
 from parity.report.rows import rows_of
 from parity.worker import Measurer, Outcome
 from restoration.errors import InputError
@@ -54,24 +54,22 @@ def run(
             run's folder cannot be written.
     """
     result = Run(new_folder(runs_folder))
-    try:
-        with (
-            writing(result) as write_row,
-            _Pipeline(result, reference, ports, progress, parallel=parallel, kept=kept) as pipeline,
-        ):
-            for case in pipeline.measured(_distinct(cases)):
-                progress.show("judging", case.name)
-                folder = result.folder / case.name
-                rows = list(rows_of(case, folder, reference.framework, *pipeline.outcomes))
-                for row in rows:
-                    write_row(row)
-                result.rows += map(_condensed, rows)
-                if not keep_arrays and all(row.verdict is Verdict.AGREE for row in rows):
-                    shutil.rmtree(folder)
-            pipeline.finish()
-            progress.finish("judging", f"{pipeline.count} cases judged")
-    except OSError as problem:
-        raise folder_error(result.folder, problem) from problem
+    with (
+        filling(result.folder),
+        writing(result) as write_row,
+        _Pipeline(result, reference, ports, progress, parallel=parallel, kept=kept) as pipeline,
+    ):
+        for case in pipeline.measured(_distinct(cases)):
+            progress.show("judging", case.name)
+            folder = result.folder / case.name
+            rows = list(rows_of(case, folder, reference.framework, *pipeline.outcomes))
+            for row in rows:
+                write_row(row)
+            result.rows += map(_condensed, rows)
+            if not keep_arrays and all(row.verdict is Verdict.AGREE for row in rows):
+                shutil.rmtree(folder)
+        pipeline.finish()
+        progress.finish("judging", f"{pipeline.count} cases judged")
     return result
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +11,12 @@ import numpy as np
 
 from parity.adapters.networks import Recording
 from parity.compare.state import State
-from parity.compare.weights import writing
 from parity.diagnose.layouts import nearest, places_of
 from parity.diagnose.plain import Compared
+from parity.report.result import name_by_time
 from parity.reproduce import folder as folders
 from parity.reproduce.folder import Target
+from restoration.errors import writing_to
 
 
 def reproduce_stretch(
@@ -78,8 +77,8 @@ def _published(state: State, folder: Path, words: str, problems: list[str]) -> P
     assert place is not None
     said = [text for text in problems if text]
     folders.describe(folder, (result.reference, result.port), words, said)
-    name = f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    with writing(place):
+    name = name_by_time()
+    with writing_to(place, "file to write"):
         place.mkdir(parents=True, exist_ok=True)
         shutil.copytree(folder, place / name, ignore=shutil.ignore_patterns("__pycache__"))
     return (place / name).absolute()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,7 +11,7 @@ from parity.adapters.mapping import role_of
 from parity.adapters.weight_findings import Weights, compare_weights, leftovers
 from parity.compare.state import State
 from parity.report.comparison import Finding, Place
-from restoration.errors import InputError
+from restoration.errors import writing_to
 
 
 def write_map(
@@ -22,30 +20,11 @@ def write_map(
     """Write the map and the converted weights, where that was asked for."""
     options, mapped = state.options, state.mapped
     if options.write_rules:
-        with writing(options.write_rules):
+        with writing_to(options.write_rules, "file to write"):
             rules.write(options.write_rules, mapped)
     if options.write_converted:
-        with writing(options.write_converted):
+        with writing_to(options.write_converted, "file to write"):
             rules.write_converted(options.write_converted, mapped.converted(own, theirs))
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """A file that the user asked for is written in here.
-
-    Raises:
-        InputError: it cannot be.
-    """
-    try:
-        yield
-    except OSError as problem:
-        raise InputError(
-            "file to write",
-            expected="a place that can be written",
-            got=str(problem.strerror or problem),
-            where=str(path),
-            next_step="choose another",
-        ) from problem
 
 
 def compare_all_weights(

@@ -17,7 +17,7 @@ from typing import Any
 from parity.judge.measurement import ArrayKey
 from parity.judge.verdicts import BOUND, ArrayVerdict, CaseVerdict, Verdict, collect
 from parity.report.seeds import SeedSummary, summarize
-from restoration.errors import ExitCode, InputError
+from restoration.errors import ExitCode, writing_to
 
 FORMAT = 2
 """Of `result.json`. 1 had no kind, no order of arrays, no error beside the ratio, no pictures and
@@ -213,29 +213,25 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def name_by_time() -> str:
+    """A name of its own for a folder, by which folders are in the order of time."""
+    return f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
 def new_folder(runs_folder: Path) -> Path:
     """A folder of its own for a run, named by time."""
-    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    folder = runs_folder.absolute() / f"{now}-{secrets.token_hex(2)}"
-    try:
+    folder = runs_folder.absolute() / name_by_time()
+    with writing_to(
+        runs_folder,
+        "folder of the runs",
+        expected="a folder that can be written",
+        next_step="choose another with --runs",
+    ):
         folder.mkdir(parents=True)
-    except OSError as problem:
-        raise InputError(
-            "folder of the runs",
-            expected="a folder that can be written",
-            got=str(problem.strerror),
-            where=str(runs_folder),
-            next_step="choose another with --runs",
-        ) from problem
     return folder
 
 
-def folder_error(folder: Path, problem: OSError) -> InputError:
-    """The error for a folder of a run that could not be filled."""
-    return InputError(
-        "folder of the run",
-        expected="a place that can be written",
-        got=str(problem.strerror or problem),
-        where=str(folder),
-        next_step="free some space, or choose another folder with --runs",
-    )
+def filling(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """The folder of a run is filled in here; InputError where that cannot be."""
+    next_step = "free some space, or choose another folder with --runs"
+    return writing_to(folder, "folder of the run", next_step=next_step)

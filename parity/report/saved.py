@@ -21,7 +21,7 @@ from typing import Any
 from parity.judge.measurement import ArrayKey, ArrayKind
 from parity.judge.verdicts import BOUND, ArrayVerdict, CaseVerdict, Verdict, rejudged
 from parity.report.comparison import Aligned, Comparison
-from parity.report.result import FORMAT, Row, Run, folder_error, header, new_folder
+from parity.report.result import FORMAT, Row, Run, filling, header, new_folder
 from restoration.errors import ExitCode, InputError
 
 RESULT = "result.json"
@@ -123,11 +123,9 @@ def save(comparison: Comparison, runs: Path) -> Saved:
         InputError: it cannot be written.
     """
     saved = Saved.of_comparison(comparison, new_folder(runs))
-    try:
+    with filling(saved.folder):
         text = json.dumps(saved.to_json(), allow_nan=False, indent=1)
         (saved.folder / RESULT).write_text(text + "\n", "utf-8")
-    except OSError as problem:
-        raise folder_error(saved.folder, problem) from problem
     return saved
 
 

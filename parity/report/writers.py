@@ -10,7 +10,7 @@ from pathlib import Path
 
 from parity.report import junit, markdown, page
 from parity.report.saved import Saved
-from restoration.errors import InputError, UnavailableError
+from restoration.errors import UnavailableError, writing_to
 
 Report = tuple[str, Path]
 """A kind of report, and where it is to be written."""
@@ -79,14 +79,11 @@ def write(saved: Saved, reports: Sequence[Report]) -> None:
     """
     check(reports)
     for kind, path in reports:
-        try:
+        with writing_to(
+            path,
+            f"--report {kind}",
+            expected="a file that can be written",
+            next_step=f"write it elsewhere: parity report {saved.name} --report {kind}=FILE",
+        ):
             path.parent.mkdir(parents=True, exist_ok=True)
             WRITERS[kind](saved, path)
-        except OSError as problem:
-            raise InputError(
-                f"--report {kind}",
-                expected="a file that can be written",
-                got=str(problem.strerror or problem),
-                where=str(path),
-                next_step=f"write it elsewhere: parity report {saved.name} --report {kind}=FILE",
-            ) from problem

@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 from restoration import console, images
 from restoration.blur.kernel_field import KernelField
 from restoration.data import npy
-from restoration.errors import ExitCode, InputError, unknown_name
+from restoration.errors import ExitCode, InputError, unknown_name, writing_to
 
 STYLES = ("red", "green", "plain")
 _LUMA = np.array([0.2125, 0.7154, 0.0721])
@@ -120,16 +120,9 @@ def _write_pictures(arguments: Sequence[str] | None) -> int:
 
 
 def _make_folder(folder: Path) -> None:
-    try:
+    expected = "a folder, or a place where one can be made"
+    with writing_to(folder, "--output", expected=expected, next_step="choose another folder"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise InputError(
-            "--output",
-            expected="a folder, or a place where one can be made",
-            got=str(problem.strerror or problem),
-            where=str(folder),
-            next_step="choose another folder",
-        ) from problem
 
 
 def read_field(path: Path) -> KernelField:

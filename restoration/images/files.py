@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from restoration.errors import InputError, picture_packages
+from restoration.errors import InputError, picture_packages, writing_to
 from restoration.images.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -224,16 +224,9 @@ def write_image(path: str | os.PathLike[str], image: Image, *, quality: int | No
             where=str(path),
             next_step="write .png or .tif",
         ) from problem
-    try:
+    next_step = "check the folder and the space left on the disk"
+    with writing_to(path, "image file", next_step=next_step):
         _replace(path, content)
-    except OSError as problem:
-        raise InputError(
-            "image file",
-            expected="a place that can be written",
-            got=str(problem.strerror or problem),
-            where=str(path),
-            next_step="check the folder and the space left on the disk",
-        ) from problem
 
 
 def _colors_of_gray(image: Image) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from restoration import images
 from restoration.data import npy
-from restoration.errors import InputError, RestorationError
+from restoration.errors import InputError, RestorationError, writing_to
 from restoration.images.files import READABLE
 from restoration.inference.restorer import Restorer
 
@@ -213,17 +213,14 @@ def check_room(target: Path) -> None:
         InputError: it cannot be made.
         RestorationError: the disk is full.
     """
-    try:
+    with writing_to(
+        target.parent,
+        "output",
+        expected="a folder that can be made and written",
+        next_step="choose another -o",
+    ):
         target.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(target.parent).free
-    except OSError as problem:
-        raise InputError(
-            "output",
-            expected="a folder that can be made and written",
-            got=str(problem.strerror or problem),
-            where=str(target.parent),
-            next_step="choose another -o",
-        ) from problem
     if free < _LEAST_FREE_BYTES:
         raise RestorationError(
             f"output: expected at least {_LEAST_FREE_BYTES >> 20} MB free, got {free >> 20} MB "

@@ -15,7 +15,7 @@ from restoration.data.loader import Loader
 from restoration.data.task import Fault, Task
 from restoration.data.tasks import open_task
 from restoration.engine.contract import Engine, Network, Trainer
-from restoration.errors import InputError
+from restoration.errors import InputError, writing_to
 from restoration.models.spec import Spec
 from restoration.training import checkpoints
 from restoration.training import recipe as recipes
@@ -183,17 +183,14 @@ def _prepare_folder(
     """The recipe and the record of how the run was started, in its folder."""
     import yaml
 
-    try:
+    with writing_to(
+        folder,
+        "folder of the run",
+        expected="one that can be written",
+        next_step="choose another --output, or make space",
+    ):
         folder.mkdir(parents=True, exist_ok=True)
         checkpoints.clean(folder)
         (folder / RECIPE).write_text(yaml.safe_dump(dict(plain), sort_keys=False))
         with (folder / _RUN).open("a") as record:
             record.write(json.dumps({"from_step": step, **origin}) + "\n")
-    except OSError as problem:
-        raise InputError(
-            "folder of the run",
-            expected="one that can be written",
-            got=problem.strerror or str(problem),
-            where=str(folder),
-            next_step="choose another --output, or make space",
-        ) from problem
