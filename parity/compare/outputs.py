@@ -80,10 +80,9 @@ def locate(
     # A tap may be met twice, as its own numbers and as those of the next module: once is enough.
     met: dict[tuple[str, str], Aligned] = {}
     for one in answer["aligned"]:
-        if one["event"] is not None:
-            tap = _aligned(one, of_port)
-            known = met.setdefault((tap.array, tap.port.module), tap)
-            met[tap.array, tap.port.module] = max(known, tap, key=lambda each: each.ratio)
+        tap = _aligned(one, of_port)
+        known = met.setdefault((tap.array, tap.port.module), tap)
+        met[tap.array, tap.port.module] = max(known, tap, key=lambda each: each.ratio)
     result.aligned[:0] = met.values()
     align(state, pairings, alike=answer["alike"], ratios=answer["ratios"])
     partners = {one.reference: one.port for one in pairings}
@@ -115,12 +114,10 @@ def locate(
 
 
 def _aligned(found: Mapping[str, Any], of_port: Recording) -> Aligned:
-    """What `locate` compared. The port's call, side and line are those of the event it is at."""
+    """What `locate` compared at a tap; the port's call, side and line are those of its event."""
     module, frame, number = found["module"], found["frame"], found["event"]
     reference = Place(module, frame[0], frame[1], frame[1]) if frame else Place(module)
     numbers = (found[name] for name in ("ratio", "times", "error", "unit"))
-    if number is None:
-        return Aligned(f"output/{found['output']}", reference, Place(), *numbers)
     event = of_port.events[number]
     array = f"tap/{module or '(network)'}#{event['call']}.{found['side']}0"
     return Aligned(array, reference, place_of_event(of_port, number, event["module"]), *numbers)

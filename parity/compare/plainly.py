@@ -8,7 +8,7 @@ from parity.compare.reproductions import reproduce_taps
 from parity.compare.state import State
 from parity.diagnose.attributes import difference_of_attributes
 from parity.diagnose.pairing import container_pairings, match_outputs
-from parity.diagnose.plain import outputs_side_by_side, side_by_side
+from parity.diagnose.plain import Compared, outputs_side_by_side, side_by_side
 from parity.diagnose.plain import own as own_differences
 from parity.measure.problem import Problem
 from parity.report.comparison import Aligned, Finding, Place
@@ -53,11 +53,8 @@ def compare_plainly(state: State, first: Recording, of_port: Recording) -> None:
         number = one.events[0]
         call = first.events[number]["call"] if number >= 0 else 0
         array = f"tap/{one.module or '(network)'}#{call}.{one.side}0"
-        both = zip((first, of_port), one.events, (one.module, one.port), strict=True)
-        places = [place_of_event(recording, event, module) for recording, event, module in both]
-        result.aligned.append(
-            Aligned(array if number >= 0 else "output/0", places[0], places[1], one.ratio)
-        )
+        name = array if number >= 0 else "output/0"
+        result.aligned.append(Aligned(name, *_places(one, first, of_port), one.ratio))
     written = 0
     frameworks = reference.side.framework, state.port.side.framework
     for one, inherited in own:
@@ -66,12 +63,7 @@ def compare_plainly(state: State, first: Recording, of_port: Recording) -> None:
             attributes = reference.attributes.get(one.module, {})
             others = state.port.attributes.get(one.port, {})
             cause, detail = difference_of_attributes(attributes, others, frameworks)
-        places = [
-            place_of_event(recording, event, module)
-            for recording, event, module in zip(
-                (first, of_port), one.events, (one.module, one.port), strict=True
-            )
-        ]
+        places = _places(one, first, of_port)
         shown = None
         if not cause and not inherited and state.options.reproductions and written < MOST:
             written += 1
@@ -93,7 +85,16 @@ def compare_plainly(state: State, first: Recording, of_port: Recording) -> None:
         )
 
 
+def _places(one: Compared, first: Recording, of_port: Recording) -> tuple[Place, Place]:
+    """Where what was compared is, on both sides."""
+    return (
+        place_of_event(first, one.events[0], one.module),
+        place_of_event(of_port, one.events[1], one.port),
+    )
+
+
 def place_of_event(recording: Recording, number: int, module: str) -> Place:
+    """The line of an event; the module alone where that is not known, as of an output (-1)."""
     frames = recording.events[number]["frames"] if number >= 0 else []
     if not frames:
         return Place(module)

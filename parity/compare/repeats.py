@@ -10,6 +10,7 @@ import numpy as np
 from parity.adapters import inputs as given
 from parity.adapters.networks import Recording
 from parity.compare.outputs import decided
+from parity.compare.plainly import place_of_event
 from parity.compare.state import State
 from parity.compare.truth import judge_outputs
 from parity.diagnose.pairing import match_outputs
@@ -24,10 +25,14 @@ def compare_repeats(state: State, of_reference: Recording, first: Recording) -> 
     if it draws any; whether the port is the same each time."""
     result, inputs = state.result, state.options.inputs
     if first.overwritten is not None and of_reference.overwritten is None:
-        there = _place_of(first, first.overwritten) if first.overwritten >= 0 else Place()
+        number = first.overwritten
+        module = first.events[number]["module"] if number >= 0 else ""
+        there = place_of_event(first, number, module)
         words = "what the caller gave has other numbers after the call"
         cause = "input changed in place"
-        result.add(Finding("code", Place(), there, float("inf"), cause=cause, detail=words))
+        result.findings.append(
+            Finding("code", Place(), there, float("inf"), cause=cause, detail=words)
+        )
     result.expected += 1
     result.compared += 1
     again = state.port.outputs(inputs, "again", seed=1)
@@ -70,7 +75,9 @@ def compare_sizes(state: State, of_port: Recording, own: Mapping[str, np.ndarray
     if problem:
         state.port.renew()
         is_stale = _problem_at(state, inputs, "anew", own) == ""
-        result.add(_at_size("stale buffer" if is_stale else "size baked in", inputs, problem))
+        result.findings.append(
+            _at_size("stale buffer" if is_stale else "size baked in", inputs, problem)
+        )
         return
     result.compared += 1
     result.expected += 1
@@ -78,11 +85,13 @@ def compare_sizes(state: State, of_port: Recording, own: Mapping[str, np.ndarray
     if ratio := _first_change(of_port, again)[1]:
         place, _ = _first_change(of_port, state.port.record(state.options.inputs, "once-more"))
         there, words = place or Place(), "another result after another size"
-        result.add(Finding("code", Place(), there, ratio, cause="stale buffer", detail=words))
+        result.findings.append(
+            Finding("code", Place(), there, ratio, cause="stale buffer", detail=words)
+        )
         return
     odd = given.odd(inputs)
     if problem := _problem_at(state, odd, "odd", own):
-        result.add(_at_size("integer division of sizes", odd, problem))
+        result.findings.append(_at_size("integer division of sizes", odd, problem))
 
 
 def _at_size(cause: str, inputs: Mapping[str, np.ndarray], problem: str) -> Finding:
@@ -131,12 +140,6 @@ def _drops(state: State, place: Place) -> bool:
     return any("drop" in word.lower() for word in words)
 
 
-def _place_of(recording: Recording, number: int) -> Place:
-    event = recording.events[number]
-    file, line, _ = event["frames"][0] if event["frames"] else (None, None, "")
-    return Place(event["module"], file, line, line)
-
-
 def _first_change(one: Recording, other: Recording) -> tuple[Place | None, float]:
     """Where two runs of one side part, and by how much their outputs differ."""
     names = [name for name in one.outputs if name in other.outputs]
@@ -150,7 +153,7 @@ def _first_change(one: Recording, other: Recording) -> tuple[Place | None, float
         for leaf in event["leaves"]:
             key = f"{number}/{leaf}"
             if key not in taps[1] or relative_error(taps[0][key], taps[1][key]) > 2.0**-20:
-                return _place_of(one, number), ratio
+                return place_of_event(one, number, event["module"]), ratio
     return Place(), ratio
 
 

@@ -78,7 +78,11 @@ def locate(
         return {
             "sites": _sites(forced) if not differing else [],
             "findings": found,
-            "aligned": [_aligned(check) for check in forced.checks],
+            "aligned": [
+                _aligned(check, tap)
+                for check in forced.checks
+                if (tap := check.subject.port_tap) is not None
+            ],
             "compared": sum(not check.is_repeated for check in forced.checks),
             "dropped": sorted("/".join(map(str, key)) for key in forced.dropped),
             "matched": sum(len(taps) for taps in forced.stands.values()),
@@ -118,16 +122,15 @@ def read_given(path: str, session: Session) -> Inputs:
     )
 
 
-def _aligned(check: Check) -> dict[str, Any]:
-    """What was compared, in plain values: where it is on both sides, and how far apart it is."""
-    tap, size = check.subject.port_tap, check.size
+def _aligned(check: Check, tap: PortTap) -> dict[str, Any]:
+    """What was compared at a tap, in plain values: where it is, and how far apart it is."""
+    size = check.size
     caller, frames = check.caller
     return {
         "module": check.reference or caller,
         "frame": list(frames[0][:2]) if frames else None,
-        "event": None if tap is None else tap.event,
+        "event": tap.event,
         "side": check.subject.side,
-        "output": check.subject.key[2].removeprefix("output"),
         "ratio": check.ratio,
         "times": check.bound / BOUND,
         "error": check.error / size if size else 0.0,

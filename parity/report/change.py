@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from parity.judge.verdicts import Verdict
-from parity.report.checks import Check, checks_of
+from parity.report.checks import SEVERITY, Check, checks_of
 from parity.report.saved import Saved
 from restoration.errors import ExitCode
 
 NOTABLE = 2.0
 """How many times another a ratio must be to be told; another machine's rounding moves it less."""
 
-_RANKS = [Verdict.AGREE, Verdict.INCOMPLETE, Verdict.FAILED, Verdict.DIFFER]
 _Key = tuple[str, str, str]
 
 
@@ -36,7 +35,7 @@ class Change:
             return "new"
         if self.after is None:
             return "gone"
-        ranks = _RANKS.index(self.before.verdict), _RANKS.index(self.after.verdict)
+        ranks = SEVERITY.index(self.before.verdict), SEVERITY.index(self.after.verdict)
         pair = ranks if ranks[0] != ranks[1] else (self.before.ratio, self.after.ratio)
         return "worse" if pair[1] > pair[0] else "better"
 

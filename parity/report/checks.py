@@ -19,7 +19,8 @@ from restoration.models.registry import MODELS
 from restoration.process.frameworks import FRAMEWORKS
 
 NETWORK = "(network)"
-_RANKS = {Verdict.DIFFER: 0, Verdict.FAILED: 1, Verdict.INCOMPLETE: 2, Verdict.AGREE: 3}
+SEVERITY = (Verdict.AGREE, Verdict.INCOMPLETE, Verdict.FAILED, Verdict.DIFFER)
+"""Verdicts from the best to the worst."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,12 @@ def checks_of(saved: Saved) -> list[Check]:
 
 def worst_first(checks: Iterable[Check]) -> list[Check]:
     """What differs, could not run and has gaps, each by ratio; then what agrees."""
-    return sorted(checks, key=lambda check: (_RANKS[check.verdict], -check.ratio))
+    return sorted(checks, key=rank, reverse=True)
+
+
+def rank(one: Check | ArrayVerdict) -> tuple[int, float]:
+    """By which the worst is the largest: the verdict, then the ratio."""
+    return SEVERITY.index(one.verdict), one.ratio
 
 
 def module_of(key: ArrayKey) -> str:
@@ -91,9 +97,9 @@ def _all_agree(checks: Sequence[Check]) -> bool:
 
 
 def _of_arrays(row: Row, module: str, arrays: Sequence[ArrayVerdict]) -> Check:
-    worst = max(arrays, key=lambda one: (-_RANKS[one.verdict], one.ratio))
+    worst = max(arrays, key=rank)
     bad = [one for one in arrays if one.verdict is not Verdict.AGREE]
-    bad.sort(key=lambda one: (_RANKS[one.verdict], -one.ratio))
+    bad.sort(key=rank, reverse=True)
     lines = [f"{one.key.in_words}: {one.why}" for one in bad]
     return Check(
         row.case,

@@ -255,10 +255,6 @@ class Comparison:
         """Whether nothing was found so far."""
         return not self.findings and not self.outputs_differ
 
-    def add(self, finding: Finding) -> None:
-        """Add what was found."""
-        self.findings.append(finding)
-
     @property
     def worst_ratio(self) -> float:
         """The largest, in units of the bound on outputs."""

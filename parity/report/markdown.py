@@ -18,11 +18,7 @@ MOST = 50
 """Checks that are listed."""
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#!|~&@:$])")
-_HEADINGS = {
-    Verdict.AGREE: "✅ All implementations agree",
-    Verdict.DIFFER: "❌ Implementations differ",
-    Verdict.INCOMPLETE: "⚠️ Not everything could be compared",
-}
+_MARKS = {Verdict.AGREE: "✅", Verdict.DIFFER: "❌", Verdict.INCOMPLETE: "⚠️"}
 _HEAD = (
     "| case | framework | verdict | worst ratio | compared |\n|---|---|---|---:|---:|\n",
     "| where | framework | ratio | why |\n|---|---|---:|---|\n",
@@ -57,7 +53,8 @@ def _text(
     left_out: tuple[int, int],
     link: str,
 ) -> str:
-    parts = [f"## {_HEADINGS[saved.verdict]}\n\n{_escaped(saved.title)}; bound {saved.bound:g}\n"]
+    heading = f"{_MARKS[saved.verdict]} {saved.heading}"
+    parts = [f"## {heading}\n\n{_escaped(saved.title)}; bound {saved.bound:g}\n"]
     if link:
         parts.append(f"\n[All of it, with plots and source lines](<{_address(link)}>)\n")
     if bad or left_out[1]:
@@ -82,7 +79,8 @@ def _check(check: Check) -> str:
     where = _escaped(check.module)
     if check.file:
         name = check.file.rpartition("/")[2]
-        where += f" ({_escaped(name)}, line {check.line})"
+        line = f", line {check.line}" if check.line else ""
+        where += f" ({_escaped(name)}{line})"
     what = f"{_escaped(check.case)}: {where}"
     ratio = _number(check.ratio) if check.ratio else ""
     why = _escaped(check.message, 400)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.judge.verdicts import ArrayVerdict, Verdict
+from parity.report.checks import rank
 from parity.report.comparison import Aligned, Finding, Place
 from parity.report.names import shown
 from parity.report.result import Picture, Row
@@ -33,11 +34,6 @@ _MARKS = {
     Verdict.DIFFER: ("bad", "✕", "differ"),
     Verdict.INCOMPLETE: ("gap", "!", "incomplete"),
     Verdict.FAILED: ("gap", "!", "could not run"),
-}
-_HEADINGS = {
-    Verdict.AGREE: "All implementations agree",
-    Verdict.DIFFER: "Implementations differ",
-    Verdict.INCOMPLETE: "Not everything could be compared",
 }
 
 
@@ -108,13 +104,12 @@ def _rendered(saved: Saved, limits: _Limits, pictures: Sequence[dict[str, Any]])
     )
     environment.filters |= {"shown": shown, "ratio": _ratio, "small": _small}
     pairs = [(row, array) for row in saved.rows if row.judged for array in row.judged.arrays]
-    ranks = [Verdict.DIFFER, Verdict.INCOMPLETE, Verdict.AGREE]
-    worst = sorted(pairs, key=lambda pair: (ranks.index(pair[1].verdict), -pair[1].ratio))
+    worst = sorted(pairs, key=lambda pair: rank(pair[1]), reverse=True)
     comparison = saved.comparison
     found = [one for one in comparison.findings if not one.inherited] if comparison else []
     return environment.get_template("page.html").render(
         saved=saved,
-        heading=_HEADINGS[saved.verdict],
+        heading=saved.heading,
         mark=_MARKS[saved.verdict],
         marks=_MARKS,
         frameworks=list(dict.fromkeys(row.framework for row in saved.rows)),

@@ -26,6 +26,11 @@ from restoration.errors import ExitCode, InputError
 
 RESULT = "result.json"
 LATEST = "latest"
+_HEADINGS = {
+    Verdict.AGREE: "All implementations agree",
+    Verdict.DIFFER: "Implementations differ",
+    Verdict.INCOMPLETE: "Not everything could be compared",
+}
 _MADE = re.compile(r"(\d{8}-\d{6})-[0-9a-f]{4}")
 
 
@@ -88,6 +93,11 @@ class Saved:
         if Verdict.DIFFER in found:
             return Verdict.DIFFER
         return Verdict.AGREE if found == {Verdict.AGREE} else Verdict.INCOMPLETE
+
+    @property
+    def heading(self) -> str:
+        """The verdict as the heading of a report."""
+        return _HEADINGS[self.verdict]
 
     @property
     def exit_code(self) -> ExitCode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -257,6 +258,14 @@ def test_a_summary_has_the_worst_first_and_a_link(tmp_path: Path) -> None:
     assert "(<https://example.invalid/page>)" in text
     lines = [line for line in text.splitlines() if line.startswith("| net-tiny: ")]
     assert [line.split(" | ")[1] for line in lines] == ["jittor", "other", "mindspore"]
+
+
+def test_a_place_without_a_line_is_a_file_alone(tmp_path: Path) -> None:
+    """As a network of the suite's: `parity run` knows its file, and no line."""
+    row = made.row("x-tiny", "jittor", [made.array("tap/conv#0.out0", 40.0)])
+    text = markdown.summary(Saved("run", [dataclasses.replace(row, model="mimo_unet")], tmp_path))
+    assert "conv (mimo\\_unet.py) " in text
+    assert "None" not in text
 
 
 @pytest.mark.parametrize("most", [200, 1_000, 5_000, markdown.MAX_BYTES])
