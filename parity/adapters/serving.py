@@ -6,10 +6,11 @@ A process holds one network. Arrays come and go as files (`restoration/process/a
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib
 import random
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,9 +141,7 @@ def renew(session: Session) -> None:
     held.network = held.make()
     held.bridge.set_training(held.network, held.is_training)
     held.bridge.fold(held.network)
-    known = held.bridge.entries(held.network)
-    for name, array in state.items():
-        held.bridge.assign(known[name], array)
+    give(held.bridge, held.network, state.items())
 
 
 def write_state(session: Session, *, path: str) -> None:
@@ -155,10 +154,8 @@ def write_state(session: Session, *, path: str) -> None:
 def load(session: Session, *, path: str) -> None:
     """Give the network the numbers of a file, for those entries that it names."""
     held = current()
-    known = held.bridge.entries(held.network)
     with arrays.reading(Path(path)) as file:
-        for name in file.names:
-            held.bridge.assign(known[name], file[name])
+        give(held.bridge, held.network, ((name, file[name]) for name in file.names))
 
 
 def fold(session: Session) -> list[str]:
@@ -277,6 +274,23 @@ def sources(session: Session, *, folder: str) -> list[str]:
     )
 
 
+def give(bridge: Any, network: Any, numbers: Iterable[tuple[str, np.ndarray]]) -> None:
+    """Give entries of a network their numbers."""
+    known = bridge.entries(network)
+    for name, array in numbers:
+        bridge.assign(known[name], array)
+
+
+def copy_with(weights: str) -> tuple[Any, dict[str, np.ndarray]]:
+    """A copy of the network with the numbers of a file, and these."""
+    held = current()
+    network = copy.deepcopy(held.network)
+    with arrays.reading(Path(weights)) as file:
+        state = {name: file[name] for name in file.names}
+    give(held.bridge, network, state.items())
+    return network, state
+
+
 def read_inputs(path: str) -> dict[str, np.ndarray]:
     """Inputs by name, in their order: safetensors keeps none, so numbers lead their names."""
     with arrays.reading(Path(path)) as file:
@@ -297,8 +311,7 @@ def _restored(held: Open) -> Iterator[dict[str, np.ndarray]]:
     try:
         yield before
     finally:
-        for name, value in bridge.entries(network).items():
-            bridge.assign(value, before[name])
+        give(bridge, network, before.items())
 
 
 class _Recorder:

@@ -35,8 +35,7 @@ class _Reference:
 
     tapes: Any
     network: Any
-    entries: Callable[[Any], Mapping[str, Any]]
-    assign: Callable[[Any, np.ndarray], None]
+    bridge: Any
     state: Mapping[str, np.ndarray]
     given: Inputs
     factors: Mapping[int, np.ndarray]
@@ -51,29 +50,18 @@ class _Reference:
         cotangents: str,
         names: Sequence[Sequence[str]],
     ) -> _Reference:
-        held = serving.current()
-        with arrays.reading(Path(weights)) as file:
-            state = {name: file[name] for name in file.names}
         with arrays.reading(Path(cotangents)) as file:
             factors = {int(name): file[name] for name in file.names}
-        network = copy.deepcopy(held.network)
-        found = cls(
+        network, state = serving.copy_with(weights)
+        return cls(
             session.module("tape"),
             network,
-            held.bridge.entries,
-            held.bridge.assign,
+            serving.current().bridge,
             state,
             read_given(inputs, session),
             factors,
             [f"{kind}/{name}" for kind, name in names],
         )
-        found.load(state)
-        return found
-
-    def load(self, state: Mapping[str, np.ndarray]) -> None:
-        entries = self.entries(self.network)
-        for name, value in state.items():
-            self.assign(entries[name], value)
 
     def truth(self) -> Callable[[Any], dict[str, np.ndarray]]:
         """Gives the gradients in float64, with something cut."""
@@ -96,7 +84,7 @@ class _Reference:
         self, state: Mapping[str, np.ndarray], given: Sequence[np.ndarray]
     ) -> dict[str, np.ndarray]:
         """The gradients in float32."""
-        self.load(state)
+        serving.give(self.bridge, self.network, state.items())
         with self.given.drawing():
             found = self.tapes.gradients(
                 self.network,

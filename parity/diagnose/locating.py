@@ -5,7 +5,6 @@ Only PyTorch records what it computes, so only a reference in PyTorch is asked t
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,12 +46,7 @@ def locate(
     """
     held = serving.current()
     tapes, catalogue = session.module("tape"), session.module("mutations")
-    network = copy.deepcopy(held.network)
-    known = held.bridge.entries(network)
-    with arrays.reading(Path(weights)) as own:
-        for name in own.names:
-            held.bridge.assign(known[name], own[name])
-    network = tapes.double(network)
+    network = tapes.double(serving.copy_with(weights)[0])
     with arrays.reading(Path(port)) as file:  # taps are read when they are needed
         taps = list(_taps(file, events, kinds))
         results = {int(number): _real(file[f"output/{name}"]) for number, name in outputs.items()}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from parity.adapters import serving
-from parity.diagnose.forced import ULP, Inputs
+from parity.diagnose.forced import ULP
 from parity.diagnose.locating import read_given
 from parity.judge.errors import Norms, norms_of
 from parity.judge.noise import largest
@@ -23,9 +21,9 @@ _NOISE_RUNS = 3
 
 def measure_outputs(session: Session, *, inputs: str, weights: str, path: str) -> None:
     """Write the outputs in float64 by their numbers; what is complex is left out."""
-    network, given, _ = _read(session, inputs, weights)
+    given = read_given(inputs, session)
     tapes, held = session.module("tape"), serving.current()
-    network = tapes.double(network)
+    network = tapes.double(serving.copy_with(weights)[0])
     with held.bridge.on_this_machine(), given.drawing():
         found = tapes.outputs(lambda values: given.call(network, values), given.arrays)
     arrays.write(Path(path), _numbered(found))
@@ -39,17 +37,16 @@ def measure_noise(
 
     truth: what `measure_outputs` wrote.
     """
-    network, given, state = _read(session, inputs, weights)
+    given = read_given(inputs, session)
+    network, state = serving.copy_with(weights)
     tapes, held = session.module("tape"), serving.current()
-    entries = held.bridge.entries(network)
     problem = Problem(_numbered(given.arrays), weights=state)
     with arrays.reading(Path(truth)) as file:
         exact = {name: file[name] for name in file.names}
     errors: dict[str, list[Norms]] = {name: [] for name in exact}
     for seed in range(_NOISE_RUNS):
         moved = problem.perturbed(1, (seed,)) if seed else problem
-        for name, value in moved.weights.items():
-            held.bridge.assign(entries[name], value)
+        serving.give(held.bridge, network, moved.weights.items())
         with held.bridge.on_this_machine(), given.drawing():
             found = tapes.outputs(
                 lambda values: given.call(network, values),
@@ -66,18 +63,6 @@ def least_units(truth: np.ndarray) -> Norms:
     """The error, in both norms, that any float32 result may have."""
     norms = norms_of(truth)
     return Norms(ULP * norms.two, ULP * norms.max)
-
-
-def _read(session: Session, inputs: str, weights: str) -> tuple[Any, Inputs, dict[str, np.ndarray]]:
-    """A copy of the network with some weights, what it is given, and the weights."""
-    held = serving.current()
-    network = copy.deepcopy(held.network)
-    known = held.bridge.entries(network)
-    with arrays.reading(Path(weights)) as file:
-        state = {name: file[name] for name in file.names}
-    for name, value in state.items():
-        held.bridge.assign(known[name], value)
-    return network, read_given(inputs, session), state
 
 
 def _numbered(outputs: Sequence[np.ndarray | None]) -> Mapping[str, np.ndarray]:

@@ -80,9 +80,7 @@ class Training:
         self.network = held.make()
         if is_exact:
             self.network = session.module("tape").double(self.network)
-        known = bridge.entries(self.network)
-        for name, array in weights.items():
-            bridge.assign(known[name], array)
+        serving.give(bridge, self.network, weights.items())
         bridge.set_training(self.network, True)
         function = imports.load_factory(plan.source, plan.factory)
         self._plan = plan
