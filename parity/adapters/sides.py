@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
@@ -16,6 +17,7 @@ from restoration.process.launch import Worker
 
 FORM = "FRAMEWORK:FILE.py:FACTORY, FRAMEWORK:PACKAGE.MODULE:FACTORY, onnx:FILE.onnx or arrays:FILE"
 FILES = ("onnx", "arrays")
+BOTH = ("reference", "port")
 _SIDE = re.compile(r"(?P<framework>\w+):(?P<source>.+):(?P<factory>[A-Za-z_][\w.]*)", re.DOTALL)
 
 
@@ -120,3 +122,30 @@ def _object(text: str, where: str) -> dict[str, Any]:
             next_step="for example '{\"scale\": 2}'",
         )
     return value
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Give a command both sides: what they are, arguments of their factories, interpreters."""
+    for side, help_text in zip(BOTH, (FORM, "the same form"), strict=True):
+        command.add_argument(side, metavar=side.upper(), help=help_text)
+    for side in BOTH:
+        command.add_argument(f"--{side}-args", default="", metavar="JSON", help="of the factory")
+        command.add_argument(f"--{side}-python", default="", metavar="PATH", help="its interpreter")
+
+
+def sides_of(options: argparse.Namespace) -> tuple[Side, Side]:
+    """The sides that options name, the reference first.
+
+    Raises:
+        InputError: one is not of the form.
+    """
+    reference, port = (
+        parse_side(
+            getattr(options, side),
+            arguments=getattr(options, f"{side}_args"),
+            python=getattr(options, f"{side}_python"),
+            where=side,
+        )
+        for side in BOTH
+    )
+    return reference, port

@@ -6,13 +6,10 @@ Where it does not, and why, is found by `parity/diagnose`.
 from __future__ import annotations
 
 import concurrent.futures
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 from parity.adapters import alignment
-from parity.adapters.live import Inline, LiveSide
-from parity.adapters.networks import Running, fitted, read_weights
+from parity.adapters.networks import fitted, read_weights
 from parity.adapters.sides import Side
 from parity.commands.watch import files_of
 from parity.compare.gradients import compare_gradients
@@ -20,7 +17,7 @@ from parity.compare.moving import brings_its_own, move_weights
 from parity.compare.outputs import compare_outputs, locate
 from parity.compare.plainly import compare_plainly
 from parity.compare.repeats import compare_repeats, compare_sizes
-from parity.compare.sides import check_finite, load_reference, start_side, with_inputs
+from parity.compare.sides import both_started, check_finite, load_reference, with_inputs
 from parity.compare.state import Options, State
 from parity.compare.training import compare_moving_statistics
 from parity.compare.weights import compare_all_weights, weights_of_port, write_map
@@ -40,41 +37,14 @@ def compare(
         InputError: a side cannot be made, or the weights do not fit the reference.
     """
     result = Comparison(reference.title, port.title, framework=port.framework)
-    with tempfile.TemporaryDirectory(prefix="parity-compare-") as scratch:
-        folders = [Path(scratch) / name for name in ("reference", "port")]
-        for folder in folders:
-            folder.mkdir()
-        is_here = any(isinstance(side, LiveSide) for side in (reference, port))
-        with Inline() if is_here else concurrent.futures.ThreadPoolExecutor(2) as pool:
-
-            def start(side: Side, folder: Path, who: str) -> Running:
-                return start_side(
-                    side,
-                    folder,
-                    options.silence_s,
-                    lambda text: show(who, text),
-                    result.warnings.append,
-                    kept=options.kept if who == "reference" else None,
-                )
-
-            started = [
-                pool.submit(start, side, folder, who)
-                for side, folder, who in zip(
-                    (reference, port), folders, ("reference", "port"), strict=True
-                )
-            ]
-            running: list[Running] = []
-            try:
-                running += [future.result() for future in started]
-                _compare(State(running[0], running[1], options, result), pool)
-                result.port_files = files_of(running[1])
-                if options.write_alignment is not None:
-                    with writing_to(options.write_alignment, "file to write"):
-                        alignment.write(options.write_alignment, result.alignment)
-            finally:
-                for future in started:
-                    if not future.exception():
-                        future.result().close()
+    with both_started(
+        (reference, port), options.silence_s, show, result.warnings.append, kept=options.kept
+    ) as (of_reference, of_port, pool):
+        _compare(State(of_reference, of_port, options, result), pool)
+        result.port_files = files_of(of_port)
+        if options.write_alignment is not None:
+            with writing_to(options.write_alignment, "file to write"):
+                alignment.write(options.write_alignment, result.alignment)
     result.conclude()
     return result
 

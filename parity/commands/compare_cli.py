@@ -13,7 +13,7 @@ from rich.table import Table
 
 from parity import arguments
 from parity.adapters import inputs as given
-from parity.adapters.sides import FORM, Side, parse_side
+from parity.adapters.sides import FORM, Side, add_options, parse_side, sides_of
 from parity.commands.compare import compare
 from parity.commands.record import record
 from parity.commands.watch import Watch
@@ -36,10 +36,7 @@ def add_parser(commands: Any) -> None:
         epilog="Exit codes: 0 agree, 1 differ, 2 incomplete or could not run, 3 bad input.",
     )
     command.set_defaults(command=_compare)
-    command.add_argument("reference", metavar="REFERENCE", help=FORM)
-    command.add_argument("port", metavar="PORT", help="the same form")
-    command.add_argument("--reference-args", default="", metavar="JSON", help="of the factory")
-    command.add_argument("--port-args", default="", metavar="JSON", help="of the factory")
+    add_options(command)
     command.add_argument(
         "--weights", type=Path, metavar="FILE", help="of any format, for the reference"
     )
@@ -103,8 +100,6 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="in training mode: masks of dropout and random numbers come from one stream",
     )
-    command.add_argument("--reference-python", default="", metavar="PATH", help="its interpreter")
-    command.add_argument("--port-python", default="", metavar="PATH", help="its interpreter")
     command.add_argument(
         "--timeout",
         type=arguments.seconds,
@@ -167,21 +162,10 @@ def _record(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    reference = parse_side(
-        options.reference,
-        arguments=options.reference_args,
-        python=options.reference_python,
-        where="reference",
-    )
+    reference, port = sides_of(options)
     writers.check(options.report)
-    port = parse_side(
-        options.port, arguments=options.port_args, python=options.port_python, where="port"
-    )
-    inputs = None
-    if options.input:
-        inputs = given.drawn(options.input, options.seed)
     chosen = Options(
-        inputs=inputs or {},
+        inputs=given.drawn(options.input, options.seed) if options.input else {},
         inputs_file=options.inputs,
         weights=options.weights,
         port_weights=options.port_weights,

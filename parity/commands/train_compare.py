@@ -7,7 +7,6 @@ step are judged by the reference's drift between float32 and float64.
 from __future__ import annotations
 
 import concurrent.futures
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from parity.adapters.mapping import WeightMap, drawn, map_weights
 from parity.adapters.networks import Running, fitted, read_weights
 from parity.adapters.sides import FILES, Side
 from parity.adapters.weight_findings import leftovers
-from parity.compare.sides import start_side
+from parity.compare.sides import both_started
 from parity.judge.errors import nonfinite
 from parity.judge.steps import Departure, Held, departure, judge_steps
 from parity.measure.foreign_steps import read_state, write_batches
@@ -72,31 +71,11 @@ def train_compare(
                 next_step="name the file and factory of a network",
             )
     result = TrainingComparison(sides[0].title, sides[1].title, len(options.batches))
-    with tempfile.TemporaryDirectory(prefix="parity-train-") as scratch:
-        folders = [Path(scratch) / name for name in ("reference", "port")]
-        for folder in folders:
-            folder.mkdir()
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-
-            def start(place: int) -> _Trained:
-                who = ("reference", "port")[place]
-                running = start_side(
-                    sides[place],
-                    folders[place],
-                    options.silence_s,
-                    lambda text: show(who, text),
-                    result.warnings.append,
-                )
-                return _Trained(running, steps[place], options)
-
-            started = [pool.submit(start, place) for place in (0, 1)]
-            try:
-                reference, port = (future.result() for future in started)
-                _compare(reference, port, options, result, pool)
-            finally:
-                for future in started:
-                    if not future.exception():
-                        future.result().running.close()
+    with both_started(sides, options.silence_s, show, result.warnings.append) as (*running, pool):
+        reference, port = (
+            _Trained(side, step, options) for side, step in zip(running, steps, strict=True)
+        )
+        _compare(reference, port, options, result, pool)
     return result
 
 

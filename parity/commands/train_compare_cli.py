@@ -12,7 +12,7 @@ import numpy as np
 
 from parity import arguments
 from parity.adapters import inputs as given
-from parity.adapters.sides import FORM, Side, parse_side
+from parity.adapters.sides import BOTH, Side, add_options, parse_side, sides_of
 from parity.commands.train_compare import TrainOptions, train_compare
 from parity.report.progress import Progress
 from restoration import console
@@ -34,17 +34,14 @@ def add_parser(commands: Any) -> None:
         epilog="Exit codes: 0 agree, 1 differ, 2 incomplete or could not run, 3 bad input.",
     )
     command.set_defaults(command=_train_compare)
-    command.add_argument("reference", metavar="REFERENCE", help=FORM)
-    command.add_argument("port", metavar="PORT", help="the same form")
-    for side in ("reference", "port"):
+    add_options(command)
+    for side in BOTH:
         command.add_argument(
             f"--{side}-step",
             required=True,
             metavar="[FILE.py:]FUNCTION",
             help="or PACKAGE.MODULE:FUNCTION; without a file, in the side's own",
         )
-        command.add_argument(f"--{side}-args", default="", metavar="JSON", help="of the factory")
-        command.add_argument(f"--{side}-python", default="", metavar="PATH", help="its interpreter")
     command.add_argument(
         "--optimizer",
         metavar=_OPTIMIZER,
@@ -82,15 +79,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _train_compare(options: argparse.Namespace) -> int:
-    reference = parse_side(
-        options.reference,
-        arguments=options.reference_args,
-        python=options.reference_python,
-        where="reference",
-    )
-    port = parse_side(
-        options.port, arguments=options.port_args, python=options.port_python, where="port"
-    )
+    reference, port = sides_of(options)
     steps = (
         step_of(options.reference_step, reference, "--reference-step"),
         step_of(options.port_step, port, "--port-step"),

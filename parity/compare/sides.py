@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import concurrent.futures
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from parity.adapters import inputs as given
-from parity.adapters.live import Live, LiveSide
+from parity.adapters.live import Inline, Live, LiveSide
 from parity.adapters.mapping import drawn
 from parity.adapters.networks import Recording, Running, fitted, read_weights
 from parity.adapters.recorded import Recorded
-from parity.adapters.sides import FILES, Side
+from parity.adapters.sides import BOTH, FILES, Side
 from parity.compare.kept import KeptSide
 from parity.compare.state import Options, State
 from parity.judge.errors import nonfinite
@@ -58,6 +61,50 @@ def start_side(
         running.close()
         raise
     return running
+
+
+@contextlib.contextmanager
+def both_started(
+    sides: tuple[Side, Side],
+    silence_s: float,
+    show: Callable[[str, str], None],
+    warn: Callable[[str], None],
+    *,
+    kept: Kept | None = None,
+) -> Iterator[tuple[Running, Running, concurrent.futures.Executor]]:
+    """Both sides, the reference first, and what has them work at the same time; they end with this.
+
+    show: takes who works and a line of progress. kept: of the reference, see `start_side`.
+
+    Raises:
+        InputError, UnavailableError: as `start_side`.
+    """
+    is_here = any(isinstance(side, LiveSide) for side in sides)
+    with (
+        tempfile.TemporaryDirectory(prefix="parity-sides-") as scratch,
+        Inline() if is_here else concurrent.futures.ThreadPoolExecutor(2) as pool,
+    ):
+
+        def start(side: Side, who: str) -> Running:
+            folder = Path(scratch) / who
+            folder.mkdir()
+            return start_side(
+                side,
+                folder,
+                silence_s,
+                lambda text: show(who, text),
+                warn,
+                kept=kept if who == "reference" else None,
+            )
+
+        started = [pool.submit(start, side, who) for side, who in zip(sides, BOTH, strict=True)]
+        try:
+            reference, port = (future.result() for future in started)
+            yield reference, port, pool
+        finally:
+            for future in started:
+                if not future.exception():
+                    future.result().close()
 
 
 def load_reference(state: State) -> tuple[list[str], dict[str, np.ndarray]]:
