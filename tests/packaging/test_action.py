@@ -17,6 +17,7 @@ from restoration.errors import InputError
 from tests.backends import ROOT
 from tests.packaging.test_workflows import SAFETY, _run
 from tests.packaging.test_workflows import SCHEMA as WORKFLOW_SCHEMA
+from tests.parity.sloped import NETWORK
 
 ACTION = ROOT / "action.yml"
 SCHEMA = ("check-jsonschema", "--builtin-schema", "vendor.github-actions")
@@ -138,24 +139,6 @@ class Runner:
                 found.append(line)
         assert not token
         return found
-
-
-NETWORK = """
-import torch
-from torch import nn
-
-class Net(nn.Module):
-    def __init__(self, slope=0.1):
-        super().__init__()
-        self.head = nn.Conv2d(3, 4, 3, padding=1)
-        self.act = nn.LeakyReLU(slope)
-        self.tail = nn.Conv2d(4, 3, 3, padding=1)
-    def forward(self, x):
-        return x + self.tail(self.act(self.head(x)))
-
-def build(slope=0.1):
-    return Net(slope)
-"""
 
 
 @pytest.fixture

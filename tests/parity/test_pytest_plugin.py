@@ -17,6 +17,7 @@ from restoration.process import cache
 from restoration.process.frameworks import FRAMEWORKS
 from tests.backends import ROOT
 from tests.packaging.environments import Environment, build_wheel
+from tests.parity.sloped import NETWORK
 
 pytest_plugins = ["pytester"]
 
@@ -30,22 +31,6 @@ def find_spec(name, path=None, target=None):
 importlib.machinery.PathFinder.find_spec = functools.partial(find_spec)  # binds to no object
 """
 
-NETWORK = """
-import torch
-from torch import nn
-
-class Net(nn.Module):
-    def __init__(self, slope=0.1):
-        super().__init__()
-        self.head = nn.Conv2d(3, 4, 3, padding=1)
-        self.act = nn.LeakyReLU(slope)
-        self.tail = nn.Conv2d(4, 3, 3, padding=1)
-    def forward(self, x):
-        return x + self.tail(self.act(self.head(x)))
-
-def build(slope=0.1):
-    return Net(slope)
-"""
 
 _PLUGIN = ("-p", "parity.pytest_plugin")
 
