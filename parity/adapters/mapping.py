@@ -42,6 +42,8 @@ class Move:
         moved = np.flip(moved, self.flips) if self.flips else moved
         if moved.size == math.prod(shape):
             return np.ascontiguousarray(moved).reshape(shape)
+        if _has_other_groups(moved.shape, shape):
+            return _regrouped(moved, shape[1])
         return np.full(shape, moved.mean(), moved.dtype)  # one number for many
 
     def back(self, array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
@@ -49,11 +51,37 @@ class Move:
         if array.size != math.prod(shape):
             if array.size == 1:
                 return np.full(shape, array.reshape(()), array.dtype)
+            if _has_other_groups(array.shape, shape) and not self.axes and not self.flips:
+                return _regrouped(array, shape[1])
             raise ValueError(f"{array.shape} cannot become {tuple(shape)}")
         axes = self.axes or tuple(range(len(shape)))
         moved = array.reshape([shape[axis] for axis in axes])
         moved = np.flip(moved, self.flips) if self.flips else moved
         return np.ascontiguousarray(moved.transpose(np.argsort(axes)))
+
+
+def _has_other_groups(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether two weights are those of convolutions that differ in their groups alone."""
+    if len(one) < 3 or len(one) != len(other) or (one[0], *one[2:]) != (other[0], *other[2:]):
+        return False
+    most, least = max(one[1], other[1]), min(one[1], other[1])
+    return most % least == 0 and one[0] % (most // least) == 0
+
+
+def _regrouped(weight: np.ndarray, width: int) -> np.ndarray:
+    """The weight of a convolution with other groups, of so many inputs each: blocks of what it has
+    of them, or blocks among zeros, of a convolution without groups."""
+    found = np.zeros((len(weight), width, *weight.shape[2:]), weight.dtype)
+    groups = max(width, weight.shape[1]) // min(width, weight.shape[1])
+    rows, size = len(weight) // groups, min(width, weight.shape[1])
+    for group in range(groups):
+        block = slice(group * rows, (group + 1) * rows), slice(group * size, (group + 1) * size)
+        few = block[0], slice(size)
+        if width == size:
+            found[few] = weight[block]
+        else:
+            found[block] = weight[few]
+    return found
 
 
 @dataclass(frozen=True)
@@ -128,6 +156,11 @@ def role_of(name: str) -> str:
 
 def owner_of(name: str) -> str:
     return name.rpartition(".")[0]
+
+
+def own_name_of(name: str) -> str:
+    """The name that an entry has in its module."""
+    return name.rpartition(".")[2]
 
 
 def squeezed(shape: Iterable[int]) -> tuple[int, ...]:
@@ -457,6 +490,7 @@ def _pair_entries(
         role = role_of(name)
         found = [other for other in rest if chosen.get(name) == other]
         found += [other for other in rest if role and role_of(other) == role]
+        found += [other for other in rest if not role and own_name_of(other) == own_name_of(name)]
         found += [
             other
             for other in rest
