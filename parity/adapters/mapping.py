@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 import numpy as np
 
@@ -105,6 +106,18 @@ class WeightPair:
 
     def of_port(self, array: np.ndarray) -> np.ndarray:
         return array[slice(*self.port_part)] if self.port_part else array
+
+
+class Rule(NamedTuple):
+    """A pattern for names of the reference, and the port's name for them.
+
+    reference_part, port_part: as of a `WeightPair`.
+    """
+
+    pattern: str
+    name: str
+    reference_part: tuple[int, int] | None = None
+    port_part: tuple[int, int] | None = None
 
 
 @dataclass
@@ -231,15 +244,15 @@ def map_weights(
     port_order: Mapping[str, int],
     *,
     by_values: bool,
-    rules: Sequence[tuple[str, str]] = (),
+    rules: Sequence[Rule] = (),
     aligned: Mapping[str, str | None] | None = None,
 ) -> WeightMap:
     """Pair the entries of two networks.
 
     reference, port: all entries by name. orders: of first calls, by module. by_values: whether the
     port has weights of its own that came from the reference's, so that equal numbers tell. rules:
-    patterns for names of the reference, and the port's names. aligned: modules that were paired by
-    hand, None for no partner.
+    the first that fits a name counts. aligned: modules that were paired by hand, None for no
+    partner.
     """
     aligned = aligned or {}
     pairs = _Pairs(
@@ -250,6 +263,7 @@ def map_weights(
     for one, other in aligned.items():
         if one in pairs.ours.owners and other in pairs.theirs.owners:
             pairs.add(one, other, "alignment")
+    pairs.parts += _parts_by_rules(reference, port, rules)
     chosen = _by_rules(reference, port, rules)
     for one, other in chosen.items():
         if owner_of(one) not in aligned:
@@ -467,16 +481,37 @@ def _pair_groups(
                 pairs.add(ref_name, port_name, how)
 
 
-def _by_rules(reference: Arrays, port: Arrays, rules: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """The port's name for each of the reference's that a rule has; the first that fits counts."""
+def _by_rules(reference: Arrays, port: Arrays, rules: Sequence[Rule]) -> dict[str, str]:
+    """The port's name for each of the reference's that a rule has for all of it."""
     found: dict[str, str] = {}
     for name in reference:
-        for pattern, other in rules:
-            match = re.fullmatch(pattern, name)
-            if match and match.expand(other) in port:
-                found[name] = match.expand(other)
+        for rule in rules:
+            other = _named(rule, name, port)
+            if other is not None and not rule.reference_part and not rule.port_part:
+                found[name] = other
                 break
     return found
+
+
+def _parts_by_rules(reference: Arrays, port: Arrays, rules: Sequence[Rule]) -> list[WeightPair]:
+    """The pairs of rules that are for some rows; those that an entry has not are left out."""
+    found = []
+    for rule in rules:
+        for name in reference if rule.reference_part or rule.port_part else ():
+            other = _named(rule, name, port)
+            if other is None:
+                continue
+            pair = WeightPair(name, other, "rules", Move(), rule.reference_part, rule.port_part)
+            if pair.of_reference(reference[name]).size == pair.of_port(port[other]).size > 0:
+                found.append(pair)
+    return found
+
+
+def _named(rule: Rule, name: str, port: Arrays) -> str | None:
+    """The port's name that a rule has for one of the reference's; None where it has none."""
+    match = re.fullmatch(rule.pattern, name)
+    other = match.expand(rule.name) if match else None
+    return other if other in port else None
 
 
 def _pair_entries(

@@ -97,14 +97,15 @@ def compare_gradients(
     if not differing:
         return
     arrays.write(folder / "port-gradients.safetensors", given)
-    cut = reference.call(
-        f"{_BACKWARD}:find_cut",
+    change = reference.call(
+        f"{_BACKWARD}:find_change",
         **asked,
+        truth=str(truth),
         units=units,
         port=str(folder / "port-gradients.safetensors"),
         sites=[one["site"] for one in answer["sites"]],
     )
-    result.findings.append(_finding(state, of_port, answer, differing, cut))
+    result.findings.append(_finding(state, of_port, answer, differing, change))
 
 
 def _finding(
@@ -112,11 +113,11 @@ def _finding(
     of_port: Recording,
     answer: Mapping[str, Any],
     differing: Sequence[tuple[str, float]],
-    cut: Mapping[str, Any] | None,
+    change: Mapping[str, Any] | None,
 ) -> Finding:
-    """What is told of gradients that differ, the worst first, and of where one is cut."""
+    """What is told of gradients that differ, the worst first, and of where one is changed."""
     name, ratio = differing[0]
-    if cut is None:
+    if change is None:
         entry = name.partition("/")[2]
         owner = entry.rpartition(".")[0]
         partner = state.mapped.modules.get(owner, "")
@@ -128,16 +129,19 @@ def _finding(
             detail=f"{len(differing)} gradients differ",
             times=1.0,
         )
-    site = next(one for one in answer["sites"] if one["site"][:3] == cut["site"])
+    site = next(one for one in answer["sites"] if one["site"][:3] == change["site"])
     partners = {**state.mapped.modules, "": ""}
+    factor = change["factor"]
+    cause = "gradient scale" if factor else "detach"
+    words = f"count {factor:g} times" if factor else "lose"
     return Finding(
         "gradient",
         Place.of(site["reference"]),
         port_place(of_port, site, partners),
         ratio,
-        cause="detach",
-        detail=f"{len(differing)} gradients lose what flows back here",
+        cause=cause,
+        detail=f"{len(differing)} gradients {words} what flows back here",
         ratio_before=ratio,
-        ratio_after=cut["ratio_after"],
+        ratio_after=change["ratio_after"],
         times=1.0,
     )

@@ -32,6 +32,14 @@ FAULTS = (
     ("x + self.last(", "torch.clamp(x + self.last(", "output clamp"),
     ("self.first(x)", "self.first(x.flip(1))", "channel order"),
     ("return x +", "return x.detach() +", "detach"),
+    ("return x +", "return 2 * x - x.detach() +", "gradient scale"),
+    (
+        *(
+            "torch.relu(self.first(x))",
+            "torch.lerp(h := torch.relu(self.first(x)), h.detach(), 0.25)",
+        ),
+        "gradient scale",
+    ),
     ("torch.relu(self.first(x))", "torch.relu(self.first(x) * torch.rand(1))", "random"),
 )
 
