@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from parity.adapters.networks import Recording
+from parity.adapters.sides import FILES
+from parity.compare.reproductions import reproduce_gradient
 from parity.compare.state import State
 from parity.diagnose.backward import ratios_of
 from parity.diagnose.layouts import like
@@ -127,6 +130,7 @@ def _finding(
             Place(partner),
             ratio,
             detail=f"{len(differing)} gradients differ",
+            reproduction=_reproduction(state, of_port, differing),
             times=1.0,
         )
     site = next(one for one in answer["sites"] if one["site"][:3] == change["site"])
@@ -145,3 +149,22 @@ def _finding(
         ratio_after=change["ratio_after"],
         times=1.0,
     )
+
+
+def _reproduction(
+    state: State, of_port: Recording, differing: Sequence[tuple[str, float]]
+) -> Path | None:
+    """A folder that shows the gradient by a weight that differs most; None where there can be
+    none."""
+    if state.options.reproductions is None or state.port.side.framework in FILES:
+        return None
+    whole = {
+        f"parameter/{pair.reference}": pair
+        for pair in state.mapped.pairs
+        if not pair.reference_part and not pair.port_part
+    }
+    for name, ratio in differing:
+        if name in whole:
+            words = f"The gradient by {whole[name].reference} differs: {ratio:.3g} times rounding"
+            return reproduce_gradient(state, of_port, whole[name], words)
+    return None
