@@ -395,7 +395,7 @@ def _linear(call: Call, bound: _Bound, value: Values) -> Found:
 def _thirds(weight: Tensor, axis: int) -> Found:
     """A layer that makes three things of its input, as queries, keys and values, in another
     order."""
-    if weight.shape[0] == 3 * weight.shape[1]:
+    if weight.shape[0] == 3 * weight.shape[1] > 3:  # three channels are colors
         for order in itertools.islice(itertools.permutations(range(3)), 1, None):
             yield "order of parts", f"{order} of the layer", _after(_reordering(axis, order))
 

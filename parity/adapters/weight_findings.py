@@ -107,7 +107,7 @@ def _queries_keys_values(
     """The thirds of a layer that makes three things of one size out of its input, in another
     order."""
     layer = weights.reference.get(f"{owner_of(pair.reference)}.weight")
-    if layer is None or layer.ndim < 2 or not len(layer) == len(other) == 3 * layer.shape[1]:
+    if layer is None or layer.ndim < 2 or not len(layer) == len(other) == 3 * layer.shape[1] > 3:
         return
     for order in itertools.permutations(range(3)):
         parts = np.split(moved, 3)
