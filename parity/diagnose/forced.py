@@ -398,10 +398,13 @@ class Forced:
                 found.append(replace(known, tap=tap))
         return found
 
-    @staticmethod
-    def _laid_out(tap: PortTap, numbers: np.ndarray, norms: Norms) -> _Equal | None:
+    def _array_of(self, tap: PortTap) -> np.ndarray:
+        """What a tap holds: in float64, unless the run is in float32."""
+        return tap.read() if self._is_single else tap.array
+
+    def _laid_out(self, tap: PortTap, numbers: np.ndarray, norms: Norms) -> _Equal | None:
         """A tap's numbers in the layout of others, where they are the same."""
-        for candidate in arranged(tap.array, numbers.shape):
+        for candidate in arranged(self._array_of(tap), numbers.shape):
             distance = norms_between(candidate, numbers)
             if _is_close(distance, norms):
                 return _Equal(tap, candidate, norms, distance)
@@ -423,7 +426,7 @@ class Forced:
             for tap in self._by_place[entry.module, "out"]:
                 if tap.call != entry.call:
                     continue
-                value = nearest(tap.array, numbers)
+                value = nearest(self._array_of(tap), numbers)
                 if value is None:
                     continue
                 module = call.modules[0] if call.modules else ""
@@ -496,7 +499,7 @@ class Forced:
                 continue
             tap, value = None, None
             for candidate in left:
-                value = nearest(candidate.array, numbers)
+                value = nearest(self._array_of(candidate), numbers)
                 if value is not None:
                     tap = candidate
                     break
@@ -545,7 +548,7 @@ class Forced:
         """A comparison. known: how far the value is from the tensor's numbers, if that is known."""
         slot = self.tape.slot(tensor)
         numbers = self.tapes.numbers(tensor)
-        exact = np.asarray(value, np.float64)
+        exact = value if self._is_single else np.asarray(value, np.float64)
         norms = known.norms if known else norms_of(numbers)
         units = Norms(ULP * norms.two, ULP * norms.max)
         distance = known.distance if known else distance_of(exact, numbers)
