@@ -36,11 +36,11 @@ def compare_repeats(state: State, of_reference: Recording, first: Recording) -> 
     result.expected += 1
     result.compared += 1
     again = state.port.outputs(inputs, "again", seed=1)
-    if _first_change(first, again, state.rounding)[1] == 0:
+    if first_change(first, again, state.rounding)[1] == 0:
         return True
     for cause, seed in (("state not reset", 0), ("random", 1)):
         again = state.port.record(inputs, f"again-{seed}", seed=seed)
-        place, ratio = _first_change(first, again, state.rounding)
+        place, ratio = first_change(first, again, state.rounding)
         if place is not None and seed and of_reference.draws:
             result.assumptions.append(
                 f"both sides draw random numbers ({of_reference.draws} and {first.draws} arrays): "
@@ -82,9 +82,9 @@ def compare_sizes(state: State, of_port: Recording, own: Mapping[str, np.ndarray
     result.compared += 1
     result.expected += 1
     again = state.port.outputs(state.options.inputs, "after-resized")
-    if ratio := _first_change(of_port, again, state.rounding)[1]:
+    if ratio := first_change(of_port, again, state.rounding)[1]:
         once_more = state.port.record(state.options.inputs, "once-more")
-        place, _ = _first_change(of_port, once_more, state.rounding)
+        place, _ = first_change(of_port, once_more, state.rounding)
         there, words = place or Place(), "another result after another size"
         result.findings.append(
             Finding("code", Place(), there, ratio, cause="stale buffer", detail=words)
@@ -141,7 +141,7 @@ def _drops(state: State, place: Place) -> bool:
     return any("drop" in word.lower() for word in words)
 
 
-def _first_change(
+def first_change(
     one: Recording, other: Recording, rounding: Mapping[str, float]
 ) -> tuple[Place | None, float]:
     """Where two runs of one side part, and by how much their outputs differ.
