@@ -127,9 +127,11 @@ def _table(writer: str, options: argparse.Namespace) -> int:
                         found = Judged(name, form, is_dynamic, problem=str(problem))
                 rows.append(found)
                 print(f"{name}, {form}: {found.problem or 'proven'}", file=sys.stderr)
+                if options.json:  # now: all of them take an hour
+                    options.json.write_text(
+                        json.dumps([asdict(row) for row in rows], indent=1) + "\n"
+                    )
     _show(rows)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     return ExitCode.OK
 
 

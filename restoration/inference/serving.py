@@ -309,7 +309,8 @@ class _Restoring:
         assert opened.prepare
         if opened.network.execution.per_sample:
             inputs = {name: array[:1] for name, array in inputs.items()}
-        key = tuple((name, opened.is_compiled and array.shape) for name, array in inputs.items())
+        shapes = [(name, opened.is_compiled and array.shape) for name, array in inputs.items()]
+        key = opened.network.execution, *shapes
         if key not in opened.prepared:
             opened.prepared[key] = opened.prepare(opened.network, inputs)
         return opened.prepared[key]
