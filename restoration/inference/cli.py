@@ -78,6 +78,15 @@ def parser() -> argparse.ArgumentParser:
         help="clips: do not restore the frames at both ends, which lack neighbors",
     )  # fmt: skip
     options.add_argument("--border", action="store_true", default=True, help=argparse.SUPPRESS)
+    options.add_argument("--save-image", action="store_true", help=argparse.SUPPRESS)
+    options.add_argument(
+        "--n-seq", type=int, metavar="N",
+        help="clips: how many frames the weights must take at once, which tell it themselves",
+    )  # fmt: skip
+    options.add_argument(
+        "--infer-flag", metavar="NAME", help="results into the folder infer_NAME of OUTPUT"
+    )
+    options.add_argument("--gt-path", type=Path, help=argparse.SUPPRESS)
     options.add_argument(
         "--explain", type=Path, metavar="DIR", help="pictures and a page of what the network did"
     )
@@ -201,11 +210,23 @@ def _run(options: argparse.Namespace) -> int:
             where="command line",
             next_step="restore photo.png -o OUT; restore --help shows all options",
         )
-    naming = Naming(options.output, options.suffix, options.ext)
+    if options.gt_path is not None:
+        raise InputError(
+            "--gt-path",
+            expected="pictures to be restored",
+            got=f"a truth to compare with, {options.gt_path}",
+            where="restore, which compares nothing",
+            next_step="python -m torch_impl.evaluate --truth GT --input INPUT -p self_blind_vsr",
+        )
+    output = options.output
+    if options.infer_flag:
+        output = (output or Path()) / f"infer_{options.infer_flag}"
+    naming = Naming(output, options.suffix, options.ext)
     pictures.find_jobs(inputs, naming, are_clips=False)  # errors before a framework starts
     shown = progress.Status()
     with open_restorer(options, warn=_warn, show=shown.tell) as restorer:
         _check_kernels(restorer, options)
+        _check_frames(restorer, options)
         _introduce(restorer, options)
         jobs = pictures.find_jobs(inputs, naming, are_clips=restorer.clip_frames > 1)
         if options.explain:
@@ -235,6 +256,18 @@ def _check_kernels(restorer: Restorer, options: argparse.Namespace) -> None:
                 where=str(restorer.files[0]),
                 next_step="leave out --kernel-count and --kernel-size, or give other weights",
             )
+
+
+def _check_frames(restorer: Restorer, options: argparse.Namespace) -> None:
+    """Raise where the weights take not as many frames at once as were asked for."""
+    if options.n_seq not in (None, restorer.clip_frames):
+        raise InputError(
+            f"frames of {restorer.model.name}",
+            expected=f"{options.n_seq}, as asked for",
+            got=str(restorer.clip_frames),
+            where=str(restorer.files[0]),
+            next_step="leave out --n-seq, or give other weights",
+        )
 
 
 def _introduce(restorer: Restorer, options: argparse.Namespace) -> None:
