@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -176,7 +178,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         per_sample=options.per_sample,
         max_side_px=options.max_size,
         is_graph=options.is_graph,
-        cell_floor=None if options.cell_floor == "none" else float(options.cell_floor),
+        cell_floor=None if options.cell_floor == "none" else _cell_floor(options.cell_floor),
         second_model=SECOND_MODELS[options.network_type],
         model_settings=model_settings(options),
     )
@@ -359,6 +361,19 @@ def _number(text: str, where: str, *, least: int) -> int:
         got=repr(text),
         where="command line",
         next_step="leave it out to have it chosen",
+    )
+
+
+def _cell_floor(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 1 <= float(text) < math.inf:
+            return float(text)
+    raise InputError(
+        "--cell-floor",
+        expected="a scale of at least 1, or none",
+        got=repr(text),
+        where="command line",
+        next_step="leave it out for 4, the largest scale that was trained",
     )
 
 
