@@ -169,6 +169,9 @@ def settings_of(options: argparse.Namespace) -> Settings:
             where="command line",
             next_step="leave out one of them",
         )
+    _check_within("--scale", options.scale, 1, math.inf)
+    _check_within("--tile-pad", options.tile_pad, 0, math.inf)
+    _check_within("--max-size", options.max_size, 1, math.inf)
     return Settings(
         scale=options.scale,
         tile_px=None if options.tile == "auto" else _number(options.tile, "--tile", least=0),
@@ -212,6 +215,7 @@ def _run(options: argparse.Namespace) -> int:
             where="command line",
             next_step="restore photo.png -o OUT; restore --help shows all options",
         )
+    _check_within("--quality", options.quality, 1, 100)
     if options.gt_path is not None:
         raise InputError(
             "--gt-path",
@@ -359,6 +363,19 @@ def _number(text: str, where: str, *, least: int) -> int:
         where,
         expected=f"a whole number of at least {least}, or auto",
         got=repr(text),
+        where="command line",
+        next_step="leave it out to have it chosen",
+    )
+
+
+def _check_within(name: str, number: float | None, least: float, most: float) -> None:
+    """Raise where a number is there and is none of these; infinity and NaN never are."""
+    if number is None or (least <= number <= most and math.isfinite(number)):
+        return
+    raise InputError(
+        name,
+        expected=f"{least} to {most}" if math.isfinite(most) else f"at least {least}",
+        got=f"{number:g}",
         where="command line",
         next_step="leave it out to have it chosen",
     )
