@@ -465,4 +465,4 @@ def test_numbers_that_make_no_sense_are_one_line(
     assert code == ExitCode.BAD_INPUT
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
-    assert said[0].startswith(f"restore: {words.split()[0]}: expected ")
+    assert said[0].startswith(f"restore: {words.split(maxsplit=1)[0]}: expected ")
