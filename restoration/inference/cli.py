@@ -238,7 +238,9 @@ def _run(options: argparse.Namespace) -> int:
         if options.explain:
             from restoration.inference import explain
 
-            return explain.explain(restorer, jobs, options.explain)
+            code = explain.explain(restorer, jobs, options.explain)
+            if options.output is None or code != ExitCode.OK:
+                return code
         batch = _restore(restorer, jobs, naming, options, shown)
     return _report(batch)
 
