@@ -85,9 +85,9 @@ def _main() -> int:
         print(speed_page.scales_table(kept["scales"]), end="")
         return 0
     for model in options.models or names:
-        kept.setdefault("models", {})[model] = collect(
-            model, options.ways, options.threads, options.rounds
-        )
+        found = collect(model, options.ways, options.threads, options.rounds)
+        models = kept.setdefault("models", {})
+        models[model] = merged(models.get(model, {}), found)
         _keep(options.json, kept)
     return report({model: kept["models"][model] for model in options.models or names})
 
@@ -120,6 +120,17 @@ def collect(model: str, ways: Sequence[str], threads: Sequence[int], rounds: int
                     ratio = round(statistics.median(ratios), 3)
                     found.setdefault(way, {})[str(count)] = ratio
     return found
+
+
+def merged(before: Figures, found: Figures) -> Figures:
+    """Figures of before where there are no new ones of the same way and threads."""
+    ways = {way: before.get(way, {}) | found.get(way, {}) for way in WAYS}
+    problems = {
+        way: text for way, text in before.get("problems", {}).items() if way not in found
+    } | found.get("problems", {})
+    rest = {name: value for name, value in found.items() if name not in WAYS}
+    rest |= {"problems": problems} if problems else {}
+    return rest | {way: by_threads for way, by_threads in ways.items() if by_threads}
 
 
 def report(figures: Figures) -> int:

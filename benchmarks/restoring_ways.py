@@ -16,6 +16,7 @@ from restoration.inference import serving
 from restoration.inference.feature_cache import FeatureCache
 from restoration.models.registry import MODELS
 from restoration.process import arrays, cache, memory
+from restoration.process.frameworks import REFERENCE
 from restoration.process.serve import Session
 
 LEAST_S, LEAST_RUNS = 3.0, 4
@@ -59,6 +60,8 @@ def run(
         network = session.module("compiling").compiled(
             engine, network, inputs, cache.folder("compiled"), report=session.report
         )
+    elif engine.name == REFERENCE:
+        network = session.module("fusing").fused(network, inputs)
     runs = {
         "own_s": lambda: engine.run(network, inputs),
         "onnxruntime_s": _onnx_run(path, [inputs[n] for n in spec.inputs if n in inputs], threads),

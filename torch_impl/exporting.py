@@ -31,6 +31,8 @@ _COLORS = re.compile(r"\x1b\[[0-9;]*m")
 _HERE = re.escape(str(Path(__file__).resolve().parent))
 _LINE = re.compile(rf'File "({_HERE}/(?!exporting|compiling|engine)[^"]+)", line (\d+)')
 """A line of a network or of its layers, as traces of PyTorch's have it."""
+_OPERATOR = re.compile(r"translating node .*?\[target=torch\.ops\.([\w.]+)\]")
+"""The operator that no form of ONNX was found for."""
 
 
 def truth(_session: Session, *, slot: str, sources: list[str], targets: list[str]) -> None:
@@ -177,7 +179,8 @@ def _construct(problem: Exception, file: Path) -> str:
         if _LINE.match(f'File "{frame.filename}", line {frame.lineno}')
     ]
     if not places:
-        return f"{type(chain[-1]).__name__}: {reason}"
+        operator = next((found[1] for found in map(_OPERATOR.search, texts) if found), "")
+        return f"{operator or type(chain[-1]).__name__}: {reason}"
     name, number = places[-1]
     line = linecache.getline(name, int(number)).strip()
     return f"{Path(name).parent.name}/{Path(name).name}:{number} `{line}`: {reason}"

@@ -12,6 +12,7 @@ from typing import Any
 
 from restoration.inference import serving
 from restoration.process.serve import Session
+from torch_impl.fusing import fused
 from weights_convert.checkpoints.loading import load_weights
 
 
@@ -44,6 +45,7 @@ def load(
         found.arrays,
         execution=execution,
         is_compiled=is_compiled,
+        prepare=fused,
     )
     return opened | {"warning": found.nonfinite and f"weights {weights}: {found.nonfinite}"}
 

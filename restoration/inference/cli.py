@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -78,6 +80,15 @@ def parser() -> argparse.ArgumentParser:
         help="clips: do not restore the frames at both ends, which lack neighbors",
     )  # fmt: skip
     options.add_argument("--border", action="store_true", default=True, help=argparse.SUPPRESS)
+    options.add_argument("--save-image", action="store_true", help=argparse.SUPPRESS)
+    options.add_argument(
+        "--n-seq", type=int, metavar="N",
+        help="clips: how many frames the weights must take at once, which tell it themselves",
+    )  # fmt: skip
+    options.add_argument(
+        "--infer-flag", metavar="NAME", help="results into the folder infer_NAME of OUTPUT"
+    )
+    options.add_argument("--gt-path", type=Path, help=argparse.SUPPRESS)
     options.add_argument(
         "--explain", type=Path, metavar="DIR", help="pictures and a page of what the network did"
     )
@@ -158,6 +169,9 @@ def settings_of(options: argparse.Namespace) -> Settings:
             where="command line",
             next_step="leave out one of them",
         )
+    _check_within("--scale", options.scale, 1, math.inf)
+    _check_within("--tile-pad", options.tile_pad, 0, math.inf)
+    _check_within("--max-size", options.max_size, 1, math.inf)
     return Settings(
         scale=options.scale,
         tile_px=None if options.tile == "auto" else _number(options.tile, "--tile", least=0),
@@ -167,7 +181,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         per_sample=options.per_sample,
         max_side_px=options.max_size,
         is_graph=options.is_graph,
-        cell_floor=None if options.cell_floor == "none" else float(options.cell_floor),
+        cell_floor=None if options.cell_floor == "none" else _cell_floor(options.cell_floor),
         second_model=SECOND_MODELS[options.network_type],
         model_settings=model_settings(options),
     )
@@ -201,17 +215,32 @@ def _run(options: argparse.Namespace) -> int:
             where="command line",
             next_step="restore photo.png -o OUT; restore --help shows all options",
         )
-    naming = Naming(options.output, options.suffix, options.ext)
+    _check_within("--quality", options.quality, 1, 100)
+    if options.gt_path is not None:
+        raise InputError(
+            "--gt-path",
+            expected="pictures to be restored",
+            got=f"a truth to compare with, {options.gt_path}",
+            where="restore, which compares nothing",
+            next_step="python -m torch_impl.evaluate --truth GT --input INPUT -p self_blind_vsr",
+        )
+    output = options.output
+    if options.infer_flag:
+        output = (output or Path()) / f"infer_{options.infer_flag}"
+    naming = Naming(output, options.suffix, options.ext)
     pictures.find_jobs(inputs, naming, are_clips=False)  # errors before a framework starts
     shown = progress.Status()
     with open_restorer(options, warn=_warn, show=shown.tell) as restorer:
         _check_kernels(restorer, options)
+        _check_frames(restorer, options)
         _introduce(restorer, options)
         jobs = pictures.find_jobs(inputs, naming, are_clips=restorer.clip_frames > 1)
         if options.explain:
             from restoration.inference import explain
 
-            return explain.explain(restorer, jobs, options.explain)
+            code = explain.explain(restorer, jobs, options.explain)
+            if options.output is None or code != ExitCode.OK:
+                return code
         batch = _restore(restorer, jobs, naming, options, shown)
     return _report(batch)
 
@@ -235,6 +264,18 @@ def _check_kernels(restorer: Restorer, options: argparse.Namespace) -> None:
                 where=str(restorer.files[0]),
                 next_step="leave out --kernel-count and --kernel-size, or give other weights",
             )
+
+
+def _check_frames(restorer: Restorer, options: argparse.Namespace) -> None:
+    """Raise where the weights take not as many frames at once as were asked for."""
+    if options.n_seq not in (None, restorer.clip_frames):
+        raise InputError(
+            f"frames of {restorer.model.name}",
+            expected=f"{options.n_seq}, as asked for",
+            got=str(restorer.clip_frames),
+            where=str(restorer.files[0]),
+            next_step="leave out --n-seq, or give other weights",
+        )
 
 
 def _introduce(restorer: Restorer, options: argparse.Namespace) -> None:
@@ -326,6 +367,32 @@ def _number(text: str, where: str, *, least: int) -> int:
         got=repr(text),
         where="command line",
         next_step="leave it out to have it chosen",
+    )
+
+
+def _check_within(name: str, number: float | None, least: float, most: float) -> None:
+    """Raise where a number is there and is none of these; infinity and NaN never are."""
+    if number is None or (least <= number <= most and math.isfinite(number)):
+        return
+    raise InputError(
+        name,
+        expected=f"{least} to {most}" if math.isfinite(most) else f"at least {least}",
+        got=f"{number:g}",
+        where="command line",
+        next_step="leave it out to have it chosen",
+    )
+
+
+def _cell_floor(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 1 <= float(text) < math.inf:
+            return float(text)
+    raise InputError(
+        "--cell-floor",
+        expected="a scale of at least 1, or none",
+        got=repr(text),
+        where="command line",
+        next_step="leave it out for 4, the largest scale that was trained",
     )
 
 

@@ -116,20 +116,26 @@ def _table(writer: str, options: argparse.Namespace) -> int:
     for name in options.table or MODELS:
         model = find(name)
         spec_name = next((one for one in model.specs if one.startswith("tiny")), "tiny")
-        for form in [options.to] if options.to else FORMS[writer]:
-            for is_dynamic in (False, True) if form in ("onnx", "torch-export") else (False,):
-                with Exporter(writer) as exporter, tempfile.TemporaryDirectory() as folder:
-                    target = Path(folder) / f"{name}{SUFFIX[form]}"
-                    try:
-                        exporter.begin(model.name, spec_name)
-                        found = exporter.export(form, target, (64, 96), is_dynamic=is_dynamic)
-                    except RestorationError as problem:
-                        found = Judged(name, form, is_dynamic, problem=str(problem))
+        tried = [
+            (form, is_dynamic)
+            for form in ([options.to] if options.to else FORMS[writer])
+            for is_dynamic in ((False, True) if form in ("onnx", "torch-export") else (False,))
+        ]
+        with Exporter(writer) as exporter, tempfile.TemporaryDirectory() as folder:
+            exporter.begin(model.name, spec_name)
+            for form, is_dynamic in tried:
+                target = Path(folder) / f"{name}{SUFFIX[form]}"
+                try:
+                    found = exporter.export(form, target, (64, 96), is_dynamic=is_dynamic)
+                except RestorationError as problem:
+                    found = Judged(name, form, is_dynamic, problem=str(problem))
                 rows.append(found)
                 print(f"{name}, {form}: {found.problem or 'proven'}", file=sys.stderr)
+                if options.json:  # now: all of them take an hour
+                    options.json.write_text(
+                        json.dumps([asdict(row) for row in rows], indent=1) + "\n"
+                    )
     _show(rows)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     return ExitCode.OK
 
 

@@ -229,7 +229,8 @@ class Exporter:
 
 
 def worst_psnr(outputs: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]) -> float:
-    """The least PSNR of an output against the float network, by the range of the latter."""
+    """The least PSNR of an output against the float network, by the range of the latter; of one
+    that is the same everywhere by its size."""
     found = [math.inf]
     for name, array in outputs.items():
         exact = known[f"truth/{name}"]
@@ -237,7 +238,8 @@ def worst_psnr(outputs: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray
             continue
         error = float(np.mean((array - exact) ** 2))
         if error:
-            found.append(20 * math.log10(max(float(np.ptp(exact)), 1e-12)) - 10 * math.log10(error))
+            span = float(np.ptp(exact)) or float(np.abs(exact).max()) or 1.0
+            found.append(20 * math.log10(span) - 10 * math.log10(error))
     return min(found)
 
 

@@ -59,8 +59,9 @@ class Opened:
     notes: list[str] = field(default_factory=list)
     original: Network | None = None  # before another module took its place
     cache: FeatureCache = field(default_factory=lambda: FeatureCache(_CACHE_BYTES))
-    compile: Callable[[Network, Arrays], Network] | None = None
-    compiled: dict[tuple[Any, ...], Network] = field(default_factory=dict)  # by shapes of inputs
+    prepare: Callable[[Network, Arrays], Network] | None = None  # makes the one that restores
+    is_compiled: bool = False  # whether that is for shapes of inputs, or for all with their names
+    prepared: dict[tuple[Any, ...], Network] = field(default_factory=dict)
 
     @property
     def spec(self) -> Spec:
@@ -79,15 +80,20 @@ def open_network(
     *,
     execution: Mapping[str, Any],
     is_compiled: bool = False,
+    prepare: Callable[[Network, Arrays], Network] | None = None,
 ) -> dict[str, Any]:
-    """Build a network and keep it under a name; what it is, as JSON has it. is_compiled: it will
-    run as machine code that the framework makes of it for each size."""
+    """Build a network and keep it under a name; what it is, as JSON has it.
+
+    is_compiled: it will run as machine code that the framework makes of it for each size. prepare:
+    makes a network of the same numbers, which restores pictures in its place.
+    """
     engine = session.make_engine()
     network = engine.build(spec, dataclasses.replace(PLAIN, **execution))
     engine.load(network, weights)
     one = _OPEN[slot] = Opened(engine, network, registry.find(model))
+    one.prepare, one.is_compiled = prepare, is_compiled
     if is_compiled:
-        one.compile = functools.partial(
+        one.prepare = functools.partial(
             session.module("compiling").compiled,
             engine,
             folder=cache.folder("compiled"),
@@ -283,9 +289,9 @@ class _Restoring:
         """The network's outputs; of a continuous one, features are taken from the cache."""
         opened, kept = self.opened, self.opened.cache
         engine, network = opened.engine, opened.network
-        if opened.compile:
-            return calls.run(engine, self._compiled(inputs), inputs)
         is_continuous = isinstance(opened.spec, continuous.ContinuousSpec)
+        if opened.prepare and (opened.is_compiled or not is_continuous):
+            return calls.run(engine, self._prepared(inputs), inputs)
         if not is_continuous or len(inputs["image"]) > 1 or network.execution != PLAIN:
             return calls.run(engine, network, inputs)
         opened.spec.check_inputs(inputs)
@@ -297,16 +303,17 @@ class _Restoring:
         rest = [inputs[name] for name in ("index", "offset", "weight", "cell")]
         return {"rgb": engine.to_numpy(engine.call(network, "render", latents, *rest))}
 
-    def _compiled(self, inputs: Arrays) -> Network:
-        """The network compiled for inputs of these shapes."""
+    def _prepared(self, inputs: Arrays) -> Network:
+        """The network that restores such inputs."""
         opened = self.opened
-        assert opened.compile
+        assert opened.prepare
         if opened.network.execution.per_sample:
             inputs = {name: array[:1] for name, array in inputs.items()}
-        shapes = tuple((name, array.shape) for name, array in inputs.items())
-        if shapes not in opened.compiled:
-            opened.compiled[shapes] = opened.compile(opened.network, inputs)
-        return opened.compiled[shapes]
+        shapes = [(name, opened.is_compiled and array.shape) for name, array in inputs.items()]
+        key = opened.network.execution, *shapes
+        if key not in opened.prepared:
+            opened.prepared[key] = opened.prepare(opened.network, inputs)
+        return opened.prepared[key]
 
     def _inputs(
         self, tile: np.ndarray, given: Arrays, place: tiling.Part, result: tiling.Part

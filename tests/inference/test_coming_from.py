@@ -150,9 +150,10 @@ def tiny(tiny_weights: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
     (folder / "options.yaml").write_text(OPTIONS)
     Pillow.fromarray(picture // 2).save(folder / "gopro" / "test" / "blur" / "a.png")
     Pillow.fromarray(picture).save(folder / "photo.png")
-    for number in range(3):
-        (folder / "clips" / "v").mkdir(parents=True, exist_ok=True)
-        Pillow.fromarray(picture[:16, :20]).save(folder / "clips" / "v" / f"{number}.png")
+    for name, shown in (("clips", picture[:16, :20]), ("clips-gt", picture[:64, :80])):
+        (folder / name / "v").mkdir(parents=True)
+        for number in range(5):
+            Pillow.fromarray(shown).save(folder / name / "v" / f"{number}.png")
     sample = {"img_blur": picture, "img_gt": picture // 2, "blur_mask": np.ones(picture.shape[:2])}
     (folder / "samples").mkdir()
     for path in (folder / "sample.npy", folder / "samples" / "a.npy"):

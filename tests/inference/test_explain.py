@@ -23,7 +23,9 @@ def test_the_page_shows_every_picture_and_asks_nothing_of_anybody(
 ) -> None:
     Pillow.fromarray(photograph).save(tmp_path / "a & b.png")
     words = [str(tmp_path / "a & b.png"), "-m", "mimo_unet", "-w", str(MIMO)]
+    words += ["-o", str(tmp_path / "restored")]  # who asks for both gets both
     assert cli.main([*words, "--explain", str(tmp_path / "out")]) == ExitCode.OK
+    assert (tmp_path / "restored" / "a & b.png").exists()
     page = (tmp_path / "out" / "index.html").read_text()
     shown = re.findall(r"<img src='([^']+)'", page)
     written = sorted(path.name for path in (tmp_path / "out" / "a & b").iterdir())

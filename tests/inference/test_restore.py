@@ -448,3 +448,21 @@ def test_every_framework_restores_the_same(photograph: np.ndarray) -> None:
             found.append(restorer.restore(picture))
     assert np.abs(found[0] - found[1]).max() < 1e-4
     assert np.abs(found[0] - found[2]).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--quality 500", "--tile-pad -3", "--max-size 0", "--scale nan", "--cell-floor x",
+        "--gt-path truth",
+    ],
+)  # fmt: skip
+def test_numbers_that_make_no_sense_are_one_line(
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Pillow.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    code = cli.main([str(tmp_path / "a.png"), "-o", str(tmp_path / "out"), *words.split()])
+    assert code == ExitCode.BAD_INPUT
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1
+    assert said[0].startswith(f"restore: {words.split(maxsplit=1)[0]}: expected ")

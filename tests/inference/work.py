@@ -90,3 +90,81 @@ def compile_wrongly(folder: Path) -> tuple[list[str], int, list[str]]:
             except UnavailableError as problem:
                 said.append(str(problem))
     return said, compiled.call_count, told
+
+
+def fuse(model: str) -> tuple[int, float]:
+    """How many kernels of a small network take more than a convolution when it restores, and its
+    largest error in times of the noise of the network as it is."""
+    from restoration.data import sample_inputs
+    from restoration.engine.noise import worst_ratio
+    from restoration.models.registry import find
+    from torch_impl.compiling import known_runs
+    from torch_impl.engine import TorchEngine
+    from torch_impl.fusing import ReluOfConv2d, SumWithConv2d, fused
+
+    engine, known = TorchEngine(), find(model)
+    spec = known.spec("tiny")
+    network = engine.build(spec)
+    inputs = sample_inputs.build(
+        known, spec, height_px=64, width_px=96, names=("cat", "coffee"), seed=0
+    )
+    made = fused(network, inputs)
+    kernels = [type(part) for part in made.module.modules()]
+    count = sum(kernel in (ReluOfConv2d, SumWithConv2d) for kernel in kernels)
+    return count, worst_ratio(engine.run(made, inputs), known_runs(engine, network, inputs))
+
+
+def fuse_a_network_with_every_trap() -> tuple[list[str], float]:
+    """Kernels of a network whose sums are of other shapes, whose maps are read twice, and whose
+    borders are no zeros, after fusing; and how far its result is from before."""
+    from types import SimpleNamespace
+    from typing import Any
+
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    from restoration.engine.contract import Network
+    from torch_impl.fusing import fused
+
+    class Trap(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gray = nn.Conv2d(3, 1, 3, padding=1)
+            self.twice = nn.Conv2d(3, 3, 1)
+            self.reflected = nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect")
+            self.smaller = nn.Conv2d(3, 3, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            spread = self.gray(x) + x  # one map added to three
+            read = self.twice(spread)
+            spread = read + F.relu_(self.reflected(spread)) * read
+            return F.relu_(self.smaller(spread)) + self.twice(spread)[:, :, 1:-1, 1:-1]
+
+    torch.manual_seed(0)
+    spec: Any = SimpleNamespace(inputs=("image",))
+    x = torch.rand(2, 3, 9, 11)
+    network = Network(Trap(), spec)
+    made = fused(network, {"image": x.numpy()})
+    with torch.no_grad():
+        apart = float((made.module(x) - network.module(x)).abs().max())
+    names = [name for name, _ in made.module.named_children() if name.startswith("fused")]
+    return names, apart
+
+
+def fuse_a_rectifier() -> list[bool]:
+    """Where a fused convolution with a rectifier gives NaN, of pixels NaN, 1 and NaN, each alone;
+    raises where it gives a number that is not the rectifier's."""
+    import torch
+    from torch import nn
+
+    from torch_impl.fusing import ReluOfConv2d
+
+    conv = nn.Conv2d(1, 2, 1)
+    nn.init.constant_(conv.weight, -2.0)
+    nn.init.zeros_(conv.bias)
+    x = torch.tensor([float("nan"), 1.0, float("nan")]).reshape(1, 1, 1, 3)
+    with torch.inference_mode():
+        found = ReluOfConv2d(conv)(x)
+    assert float(found[0, 0, 0, 1].abs()) < 1e-29
+    return found[0, 0, 0].isnan().tolist()

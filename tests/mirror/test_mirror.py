@@ -22,14 +22,18 @@ SERVING_LAYERS = {
     "layers/matrices",
     "layers/sums",
     "exporting",  # Jittor has no exporter
-    *("compiling", "shrinking"),  # PyTorch compiles ahead, and what it exports may be smaller
+    *(
+        "compiling",
+        "fusing",
+        "shrinking",
+    ),  # PyTorch compiles ahead, and what it exports may be smaller
     *("config", "model_zoo"),  # what users of MindSpore's model zoo know
     *("mutations", "tape"),  # the reference is changed and followed, to find causes
     *("decisions", "optimizer_rules", "transcript"),  # as are its steps; and written out
 }  # what one framework has alone
 NOT_MODELS = {
     *("__init__", "runtime", "engine", "arrays", "training", "distributed", "optimizers"),
-    *("train", "evaluate", "restore", "export", "exporting", "compiling", "shrinking"),
+    *("train", "evaluate", "restore", "export", "exporting", "compiling", "fusing", "shrinking"),
     *("foreign", "tape", "mutations"),  # what `parity compare` asks of a side
     *("decisions", "optimizer_rules", "transcript"),
     *SHIMS,
