@@ -84,8 +84,13 @@ class _Tracer(fx.Tracer):
 
 def _is_served(module: nn.Module) -> bool:
     """Whether oneDNN is there, and computes this network."""
-    return torch.backends.mkldnn.is_available() and all(
-        part.device.type == "cpu" and part.dtype == torch.float32 for part in module.parameters()
+    return (
+        torch.backends.mkldnn.is_available()
+        and hasattr(torch.ops.mkldnn, "_convolution_pointwise")  # PyTorch's own, by its compiler
+        and all(
+            part.device.type == "cpu" and part.dtype == torch.float32
+            for part in module.parameters()
+        )
     )
 
 
@@ -98,7 +103,7 @@ def _fuse(made: fx.GraphModule, node: fx.Node) -> bool:
     others = [one for one in node.args if one is not convolved]
     if node.target is F.relu_:
         kernel: nn.Module = ReluOfConv2d(conv)
-    elif node.target is operator.add and isinstance(others[0], fx.Node):
+    elif node.target is operator.add and len(others) == 1 and isinstance(others[0], fx.Node):
         kernel = SumWithConv2d(conv)
     else:
         return False
@@ -120,11 +125,11 @@ def _is_convolved(made: fx.GraphModule, node: fx.Node) -> bool:
     return (
         isinstance(conv, nn.Conv2d)
         and conv.padding_mode == "zeros"
+        and not isinstance(conv.padding, str)
         and all(
             2 * padding == dilation * (size - 1)
             for padding, dilation, size in zip(
                 conv.padding, conv.dilation, conv.kernel_size, strict=True
             )
         )
-        and not isinstance(conv.padding, str)
     )
