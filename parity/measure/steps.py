@@ -19,6 +19,8 @@ import numpy as np
 
 from parity.judge.errors import NOTHING, Error, Norms, error_of, norms_of
 from parity.judge.measurement import ArrayKey, ArrayKind
+from parity.judge.noise import largest
+from parity.measure.kinks import is_kink, perturbed_past_ties
 from parity.measure.problem import Problem
 from restoration.arrays import Arrays
 from restoration.data.loader import Batch
@@ -40,7 +42,8 @@ def measure_reference(
     """Write the truth; its norms, the noise of each array, and digests of the batches.
 
     The noise is the largest error of float32 runs: with other kernels, and from weights that are
-    moved by a unit in the last place.
+    moved by a unit in the last place. Where a decision is so near a tie, as of a ReLU at zero, that
+    moving them by as many units as the bound changes it, the jump is noise as well.
     """
     plan, place = recipes.from_plain(recipe, "parity train"), Path(folder)
     batches = _batches(plan, steps)
@@ -57,22 +60,34 @@ def measure_reference(
     noise = dict.fromkeys(norms, NOTHING)
     engine = session.make_engine()
 
-    def add(title: str, first: Arrays | None) -> None:
+    def drift(title: str, first: Arrays | None) -> Iterator[tuple[str, Norms]]:
         title = f"float32 drift: {title}"
         found = _Run(engine, plan, first).steps(batches, decided, title, session.report)
         for name, error in _errors(found, place):
-            noise[name] = Norms(*map(max, zip(noise[name], error.norms, strict=True)))
+            yield name, error.norms
+
+    def add(title: str, first: Arrays | None) -> None:
+        for name, error in drift(title, first):
+            noise[name] = largest([noise[name], error])
 
     for title, context in engine.variations().items():
         with context:
             add(title, None)
+    # Float32's, as of the truth a unit in the last place would be float64's.
+    start = {name: array.astype(np.float32) for name, array in run.start.items()}
+    problem = Problem(inputs={}, weights=start)
     for number in range(_PERTURBED_RUNS):
-        moved = Problem(inputs={}, weights=run.start).perturbed(1, (number,)).weights
+        moved = problem.perturbed(1, (number,)).weights
         add(f"moved by one ulp ({number + 1})", dict(moved))
+    jumps: dict[str, Norms] = {}
+    for number, past in enumerate(perturbed_past_ties(problem)):
+        for name, error in drift(f"past ties ({number + 1})", dict(past.weights)):
+            if is_kink(error, [noise[name]]):
+                jumps[name] = largest([jumps.get(name, NOTHING), error])
     return {
         "norms": norms,
         "sizes": sizes,
-        "noise": noise,
+        "noise": noise | jumps,
         "digests": [batch.digest() for batch in batches],
         "engine": engine.describe(),
     }
