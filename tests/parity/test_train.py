@@ -173,6 +173,21 @@ def test_drift_is_that_of_weights_moved_by_units_of_float32(
     assert found["noise"]["step/1/weights/b"].max == pytest.approx(1, abs=16 * ulp)
 
 
+def test_the_table_of_steps_is_made_from_what_is_kept(tmp_path: Path) -> None:
+    from docs.make_steps_table import PAGE, merged, page, read
+
+    kept = read()
+    assert page(kept) == PAGE.read_text("utf-8"), "python docs/make_steps_table.py writes it anew"
+    assert kept.keys() <= MODELS.keys()
+    array = {"name": "step/3/moments/a.first", "ratio": 20.0}
+    row = {"model": "lte", "framework": "jittor", "verdict": "differ", "arrays": [array]}
+    row |= {"worst_ratio": 20.0, "worst_array": array["name"], "compared": 9}
+    (tmp_path / "x.json").write_text(json.dumps({"rows": [row]}))
+    found = merged(kept, [tmp_path / "x.json"])
+    assert "differ: 20.00, step 3, moments a.first" in page(found)
+    assert [name for name in kept if name != "lte"] == [name for name in found if name != "lte"]
+
+
 @pytest.mark.goldens
 def test_all_models_take_the_same_steps_in_all_frameworks(tmp_path: Path) -> None:
     done = subprocess.run(

@@ -6,18 +6,28 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from restoration.errors import ExitCode
+from restoration.training.loggers import LOG, Loggers, read_log
 from tests.training import warm
 from tests.training.runs import command, curve, last_arrays, train
 
 INTERRUPTED = 130
 
 pytestmark = pytest.mark.frameworks("torch")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """In all processes: bits depend on the number of threads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +78,16 @@ def whole_seconds(tmp_path_factory: pytest.TempPathFactory) -> float:
         process.join()
         assert process.exitcode == ExitCode.OK
     return time.monotonic() - started
+
+
+def test_a_run_that_is_killed_before_its_first_checkpoint_begins_its_log_anew(
+    tmp_path: Path,
+) -> None:
+    for _ in range(2):
+        loggers = Loggers(tmp_path, title="run", first_step=0, steps=3, quiet=True)
+        loggers.validated(0, {"cat": 20.0}, 20.0, "rgb")
+        loggers.close()
+    assert [row["step"] for row in read_log(tmp_path / LOG)] == [0]
 
 
 @pytest.mark.goldens

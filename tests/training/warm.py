@@ -14,7 +14,15 @@ from tests.training.runs import command
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["torch_impl.train", "torch_impl.engine", "torch_impl.training", "tensorboardX", "skimage"]
+    [
+        "torch_impl.train",
+        "torch_impl.engine",
+        "torch_impl.training",
+        "torch._dynamo",  # which optimizers import
+        "tensorboardX",
+        "skimage.data",
+        "skimage.metrics",
+    ]
 )
 
 
