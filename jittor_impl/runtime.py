@@ -21,6 +21,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from restoration.errors import UnavailableError
 from restoration.process import cache, compiler, memory
 from restoration.process.frameworks import FRAMEWORKS
@@ -82,6 +84,9 @@ def prepare(device: str, *, report: Callable[[str], None], warn: Callable[[str],
     os.environ.setdefault(cache.VARIABLE, str(home.parent))
     os.environ["HOME"] = str(home)
     _build_core(home, report)
+    # Jittor flushes the smallest numbers to zero; NumPy warns of that if it looks for them later.
+    for kind in (np.float32, np.float64):
+        np.finfo(kind)
     import jittor
 
     # Jittor ends this process, with status 1, as soon as any other that it has started is killed.

@@ -1,9 +1,11 @@
 """How gradients become steps, by names of parameters: PyTorch's rules, by MindSpore's kernels.
 
 MindSpore's Adam adds eps before the bias correction; it is given an eps that makes up for it. It
-takes 1 - 0.999 in float32, which is off by 1.3e-5: means of squares are kept here, and it is told
-to keep them as they are. And 1 - 0.999^t, off by as much in the first steps: the rate that it is
-given is corrected here, and it is told that there is nothing to correct.
+takes 1 - 0.999 in float32, which is off by 1.3e-5, and so are its means of squares, all by the same
+share: the rate and the eps that it is given make up for that, and what is saved is told without it,
+in float64, so that a run goes on from the very numbers. And 1 - 0.999^t, off by as much in the
+first steps: the rate that it is given is corrected here, and it is told that there is nothing to
+correct.
 """
 
 from __future__ import annotations
@@ -22,7 +24,6 @@ from restoration.training.settings import OptimizerSettings
 
 _ADAM = ops.Adam()
 _ASSIGN = ops.Assign()
-_KEEP_SQUARES = 1.0  # the share of the means of squares that stays in a step
 _LONG_AGO = 0.0  # powers of the shares that stay, of a first step so long ago that none is left
 
 
@@ -46,6 +47,8 @@ class Optimizer:
             for name, value in parameters.items()
             for key in (f"{name}.{moment}" for moment in moment_names(settings))
         }
+        keep = settings.betas[1]
+        self._excess = float(1 - np.float32(keep)) / (1 - keep)  # of the means of squares
         self._numbers: dict[tuple[float, ...], tuple[Tensor, ...]] = {}
         self.counts: Counter[str] = Counter()
 
@@ -60,17 +63,22 @@ class Optimizer:
 
     def moments(self) -> Arrays:
         """Copies, as "NAME.first" and "NAME.second", of all that have taken a step."""
-        return {
-            key: to_numpy(self._moments[key])
-            for name in self.counts
-            for key in (f"{name}.{moment}" for moment in moment_names(self._settings))
-        }
+        copies: Arrays = {}
+        for name in self.counts:
+            for moment in moment_names(self._settings):
+                copy = to_numpy(self._moments[f"{name}.{moment}"])
+                if moment == "second":
+                    copy = copy.astype(np.float64) / self._excess
+                copies[f"{name}.{moment}"] = copy
+        return copies
 
     def load(self, moments: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> None:
         """Go on from moments and counts, which fit."""
         self.counts = Counter(counts)
         for key, value in self._moments.items():
-            array = moments.get(key, np.zeros(value.shape))
+            array = moments.get(key, np.zeros(value.shape)).astype(np.float64)
+            if key.endswith(".second"):
+                array = array * self._excess
             value.set_data(Tensor(np.array(array, np.float32)))
 
     def _adam(self, name: str, gradient: Tensor, rate: float, decay: float) -> None:
@@ -82,12 +90,12 @@ class Optimizer:
             gradient = gradient + decay * value
         power1, power2 = (keep**count for keep in settings.betas)
         correction = (1 - power2) ** 0.5
+        correction *= self._excess**0.5
         rate, eps = rate * correction / (1 - power1), settings.eps * correction
-        numbers = (_LONG_AGO, _LONG_AGO, rate, settings.betas[0], _KEEP_SQUARES, eps)
+        numbers = (_LONG_AGO, _LONG_AGO, rate, *settings.betas, eps)
         if numbers not in self._numbers:  # those of a step are mostly the same for all parameters
             self._numbers[numbers] = tuple(Tensor(number, ms.float32) for number in numbers)
         first, second = self._moments[f"{name}.first"], self._moments[f"{name}.second"]
-        _ASSIGN(second, second * settings.betas[1] + gradient * gradient * (1 - settings.betas[1]))
         _ADAM(value, first, second, *self._numbers[numbers], gradient)
 
     def _sgd(self, name: str, gradient: Tensor, rate: float, decay: float) -> None:
