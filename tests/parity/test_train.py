@@ -100,7 +100,7 @@ def test_a_rate_that_is_a_thousandth_off_is_seen_at_its_step(tmp_path: Path) -> 
     (package / "engine.py").write_text(ENGINE)
     code, result = _train(
         tmp_path / "runs",
-        *("mimo_unet", "--frameworks", "torch", "--engine", "hasty=hasty_impl"),
+        *("mimo_unet", "--frameworks", "torch", "--engine", "hasty=hasty_impl", "--keep"),
         path=package.parent,
     )
     (row,) = result["rows"]
@@ -109,6 +109,9 @@ def test_a_rate_that_is_a_thousandth_off_is_seen_at_its_step(tmp_path: Path) -> 
     differing = [array for array in row["arrays"] if array["verdict"] == "differ"]
     assert all(int(array["name"].split("/")[1]) >= 3 for array in differing)
     assert any(array["name"].startswith("step/3/weights/") for array in differing)
+    (kept,) = (tmp_path / "runs").glob("*/mimo_unet/hasty.safetensors")
+    with arrays.reading(kept) as found:
+        assert {array["name"] for array in row["arrays"]} == set(found.names)
 
 
 @pytest.mark.parametrize("model", MODELS)
