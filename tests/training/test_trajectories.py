@@ -1,8 +1,8 @@
 """Three steps of each model's training against the authors' own, see `trajectories.py`.
 
 PyTorch in float64 has to agree within the tolerance of the goldens, updates rather than parameters.
-The ports in float32 may be off as much as the authors' code in float32 is, times the bound of the
-judge. What docs/how-parity-is-judged.md says of single numbers holds here: an error may by chance
+The ports in float32 may be off as much as the authors' code in float32 is, or PyTorch is, times the
+bound of the judge. What docs/how-parity-is-judged.md says of single numbers holds here: an error may by chance
 be much smaller than the noise, so a floor goes with it.
 """
 
