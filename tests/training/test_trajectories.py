@@ -2,8 +2,8 @@
 
 PyTorch in float64 has to agree within the tolerance of the goldens, updates rather than parameters.
 The ports in float32 may be off as much as the authors' code in float32 is, or PyTorch is, times the
-bound of the judge. What docs/how-parity-is-judged.md says of single numbers holds here: an error may by chance
-be much smaller than the noise, so a floor goes with it.
+bound of the judge. What docs/how-parity-is-judged.md says of single numbers holds here: an error
+may by chance be much smaller than the noise, so a floor goes with it.
 """
 
 from __future__ import annotations
