@@ -283,6 +283,7 @@ def _convolutions(call: Call, bound: _Bound, value: Values) -> Found:
     yield from _weights(call, weight)
     if isinstance(bound["bias"], Place):
         yield "bias missing", "none is added", _with(call, lambda b: b.otherwise(bias=None))
+    yield from _thirds(weight, 1)
     yield from _half(call)
 
 
@@ -387,7 +388,26 @@ def _linear(call: Call, bound: _Bound, value: Values) -> Found:
         )
     if isinstance(bound["bias"], Place):
         yield "bias missing", "none is added", _with(call, lambda b: b.otherwise(bias=None))
+    yield from _thirds(weight, -1)
     yield from _half(call)
+
+
+def _thirds(weight: Tensor, axis: int) -> Found:
+    """A layer that makes three things of its input, as queries, keys and values, in another
+    order."""
+    if weight.shape[0] == 3 * weight.shape[1] > 3:  # three channels are colors
+        for order in itertools.islice(itertools.permutations(range(3)), 1, None):
+            yield "order of parts", f"{order} of the layer", _after(_reordering(axis, order))
+
+
+def _reordering(axis: int, order: Sequence[int]) -> Callable[[Tensor], Tensor]:
+    """Takes the equal parts of an axis in another order."""
+
+    def reordered(x: Tensor) -> Tensor:
+        parts = x.chunk(len(order), axis)
+        return torch.cat([parts[number] for number in order], axis)
+
+    return reordered
 
 
 def _pads(call: Call, bound: _Bound, value: Values) -> Found:
@@ -851,6 +871,16 @@ def _joins(call: Call, bound: _Bound, value: Values) -> Found:
 
 def _interleaved(x: Tensor, dim: int, parts: int) -> Tensor:
     return x.unflatten(dim, (parts, -1)).transpose(dim, dim + 1).flatten(dim, dim + 1)
+
+
+def _stacked(call: Call, bound: _Bound, value: Values) -> Found:
+    """Three tensors in one, as queries, keys and values are, which are then taken by number."""
+    if call.name not in ("permute", "movedim", "moveaxis", "transpose", "stack"):
+        return
+    shape = value(Place(call.results[0])).shape
+    if len(shape) > 3 and shape[0] == 3:
+        for order in itertools.islice(itertools.permutations(range(3)), 1, None):
+            yield "order of parts", f"{order}", _after(_reordering(0, order))
 
 
 def _splits(call: Call, bound: _Bound, value: Values) -> Found:
@@ -1324,9 +1354,9 @@ def _colors(call: Call, bound: _Bound, value: Values) -> Found:
 
 _FAMILIES = (
     _convolutions, _transposed_convolutions, _linear, _pads, _resizes, _pools, _activations,
-    _norms, _softmaxes, _rolls, _joins, _splits, _shuffles, _shapes, _transposes, _indexing,
-    _fourier, _complexes, _arithmetic, _reductions, _samplers, _attention, _clamps, _dropouts,
-    _colors, _in_place,
+    _norms, _softmaxes, _rolls, _joins, _stacked, _splits, _shuffles, _shapes, _transposes,
+    _indexing, _fourier, _complexes, _arithmetic, _reductions, _samplers, _attention, _clamps,
+    _dropouts, _colors, _in_place,
 )  # fmt: skip
 
 _FITTED = {

@@ -108,11 +108,12 @@ class Tape(TorchFunctionMode):
     """Records while it is entered; float32 is taken for float64 throughout.
 
     watch: told of every call that gave tensors, with its results, may replace them. frames: gives
-    the user's frames.
+    the user's frames. is_single: float32 stays what it is, and nothing can be played again.
     """
 
     frames: Callable[[], list[tuple[str, int, str]]]
     watch: Callable[[Call, list[Tensor]], dict[int, Tensor] | None]
+    is_single: bool = False
     calls: list[Call] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
     histories: dict[int, History] = field(default_factory=dict)
@@ -130,7 +131,9 @@ class Tape(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        function, args, kwargs = _widened(function, args, kwargs)
+        kwargs = kwargs or {}
+        if not self.is_single:
+            function, args, kwargs = _widened(function, args, kwargs)
         name = getattr(function, "__name__", str(function))
         if name == "__get__":
             name = getattr(function.__self__, "__name__", name)
@@ -181,11 +184,17 @@ class Tape(TorchFunctionMode):
     def mark(self, tensor: Tensor) -> int:
         """A tensor is a tap from here on; the number of the tap."""
         with torch._C.DisableTorchFunction():
-            self.taps.append((self.slot(tensor), self._spool.keep(tensor.detach())))
+            keep = self._unkept if self.is_single else self._spool.keep
+            self.taps.append((self.slot(tensor), keep(tensor.detach())))
             self.made.append(len(self.calls))
         number = len(self.taps) - 1
         self.histories[self.slot(tensor)] = History(frozenset([number]))
         return number
+
+    @staticmethod
+    def _unkept(tensor: Tensor) -> Callable[[], Tensor]:
+        """What reads a tap that was not kept: as far as nothing has written over it."""
+        return lambda: tensor
 
     def tapped(self, tap: int) -> Tensor:
         """What a tensor was when it became a tap."""
@@ -318,7 +327,8 @@ def recording(
             module.register_forward_hook(lambda _m, _a, result, name=name: leaving(name, result)),
         ]
     try:
-        with double_by_default(), torch.no_grad(), tape:
+        precision = contextlib.nullcontext() if tape.is_single else double_by_default()
+        with precision, torch.no_grad(), tape:
             yield
     finally:
         for hook in hooks:
@@ -461,9 +471,9 @@ def double_by_default() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def to_tensor(array: np.ndarray) -> Tensor:
+def to_tensor(array: np.ndarray, *, single: bool = False) -> Tensor:
     tensor = torch.from_numpy(np.array(array))
-    return tensor.double() if tensor.is_floating_point() else tensor
+    return tensor.double() if tensor.is_floating_point() and not single else tensor
 
 
 def wobble(seed: int) -> Callable[[Tensor], Tensor]:

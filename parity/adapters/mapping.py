@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,6 +43,8 @@ class Move:
         moved = np.flip(moved, self.flips) if self.flips else moved
         if moved.size == math.prod(shape):
             return np.ascontiguousarray(moved).reshape(shape)
+        if _has_other_groups(moved.shape, shape):
+            return _regrouped(moved, shape[1])
         return np.full(shape, moved.mean(), moved.dtype)  # one number for many
 
     def back(self, array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
@@ -49,11 +52,37 @@ class Move:
         if array.size != math.prod(shape):
             if array.size == 1:
                 return np.full(shape, array.reshape(()), array.dtype)
+            if _has_other_groups(array.shape, shape) and not self.axes and not self.flips:
+                return _regrouped(array, shape[1])
             raise ValueError(f"{array.shape} cannot become {tuple(shape)}")
         axes = self.axes or tuple(range(len(shape)))
         moved = array.reshape([shape[axis] for axis in axes])
         moved = np.flip(moved, self.flips) if self.flips else moved
         return np.ascontiguousarray(moved.transpose(np.argsort(axes)))
+
+
+def _has_other_groups(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether two weights are those of convolutions that differ in their groups alone."""
+    if len(one) < 3 or len(one) != len(other) or (one[0], *one[2:]) != (other[0], *other[2:]):
+        return False
+    most, least = max(one[1], other[1]), min(one[1], other[1])
+    return most % least == 0 and one[0] % (most // least) == 0
+
+
+def _regrouped(weight: np.ndarray, width: int) -> np.ndarray:
+    """The weight of a convolution with other groups, of so many inputs each: blocks of what it has
+    of them, or blocks among zeros, of a convolution without groups."""
+    found = np.zeros((len(weight), width, *weight.shape[2:]), weight.dtype)
+    groups = max(width, weight.shape[1]) // min(width, weight.shape[1])
+    rows, size = len(weight) // groups, min(width, weight.shape[1])
+    for group in range(groups):
+        block = slice(group * rows, (group + 1) * rows), slice(group * size, (group + 1) * size)
+        few = block[0], slice(size)
+        if width == size:
+            found[few] = weight[block]
+        else:
+            found[block] = weight[few]
+    return found
 
 
 @dataclass(frozen=True)
@@ -77,6 +106,18 @@ class WeightPair:
 
     def of_port(self, array: np.ndarray) -> np.ndarray:
         return array[slice(*self.port_part)] if self.port_part else array
+
+
+class Rule(NamedTuple):
+    """A pattern for names of the reference, and the port's name for them.
+
+    reference_part, port_part: as of a `WeightPair`.
+    """
+
+    pattern: str
+    name: str
+    reference_part: tuple[int, int] | None = None
+    port_part: tuple[int, int] | None = None
 
 
 @dataclass
@@ -128,6 +169,11 @@ def role_of(name: str) -> str:
 
 def owner_of(name: str) -> str:
     return name.rpartition(".")[0]
+
+
+def own_name_of(name: str) -> str:
+    """The name that an entry has in its module."""
+    return name.rpartition(".")[2]
 
 
 def squeezed(shape: Iterable[int]) -> tuple[int, ...]:
@@ -198,15 +244,15 @@ def map_weights(
     port_order: Mapping[str, int],
     *,
     by_values: bool,
-    rules: Sequence[tuple[str, str]] = (),
+    rules: Sequence[Rule] = (),
     aligned: Mapping[str, str | None] | None = None,
 ) -> WeightMap:
     """Pair the entries of two networks.
 
     reference, port: all entries by name. orders: of first calls, by module. by_values: whether the
     port has weights of its own that came from the reference's, so that equal numbers tell. rules:
-    patterns for names of the reference, and the port's names. aligned: modules that were paired by
-    hand, None for no partner.
+    the first that fits a name counts. aligned: modules that were paired by hand, None for no
+    partner.
     """
     aligned = aligned or {}
     pairs = _Pairs(
@@ -217,6 +263,7 @@ def map_weights(
     for one, other in aligned.items():
         if one in pairs.ours.owners and other in pairs.theirs.owners:
             pairs.add(one, other, "alignment")
+    pairs.parts += _parts_by_rules(reference, port, rules)
     chosen = _by_rules(reference, port, rules)
     for one, other in chosen.items():
         if owner_of(one) not in aligned:
@@ -434,16 +481,37 @@ def _pair_groups(
                 pairs.add(ref_name, port_name, how)
 
 
-def _by_rules(reference: Arrays, port: Arrays, rules: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """The port's name for each of the reference's that a rule has; the first that fits counts."""
+def _by_rules(reference: Arrays, port: Arrays, rules: Sequence[Rule]) -> dict[str, str]:
+    """The port's name for each of the reference's that a rule has for all of it."""
     found: dict[str, str] = {}
     for name in reference:
-        for pattern, other in rules:
-            match = re.fullmatch(pattern, name)
-            if match and match.expand(other) in port:
-                found[name] = match.expand(other)
+        for rule in rules:
+            other = _named(rule, name, port)
+            if other is not None and not rule.reference_part and not rule.port_part:
+                found[name] = other
                 break
     return found
+
+
+def _parts_by_rules(reference: Arrays, port: Arrays, rules: Sequence[Rule]) -> list[WeightPair]:
+    """The pairs of rules that are for some rows; those that an entry has not are left out."""
+    found = []
+    for rule in rules:
+        for name in reference if rule.reference_part or rule.port_part else ():
+            other = _named(rule, name, port)
+            if other is None:
+                continue
+            pair = WeightPair(name, other, "rules", Move(), rule.reference_part, rule.port_part)
+            if pair.of_reference(reference[name]).size == pair.of_port(port[other]).size > 0:
+                found.append(pair)
+    return found
+
+
+def _named(rule: Rule, name: str, port: Arrays) -> str | None:
+    """The port's name that a rule has for one of the reference's; None where it has none."""
+    match = re.fullmatch(rule.pattern, name)
+    other = match.expand(rule.name) if match else None
+    return other if other in port else None
 
 
 def _pair_entries(
@@ -457,6 +525,7 @@ def _pair_entries(
         role = role_of(name)
         found = [other for other in rest if chosen.get(name) == other]
         found += [other for other in rest if role and role_of(other) == role]
+        found += [other for other in rest if not role and own_name_of(other) == own_name_of(name)]
         found += [
             other
             for other in rest

@@ -1,7 +1,9 @@
 """The map of weights as a file: `--rules` reads it, `--write-rules` writes it.
 
 JSON: {"rules": [["net\\.(\\d+)\\.weight", "layers.\\1.weight"], ...]}, regular expressions for
-whole names of the reference, and the port's name for each.
+whole names of the reference, and the port's name for each. Where an entry is several of the other
+side's in one, a rule says which of its rows:
+["attn\\.qkv\\.weight", "attn.k.weight", {"reference_rows": [8, 16]}], or "port_rows".
 """
 
 from __future__ import annotations
@@ -14,13 +16,13 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from parity.adapters.mapping import WeightMap
+from parity.adapters.mapping import Rule, WeightMap
 from restoration.errors import InputError
 
-Rules = Sequence[tuple[str, str]]
+_PARTS = {"reference_rows": "reference_part", "port_rows": "port_part"}
 
 
-def read(path: Path) -> Rules:
+def read(path: Path) -> Sequence[Rule]:
     """The rules of a file.
 
     Raises:
@@ -28,9 +30,7 @@ def read(path: Path) -> Rules:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["rules"]
-        rules = [(str(pattern), str(name)) for pattern, name in found]
-        for pattern, _ in rules:
-            re.compile(pattern)
+        rules = [_rule(*one) for one in found]
     except (OSError, ValueError, KeyError, TypeError, re.error) as problem:
         raise InputError(
             "--rules",
@@ -42,9 +42,19 @@ def read(path: Path) -> Rules:
     return rules
 
 
+def _rule(pattern: str, name: str, rows: Mapping[str, Sequence[int]] | None = None) -> Rule:
+    """Raises KeyError, TypeError, ValueError or re.error: it is none."""
+    re.compile(pattern)
+    parts = {_PARTS[key]: (int(start), int(stop)) for key, (start, stop) in (rows or {}).items()}
+    return Rule(str(pattern), str(name), **parts)
+
+
 def write(path: Path, mapped: WeightMap) -> None:
     """Every pair as a rule."""
-    rules = [[re.escape(pair.reference), pair.port] for pair in mapped.pairs]
+    rules = []
+    for pair in mapped.pairs:
+        rows = {key: getattr(pair, part) for key, part in _PARTS.items() if getattr(pair, part)}
+        rules.append([re.escape(pair.reference), pair.port, *([rows] if rows else [])])
     path.write_text(json.dumps({"rules": rules}, indent=1) + "\n", encoding="utf-8")
 
 

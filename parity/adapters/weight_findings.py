@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -93,10 +94,26 @@ def _causes(pair: WeightPair, moved: np.ndarray, weights: Weights) -> Iterator[t
     first = factors.flat[0]
     if moved.size > 4 and np.isfinite(factors).all() and np.ptp(factors) < 1e-5 * abs(first):
         yield "weights scaled", f"by {first:.6g}"
+    yield from _queries_keys_values(pair, moved, other, weights)
     if np.array_equal(np.sort(moved, axis=None), np.sort(other, axis=None)):
         yield "weights permuted", "the same numbers in another order"
     if np.array_equal(other, np.ones_like(other)) or not other.any():
         yield "weights not loaded", "as a new layer has them"
+
+
+def _queries_keys_values(
+    pair: WeightPair, moved: np.ndarray, other: np.ndarray, weights: Weights
+) -> Iterator[tuple[str, str]]:
+    """The thirds of a layer that makes three things of one size out of its input, in another
+    order."""
+    layer = weights.reference.get(f"{owner_of(pair.reference)}.weight")
+    if layer is None or layer.ndim < 2 or not len(layer) == len(other) == 3 * layer.shape[1] > 3:
+        return
+    for order in itertools.permutations(range(3)):
+        parts = np.split(moved, 3)
+        if np.array_equal(np.concatenate([parts[part] for part in order]), other):
+            words = ", ".join(("queries", "keys", "values")[part] for part in order)
+            yield "order of queries, keys and values", words
 
 
 def _unfolded(pair: WeightPair, other: np.ndarray, weights: Weights) -> Iterator[tuple[str, str]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from parity.adapters.networks import Recording
+from parity.adapters.sides import FILES
+from parity.compare.reproductions import reproduce_gradient
 from parity.compare.state import State
 from parity.diagnose.backward import ratios_of
 from parity.diagnose.layouts import like
@@ -97,14 +100,15 @@ def compare_gradients(
     if not differing:
         return
     arrays.write(folder / "port-gradients.safetensors", given)
-    cut = reference.call(
-        f"{_BACKWARD}:find_cut",
+    change = reference.call(
+        f"{_BACKWARD}:find_change",
         **asked,
+        truth=str(truth),
         units=units,
         port=str(folder / "port-gradients.safetensors"),
         sites=[one["site"] for one in answer["sites"]],
     )
-    result.findings.append(_finding(state, of_port, answer, differing, cut))
+    result.findings.append(_finding(state, of_port, answer, differing, change))
 
 
 def _finding(
@@ -112,11 +116,11 @@ def _finding(
     of_port: Recording,
     answer: Mapping[str, Any],
     differing: Sequence[tuple[str, float]],
-    cut: Mapping[str, Any] | None,
+    change: Mapping[str, Any] | None,
 ) -> Finding:
-    """What is told of gradients that differ, the worst first, and of where one is cut."""
+    """What is told of gradients that differ, the worst first, and of where one is changed."""
     name, ratio = differing[0]
-    if cut is None:
+    if change is None:
         entry = name.partition("/")[2]
         owner = entry.rpartition(".")[0]
         partner = state.mapped.modules.get(owner, "")
@@ -126,18 +130,41 @@ def _finding(
             Place(partner),
             ratio,
             detail=f"{len(differing)} gradients differ",
+            reproduction=_reproduction(state, of_port, differing),
             times=1.0,
         )
-    site = next(one for one in answer["sites"] if one["site"][:3] == cut["site"])
+    site = next(one for one in answer["sites"] if one["site"][:3] == change["site"])
     partners = {**state.mapped.modules, "": ""}
+    factor = change["factor"]
+    cause = "gradient scale" if factor else "detach"
+    words = f"count {factor:g} times" if factor else "lose"
     return Finding(
         "gradient",
         Place.of(site["reference"]),
         port_place(of_port, site, partners),
         ratio,
-        cause="detach",
-        detail=f"{len(differing)} gradients lose what flows back here",
+        cause=cause,
+        detail=f"{len(differing)} gradients {words} what flows back here",
         ratio_before=ratio,
-        ratio_after=cut["ratio_after"],
+        ratio_after=change["ratio_after"],
         times=1.0,
     )
+
+
+def _reproduction(
+    state: State, of_port: Recording, differing: Sequence[tuple[str, float]]
+) -> Path | None:
+    """A folder that shows the gradient by a weight that differs most; None where there can be
+    none."""
+    if state.options.reproductions is None or state.port.side.framework in FILES:
+        return None
+    whole = {
+        f"parameter/{pair.reference}": pair
+        for pair in state.mapped.pairs
+        if not pair.reference_part and not pair.port_part
+    }
+    for name, ratio in differing:
+        if name in whole:
+            words = f"The gradient by {whole[name].reference} differs: {ratio:.3g} times rounding"
+            return reproduce_gradient(state, of_port, whole[name], words)
+    return None

@@ -33,7 +33,7 @@ def move_weights(
         if call_order(found[1].events) == order:
             return found
         port.load(theirs)
-    order = call_order(port.record(state.options.inputs, "first").events)
+    order = call_order(port.record(state.options.inputs, "first", taps=False).events)
     found = _moved(state, own, theirs, of_reference, order)
     if call_order(found[1].events) == order and state.options.kept is not None:
         state.options.kept.put(_name(state), order, {}, {})

@@ -27,6 +27,7 @@ def compare_outputs(
     theirs = of_port.read("output")
     given = {number: theirs[name] for number, name in result.outputs.items()}
     judged = judge_outputs(state.reference, state.options.inputs, own, given, "own")
+    state.rounding = {result.outputs[number]: one.unit for number, one in judged.outputs.items()}
     result.expected += len(first.outputs)
     result.compared += len(judged.outputs)
     result.output_ratio = judged.worst
@@ -72,6 +73,7 @@ def locate(
         pairings=[[one.reference, one.port, one.is_strong, list(one.sides)] for one in pairings],
         events=of_port.events,
         causes=True,
+        is_likely=not result.outputs_differ,
         reproductions=str(state.reference.folder / "parts") if state.options.reproductions else "",
     )
     result.assumptions += [one for one in answer["decided"] if one not in result.assumptions]

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from parity.adapters.mapping import WeightPair
 from parity.adapters.networks import Recording
 from parity.compare.state import State
-from parity.diagnose.layouts import nearest, places_of
+from parity.diagnose.layouts import like, nearest, places_of
 from parity.diagnose.plain import Compared
 from parity.report.result import name_by_time
 from parity.reproduce import folder as folders
 from parity.reproduce.folder import Target
+from parity.reproduce.scripts import Backward
 from restoration.errors import writing_to
+from restoration.process import arrays
+
+_SEEN = 1e-3
+"""Relative difference of gradients that is no rounding."""
 
 
 def reproduce_stretch(
@@ -65,6 +71,96 @@ def reproduce_taps(
         np.save(folder / f"{name}.npy", value)
         problems.append(folders.write_side(folder, name, running, recording, target))
     return _published(state, folder, words, problems)
+
+
+def reproduce_gradient(
+    state: State, of_port: Recording, pair: WeightPair, words: str
+) -> Path | None:
+    """The gradient of the smallest module around a weight by which it differs, each side by its own
+    program; None where none of them shows it."""
+    recordings = state.reference.record(state.options.inputs, "backward-taps"), of_port
+    runnings = state.reference, state.port
+    owner = pair.reference.rpartition(".")[0]
+    names = owner.split(".") if owner else []
+    for count in range(len(names), -1, -1):
+        module = ".".join(names[:count])
+        other = state.mapped.modules.get(module, module)
+        folder = state.reference.folder / f"backward-{count}"
+        folder.mkdir()
+        asked = (
+            _backward(recordings[0], module, pair.reference),
+            _backward(recordings[1], other, pair.port),
+        )
+        if asked[0] is None or asked[1] is None:
+            continue
+        factors = _factors(recordings, asked[0], asked[1])
+        problems = [
+            folders.write_gradient(folder, name, running, recording, asked=one, factors=factor)
+            for name, running, recording, one, factor in zip(
+                ("reference", "port"), runnings, recordings, asked, factors, strict=False
+            )
+            if one is not None
+        ]
+        if factors and not any(problems) and _differs(folder, pair):
+            return _published(state, folder, words, [])
+    return None
+
+
+def _backward(recording: Recording, module: str, entry: str) -> Backward | None:
+    """The first call of a module that is called once; None where there is no such."""
+    events = [
+        (place, event) for place, event in enumerate(recording.events) if event["module"] == module
+    ]
+    if [event["side"] for _, event in events] != ["in", "out"]:
+        return None
+    (start, entered), (_, left) = events
+    return Backward(module, entry, left["leaves"], start, len(entered["leaves"]))
+
+
+def _factors(
+    recordings: Sequence[Recording], one: Backward, other: Backward
+) -> tuple[list[np.ndarray], list[np.ndarray]] | tuple[()]:
+    """White noise for the outputs of a module, as each side lays them out; nothing where they do
+    not hold the same."""
+    rng = np.random.default_rng(0)
+    ours: list[np.ndarray] = []
+    theirs: list[np.ndarray] = []
+    for leaf, other_leaf in zip(one.leaves, other.leaves, strict=False):
+        outputs = [
+            _given(recording, asked, name)
+            for recording, asked, name in zip(
+                recordings, (one, other), (leaf, other_leaf), strict=True
+            )
+        ]
+        ours.append(rng.standard_normal(outputs[0].shape).astype(np.float32))
+        moved = like(ours[-1], *outputs)
+        if moved is None:
+            return ()
+        theirs.append(moved)
+    return (ours, theirs) if len(one.leaves) == len(other.leaves) else ()
+
+
+def _given(recording: Recording, asked: Backward, leaf: str) -> np.ndarray:
+    """What a module gave."""
+    place = next(
+        place
+        for place, event in enumerate(recording.events)
+        if event["module"] == asked.module and event["side"] == "out"
+    )
+    with arrays.reading(recording.file) as file:
+        return file[f"tap/{place}/{leaf}"]
+
+
+def _differs(folder: Path, pair: WeightPair) -> bool:
+    """Whether the programs' gradients differ; notes where the port keeps each number."""
+    ours, theirs = (np.load(folder / f"{name}.npy") for name in ("reference", "port"))
+    if ours.size != theirs.size:
+        return False
+    index = np.arange(theirs.size).reshape(theirs.shape)
+    places = pair.move.back(index, ours.shape).ravel()
+    np.savez(folder / "layout.npz", places=places)
+    moved = theirs.ravel()[places].reshape(ours.shape)
+    return bool(np.abs(ours - moved).max() > _SEEN * np.abs(ours).max())
 
 
 def _published(state: State, folder: Path, words: str, problems: list[str]) -> Path:

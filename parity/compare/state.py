@@ -50,7 +50,10 @@ class Options:
 
 @dataclass
 class State:
-    """What is known on the way."""
+    """What is known on the way.
+
+    rounding: the error of float32 in each of the port's outputs, relative to its largest value.
+    """
 
     reference: Running
     port: Running
@@ -59,6 +62,7 @@ class State:
     mapped: WeightMap = field(default_factory=WeightMap)
     aligned: Alignment = field(default_factory=dict)
     first: Recording | None = None
+    rounding: dict[str, float] = field(default_factory=dict)
 
 
 def ask_reference(

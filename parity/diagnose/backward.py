@@ -1,12 +1,14 @@
-"""Gradients of a port whose outputs agree: whether they are right, and where one is cut off.
+"""Gradients of a port whose outputs agree: whether they are right, and where one is changed.
 
-Runs inside the reference's process. A gradient that the port loses is found by cutting, in the
-reference, one operand of one line after the other until its gradients are the port's.
+Runs inside the reference's process. A gradient that the port loses, or counts otherwise, is found
+by cutting, in the reference, one operand of one line after the other: with some of what flows back
+there its gradients are the port's.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -116,45 +118,85 @@ def measure_gradients(
     return dict(_units(reference.single, reference.state, reference.given.arrays, exact))
 
 
-def find_cut(
+def find_change(
     session: Session,
     *,
     inputs: str,
     weights: str,
     cotangents: str,
     names: Sequence[Sequence[str]],
+    truth: str,
     units: Mapping[str, Sequence[float]],
     port: str,
     sites: Sequence[Sequence[Any]],
 ) -> dict[str, Any] | None:
-    """Where the reference has the port's gradients if nothing flows back there: the site, the
-    operand, and the ratio left; or None.
+    """Where the reference has the port's gradients if what flows back there counts otherwise: the
+    site, the operand, how much it counts (0: nothing flows back), and the ratio left; or None.
 
-    units: what `measure_gradients` gave. port: a file with the port's gradients by the
-    reference's names. sites: (file, line, function's name, number of its tensors), where a gradient
-    may be cut.
+    truth: the file that `measure_gradients` wrote, with what it gave in `units`. port: a file with
+    the port's gradients by the reference's names. sites: (file, line, function's name, number of
+    its tensors), where a gradient may be changed.
     """
     reference = _Reference.read(session, inputs, weights, cotangents, names)
-    with arrays.reading(Path(port)) as file:
-        theirs = {name: file[name] for name in file.names}
+    exact, theirs = _held(truth), _held(port)
     gradients_with = reference.truth()
     deadline = time.thread_time() + _BUDGET_S
     for file, line, name, count in sites:
         for operand in range(int(count)):
             if time.thread_time() > deadline:
                 return None
-            session.report(f"looking for a lost gradient: line {line}")
+            session.report(f"looking for a changed gradient: line {line}")
             cut = reference.tapes.Detached(
                 lambda: users_frames(3)[:1], (str(file), int(line), str(name)), operand
             )
             try:
-                found = gradients_with(cut)
+                without = gradients_with(cut)
             except Exception:
                 continue
-            left = max(ratios_of(theirs, found, units).values())
+            factor, left = _factor(theirs, exact, without, units)
             if left <= BOUND:
-                return {"site": [file, line, name], "operand": operand, "ratio_after": left}
+                return {
+                    "site": [file, line, name],
+                    "operand": operand,
+                    "factor": factor,
+                    "ratio_after": left,
+                }
     return None
+
+
+def _held(path: str) -> dict[str, np.ndarray]:
+    with arrays.reading(Path(path)) as file:
+        return {name: file[name] for name in file.names}
+
+
+def _factor(
+    port: Mapping[str, np.ndarray],
+    exact: Mapping[str, np.ndarray],
+    without: Mapping[str, np.ndarray],
+    units: Mapping[str, Sequence[float]],
+) -> tuple[float, float]:
+    """How much of what flows back at a place there is in a port's gradients, and the ratio that is
+    left with it: of all gradients, each in its unit, by least squares.
+
+    without: the reference's gradients with nothing of it.
+    """
+    along = across = 0.0
+    for name, array in port.items():
+        if name in exact and array.size == exact[name].size and units[name][0]:
+            share = (exact[name] - without[name]).ravel() / units[name][0]
+            rest = (array.reshape(exact[name].shape) - without[name]).ravel() / units[name][0]
+            along, across = along + float(share @ rest), across + float(share @ share)
+    best = along / across if across else 0.0
+    least = math.inf
+    for factor in (0.0, *(float(f"{best:.{digits}g}") for digits in range(1, 5))):
+        found = {
+            name: array + factor * (exact[name] - array) if factor else array
+            for name, array in without.items()
+        }
+        least = max(ratios_of(port, found, units).values())
+        if least <= BOUND:
+            return factor, least
+    return best, least
 
 
 def _units(

@@ -102,6 +102,7 @@ CAUSES: Mapping[str, str] = {
     "stale buffer": "what was computed for another size is used again",
     "integer division of sizes": "a size that is no multiple is rounded otherwise",
     "size baked in": "only the size that was first run is right, or possible",
+    "gradient scale": "what flows back through an operand counts more, or less",
     "detach": "no gradient flows back through an operand",
     # Training.
     "loss scale": "the loss, and with it every gradient, is the reference's times a number",

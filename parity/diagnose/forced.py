@@ -16,7 +16,7 @@ import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ import numpy as np
 from parity.adapters.lines import users_frames
 from parity.diagnose.deciding import Decided, decide
 from parity.diagnose.layouts import arranged, nearest
-from parity.judge.errors import NOTHING, Norms, norms_of
+from parity.judge.errors import NOTHING, Norms, norms_between, norms_of
 from parity.judge.verdicts import BOUND
 
 ULP = 2.0**-23
@@ -34,6 +34,7 @@ STRETCH_BOUND = 2 * BOUND
 """Largest ratio of an honest stretch. Twice that of a network's outputs: the noise of a few
 operations is told from fewer roundings. Measured: honest stretches up to 19, faults from 200."""
 _LEAST_SIZE = 8  # of an array whose numbers tell what it is
+_SOME = 256  # numbers by which arrays of equal norms are told apart
 _NOISE_RUNS = 3
 
 
@@ -53,10 +54,18 @@ class PortTap:
     norms: Norms = field(init=False)
     size: int = field(init=False)
     _shape: tuple[int, ...] = field(init=False)
+    _some: bytes = field(init=False)
 
     def __post_init__(self) -> None:
-        array = self.array
+        array = self.read()
         self.norms, self._shape, self.size = norms_of(array), array.shape, array.size
+        self._some = array.ravel()[:: max(1, array.size // _SOME)].tobytes()
+
+    def has_numbers_of(self, other: PortTap) -> bool:
+        """Whether it holds the same array, as what leaves a module and enters the next: told by
+        norms that are equal to the last digit, and by some of the numbers."""
+        mine, others = ((one.norms, one._shape, one._some) for one in (self, other))
+        return mine == others
 
     def has_layout_of(self, array: np.ndarray) -> bool:
         """Whether an array that was made of this one by a change of layout alone is as it was."""
@@ -66,6 +75,17 @@ class PortTap:
     def array(self) -> np.ndarray:
         """The array in float64, in memory of its own."""
         return self.read().astype(np.float64)
+
+
+@dataclass(frozen=True)
+class _Equal:
+    """A tap of the port that holds some numbers. value: they, in the layout asked for. norms: of
+    the numbers that were asked for. distance: of the value from them."""
+
+    tap: PortTap
+    value: np.ndarray
+    norms: Norms
+    distance: Norms
 
 
 @dataclass(frozen=True)
@@ -202,12 +222,15 @@ class Inputs:
 class Forced:
     """A run of the reference that is led by a port's taps.
 
-    tapes: the module that records PyTorch (`torch_impl/tape.py`). dropped: keys of pairs that
-    turned out to mean different things.
+    tapes: the module that records PyTorch (`torch_impl/tape.py`). is_single: in float32, by which
+    a port that agrees is told in a part of the time; nothing can be judged more closely then.
+    dropped: keys of pairs that turned out to mean different things.
     """
 
-    def __init__(self, tapes: Any, network: Any, inputs: Inputs, port: PortRun):
-        self.tapes = tapes
+    def __init__(
+        self, tapes: Any, network: Any, inputs: Inputs, port: PortRun, *, is_single: bool = False
+    ):
+        self.tapes, self._is_single = tapes, is_single
         self._network, self._given = network, inputs
         self._outputs, taps = port.outputs, port.taps
         self._pairings = {pairing.reference: pairing for pairing in port.pairings}
@@ -236,8 +259,9 @@ class Forced:
         self._used: set[tuple[str, int]] = set()
         self._current: list[tuple[str, int | None]] = []
         tapes = self.tapes
-        self.tape = tapes.Tape(lambda: users_frames(3)[:8], self._watch)
-        values = [tapes.to_tensor(array) for array in self._given.arrays]
+        single = self._is_single
+        self.tape = tapes.Tape(lambda: users_frames(3)[:8], self._watch, is_single=single)
+        values = [tapes.to_tensor(array, single=single) for array in self._given.arrays]
         self._values = values
         for value in values:
             self.tape.mark(value)
@@ -249,8 +273,14 @@ class Forced:
         for number, tensor in enumerate(tapes.tensors_of(result)):
             if number in self._outputs:
                 self._check_output(number, tensor)
-        for check in self.checks:
+        for check in () if single else self.checks:
             self._judge(check)
+
+    def agrees(self) -> bool:
+        """Whether every stretch is within its bound, in units of the least error that a float32
+        result may have: a run in float64 would find nothing either."""
+        self.run()
+        return not any(check.differs for check in self.checks)
 
     def settle(self, report: Callable[[str], None], most_runs: int = 8) -> None:
         """Run until every pair that is left means the same on both sides."""
@@ -318,7 +348,7 @@ class Forced:
                     replaced[index] = target
                     self.stands[self.tape.slot(target)] = [
                         tap,
-                        *(other for other, _ in self._equal(check.value) if other is not tap),
+                        *(one.tap for one in self._equal(check.value) if one.tap is not tap),
                     ]
         return replaced or None
 
@@ -329,7 +359,7 @@ class Forced:
         if not found:
             return False
         slot = self.tape.slot(tensor)
-        value = found[0][1]
+        value = found[0].value
         history = self.tape.history(slot)
         if not history.sources and history.calls:
             return False  # a constant
@@ -338,34 +368,47 @@ class Forced:
             for source in history.sources
             for tap in self.stands.get(self.tape.taps[source][0], [])
         }
-        if all(tap.number in before for tap, _ in found):
-            self.stands.setdefault(slot, [tap for tap, _ in found])
+        if all(one.tap.number in before for one in found):
+            self.stands.setdefault(slot, [one.tap for one in found])
             return True  # the same numbers in another shape
         # That they are the same speaks for whatever led here.
-        subject = Subject(("match", "", "", len(self.checks)), "", found[0][0], "out", False)
-        check = self._new_check(subject, tensor, value)
+        subject = Subject(("match", "", "", len(self.checks)), "", found[0].tap, "out", False)
+        check = self._new_check(subject, tensor, value, found[0])
         target, _ = self.tape.put(tensor, value, anew=False)
         if target is tensor:
-            self.stands[slot] = [tap for tap, _ in found]
+            self.stands[slot] = [one.tap for one in found]
             check.is_repeated = True
             self.checks.append(check)
         return True
 
-    def _equal(self, numbers: np.ndarray) -> list[tuple[PortTap, np.ndarray]]:
+    def _equal(self, numbers: np.ndarray) -> list[_Equal]:
+        """The port's taps that hold these numbers, in any layout."""
         if numbers.size < _LEAST_SIZE:
             return []
         norms = norms_of(numbers)
-        found = []
+        found: list[_Equal] = []
         for tap in self._by_size.get(numbers.size, ()):
             if abs(tap.norms.two - norms.two) > _SAME * norms.two:
                 continue
             if abs(tap.norms.max - norms.max) > _SAME * norms.max:
                 continue
-            for candidate in arranged(tap.array, numbers.shape):
-                if _is_close(candidate, numbers, norms):
-                    found.append((tap, candidate))
-                    break
+            if (known := next((one for one in found if tap.has_numbers_of(one.tap)), None)) is None:
+                known = self._laid_out(tap, numbers, norms)
+            if known is not None:
+                found.append(replace(known, tap=tap))
         return found
+
+    def _array_of(self, tap: PortTap) -> np.ndarray:
+        """What a tap holds: in float64, unless the run is in float32."""
+        return tap.read() if self._is_single else tap.array
+
+    def _laid_out(self, tap: PortTap, numbers: np.ndarray, norms: Norms) -> _Equal | None:
+        """A tap's numbers in the layout of others, where they are the same."""
+        for candidate in arranged(self._array_of(tap), numbers.shape):
+            distance = norms_between(candidate, numbers)
+            if _is_close(distance, norms):
+                return _Equal(tap, candidate, norms, distance)
+        return None
 
     def _same_place(self, call: Any, tensor: Any) -> tuple[PortTap, Check] | None:
         """The port's module without weights that got the same and does the same kind of thing."""
@@ -383,7 +426,7 @@ class Forced:
             for tap in self._by_place[entry.module, "out"]:
                 if tap.call != entry.call:
                     continue
-                value = nearest(tap.array, numbers)
+                value = nearest(self._array_of(tap), numbers)
                 if value is None:
                     continue
                 module = call.modules[0] if call.modules else ""
@@ -456,7 +499,7 @@ class Forced:
                 continue
             tap, value = None, None
             for candidate in left:
-                value = nearest(candidate.array, numbers)
+                value = nearest(self._array_of(candidate), numbers)
                 if value is not None:
                     tap = candidate
                     break
@@ -480,7 +523,7 @@ class Forced:
             slot = self.tape.slot(target)
             self.stands[slot] = [
                 tap,
-                *(other for other, _ in self._equal(value) if other is not tap),
+                *(one.tap for one in self._equal(value) if one.tap is not tap),
             ]
             if target is not tensor:
                 others[id(tensor)] = target
@@ -499,13 +542,16 @@ class Forced:
             return
         self.checks.append(check)
 
-    def _new_check(self, subject: Subject, tensor: Any, value: np.ndarray) -> Check:
+    def _new_check(
+        self, subject: Subject, tensor: Any, value: np.ndarray, known: _Equal | None = None
+    ) -> Check:
+        """A comparison. known: how far the value is from the tensor's numbers, if that is known."""
         slot = self.tape.slot(tensor)
-        numbers = np.asarray(self.tapes.numbers(tensor), np.float64)
-        exact = np.asarray(value, np.float64)
-        norms = norms_of(numbers)
+        numbers = self.tapes.numbers(tensor)
+        exact = value if self._is_single else np.asarray(value, np.float64)
+        norms = known.norms if known else norms_of(numbers)
         units = Norms(ULP * norms.two, ULP * norms.max)
-        distance = distance_of(exact, numbers)
+        distance = known.distance if known else distance_of(exact, numbers)
         ratio = in_units(distance, units)
         differs, tap = ratio > BOUND, subject.port_tap
         is_as_it_is = tap is not None and tap.has_layout_of(exact)
@@ -513,7 +559,7 @@ class Forced:
             subject,
             slot,
             self.tape.history(slot),
-            numbers.copy() if differs else None,
+            np.array(numbers, np.float64) if differs else None,
             exact if differs or not is_as_it_is else None,
             None,
             ratio,
@@ -598,13 +644,13 @@ def distance_of(value: np.ndarray, truth: np.ndarray) -> Norms:
     nowhere = Norms(float("inf"), float("inf"))
     if value.shape != truth.shape:
         return nowhere
-    with np.errstate(invalid="ignore"):  # of infinities
-        difference = value - truth
-    if not np.isfinite(difference.sum()) and not np.array_equal(
-        np.isfinite(value), np.isfinite(truth)
-    ):
+    distance = norms_between(value, truth)
+    if np.isfinite(distance.two):
+        return distance
+    if not np.array_equal(np.isfinite(value), np.isfinite(truth)):
         return nowhere
-    return norms_of(difference)
+    with np.errstate(invalid="ignore"):  # of infinities
+        return norms_of(value - truth)
 
 
 def in_units(distance: Norms, units: Norms) -> float:
@@ -617,6 +663,6 @@ def in_units(distance: Norms, units: Norms) -> float:
     )
 
 
-def _is_close(one: np.ndarray, other: np.ndarray, norms: Norms) -> bool:
-    error = norms_of(one - other)
+def _is_close(error: Norms, norms: Norms) -> bool:
+    """Whether a difference is within rounding of an array."""
     return error.max <= _SAME * norms.max and error.two <= _SAME * norms.two

@@ -35,26 +35,31 @@ def locate(
     outputs: Mapping[str, str],
     weights: str,
     causes: bool = True,
+    is_likely: bool = False,
     reproductions: str = "",
 ) -> dict[str, Any]:
     """Run the reference led by a port's taps, and explain what differs.
 
     port: the file of the port's recording. events: its. kinds: classes of its modules. pairings:
     (reference's module, port's, whether it is sure). outputs: the port's name of each output, by
-    its number. weights: a file with the port's weights by the reference's names. reproductions: a
+    its number. weights: a file with the port's weights by the reference's names. is_likely:
+    whether the port is expected to agree, which is then tried in float32. reproductions: a
     folder for the reference's part of each reproduction of what has no known cause.
     """
     held = serving.current()
     tapes, catalogue = session.module("tape"), session.module("mutations")
-    network = tapes.double(serving.copy_with(weights)[0])
+    network = serving.copy_with(weights)[0]
     with arrays.reading(Path(port)) as file:  # taps are read when they are needed
         taps = list(_taps(file, events, kinds))
         results = {int(number): _real(file[f"output/{name}"]) for number, name in outputs.items()}
         pairs = [Pairing(one, other, sure, tuple(sides)) for one, other, sure, sides in pairings]
         given = read_given(inputs, session)
-        forced = Forced(tapes, network, given, PortRun(taps, results, pairs))
+        run = PortRun(taps, results, pairs)
         with held.bridge.on_this_machine():
-            forced.settle(session.report)
+            forced = Forced(tapes, network, given, run, is_single=True)
+            if not (is_likely and forced.agrees()):
+                forced = Forced(tapes, tapes.double(network), given, run)
+                forced.settle(session.report)
             search = Search(forced, catalogue)
             found: list[dict[str, Any]] = []
             written = 0

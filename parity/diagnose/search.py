@@ -229,8 +229,11 @@ class Search:
         single: list[Step] = []
         for call in self._stretch.calls:
             for found in self._catalogue.mutations(call, self._value):
-                site = (*_site(call), found.cause)
-                grouped[site, found.detail].append(found)
+                cause = found.cause
+                if cause == "order of parts" and self._makes_likenesses(call):
+                    cause = "order of queries, keys and values"
+                site = (*_site(call), cause)
+                grouped[site, found.detail].append(replace(found, cause=cause))
         steps: list[Step] = []
         for (site, detail), members in grouped.items():
             if len(members) > 1:
@@ -316,6 +319,30 @@ class Search:
         return call.name in ("matmul", "__matmul__", "bmm", "einsum") and (
             sum(bool(self._forced.tape.history(slot).sources) for slot in slots) > 1
         )
+
+    def _makes_likenesses(self, call: Any) -> bool:
+        """Whether what a call gives, or is split into, are queries, keys and values: two of the
+        three are multiplied as matrices."""
+        whole, parts = set(call.results), list[set[int]]()
+        if len(call.results) == 3:
+            whole, parts = set(), [{slot} for slot in call.results]
+        for other in self._stretch.calls:
+            slots = {part.slot for part in places((other.arguments, other.keywords))}
+            if other.number <= call.number:
+                continue
+            if slots & whole:
+                if len(other.results) == 3 or other.name in ("__getitem__", "select", "narrow"):
+                    parts += [{slot} for slot in other.results]
+                else:
+                    whole.update(other.results)
+                continue
+            met = [part for part in parts if part & slots]
+            if len(met) > 1:
+                is_one = other.name == "scaled_dot_product_attention"
+                return len(parts) == 3 and (is_one or self._is_likeness(other, slots))
+            for part in met:
+                part.update(other.results)
+        return False
 
     def _is_constant(self, slot: int) -> bool:
         tensor = self._forced.tape.tensors[slot]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,8 +16,15 @@ import numpy as np
 
 from parity.adapters.imports import root_of
 from parity.adapters.networks import Recording, Running
-from parity.adapters.sides import FILES
-from parity.reproduce.scripts import COMPARE, Part, readme, side_script
+from parity.adapters.sides import FILES, Side
+from parity.reproduce.scripts import (
+    COMPARE,
+    Backward,
+    Part,
+    gradient_script,
+    readme,
+    side_script,
+)
 
 
 @dataclass(frozen=True)
@@ -69,33 +76,68 @@ def write_side(
     side = running.side
     if side.framework in FILES:
         return f"{side.title} has no program: {name}.npy is what it gave"
-    source = side.source
-    if side.is_file:
-        root, dotted = root_of(Path(source).absolute())
-        source = dotted.replace(".", "/") + ".py"
-        for file in running.ask("sources", folder=str(root)):
-            copy = folder / name / file
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / file, copy)
+    copied = _copied(folder, name, running)
     state = running.state()
     problem = ""
     for part in parts_of(recording, target):
-        inside = part.module + "." if part.module else ""
-        weights = {entry: array for entry, array in state.items() if entry.startswith(inside)}
-        np.savez(folder / f"{name}_weights.npz", **weights)
-        np.savez(folder / f"{name}_inputs.npz", **_entering(recording, part))
+        _write_arrays(folder, name, state, part.module, _entering(recording, part))
         script = folder / f"{name}.py"
-        script.write_text(
-            side_script(replace(side, source=source), part, name),
-            encoding="utf-8",
-        )
+        script.write_text(side_script(copied, part, name), encoding="utf-8")
         problem = run_script(script, side.python)
         if not problem:
             return ""
     return f"{name}.py could not run here: {problem}"
 
 
-def _entering(recording: Recording, part: Part) -> dict[str, np.ndarray]:
+def write_gradient(
+    folder: Path,
+    name: str,
+    running: Running,
+    recording: Recording,
+    *,
+    asked: Backward,
+    factors: Sequence[np.ndarray],
+) -> str:
+    """Write a side's program of a gradient, and what it needs; "" or why it does not work.
+
+    factors: what each of the module's outputs is multiplied by.
+    """
+    copied = _copied(folder, name, running)
+    _write_arrays(folder, name, running.state(), asked.module, _entering(recording, asked))
+    np.savez(folder / f"{name}_factors.npz", **{str(n): one for n, one in enumerate(factors)})
+    script = folder / f"{name}.py"
+    script.write_text(gradient_script(copied, asked, name), encoding="utf-8")
+    return run_script(script, running.side.python)
+
+
+def _copied(folder: Path, name: str, running: Running) -> Side:
+    """A side whose author's files are copied below the folder."""
+    side = running.side
+    if not side.is_file:
+        return side
+    root, dotted = root_of(Path(side.source).absolute())
+    for file in running.ask("sources", folder=str(root)):
+        copy = folder / name / file
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / file, copy)
+    return replace(side, source=dotted.replace(".", "/") + ".py")
+
+
+def _write_arrays(
+    folder: Path,
+    name: str,
+    state: Mapping[str, np.ndarray],
+    module: str,
+    entering: Mapping[str, np.ndarray],
+) -> None:
+    """Write a module's weights, and what enters it."""
+    inside = module + "." if module else ""
+    weights = {entry: array for entry, array in state.items() if entry.startswith(inside)}
+    np.savez(folder / f"{name}_weights.npz", **weights)
+    np.savez(folder / f"{name}_inputs.npz", **entering)
+
+
+def _entering(recording: Recording, part: Part | Backward) -> dict[str, np.ndarray]:
     """What entered the module that is run, by number."""
     taps, leaves = recording.read("tap"), recording.events[part.start]["leaves"]
     return {str(number): taps[f"{part.start}/{leaf}"] for number, leaf in enumerate(leaves)}

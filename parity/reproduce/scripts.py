@@ -87,6 +87,13 @@ _WATCH = {
 }
 
 
+_GRADIENT = {
+    "torch": "torch.autograd.grad(total(*inputs), entry)[0]",
+    "jittor": "jittor.grad(total(*inputs), entry)",
+    "mindspore": "mindspore.grad(total, 0, mindspore.ParameterTuple([entry]))(*inputs)[1][0]",
+}
+
+
 @dataclass(frozen=True)
 class Part:
     """What a side's program runs and writes.
@@ -106,25 +113,81 @@ class Part:
     count: int
 
 
+@dataclass(frozen=True)
+class Backward:
+    """What a side's program differentiates: a sum of a module's outputs times given numbers, by an
+    entry of the network. leaves: where the outputs are in what the module gives. count: of arrays
+    that enter it."""
+
+    module: str
+    entry: str
+    leaves: Sequence[str]
+    start: int
+    count: int
+
+
 def side_script(side: Side, part: Part, name: str) -> str:
     """The program of a side, whose file is named as it is below the folder NAME.
 
     name: "reference" or "port", the beginning of its files' names.
     """
-    source, factory = side.source, side.factory
-    where = part.module or "the network"
-    if source.endswith(".py"):
-        make = f'sys.path.insert(0, str(HERE / "{name}"))\n' + _import_line(source, factory)
-    else:
-        make = f"from {source} import {factory.split('.', maxsplit=1)[0]}"
     pre, post = _WATCH[side.framework]
     hook = (
         f"watched.{pre}(lambda module, args, *_: passed.append(args))"
         if part.side == "in"
         else f"watched.{post}(lambda module, args, result, *_: passed.append(result))"
     )
-    keys = [int(key) if key.isdigit() else key for key in part.leaf.split(".")]
-    return f'''"""Gives {where} of {source} what entered it, and writes {name}.npy."""
+    where = part.module or "the network"
+    title = f"Gives {where} of {side.source} what entered it, and writes {name}.npy."
+    return f"""{_head(side, name, title, part.count)}
+passed = []
+watched = modules[{part.watched!r}]
+{hook}
+modules[{part.module!r}](*inputs)
+value = passed[{part.call}]
+for key in {_keys(part.leaf)!r}:
+    value = getattr(value, key) if isinstance(key, str) and hasattr(value, key) else value[key]
+np.save(HERE / "{name}.npy", to_numpy(value))
+"""
+
+
+def gradient_script(side: Side, asked: Backward, name: str) -> str:
+    """As `side_script`, of a gradient."""
+    where = asked.module or "the network"
+    title = f"Writes the gradient of {where} of {side.source} by {asked.entry} as {name}.npy."
+    return f"""{_head(side, name, title, asked.count)}
+with np.load(HERE / "{name}_factors.npz") as file:
+    factors = [to_tensor(file[str(number)]) for number in range({len(asked.leaves)})]
+
+
+def total(*inputs):
+    result, found = modules[{asked.module!r}](*inputs), 0
+    for keys, factor in zip({[_keys(leaf) for leaf in asked.leaves]!r}, factors):
+        value = result
+        for key in keys:
+            value = getattr(value, key) if hasattr(value, str(key)) else value[key]
+        found = found + (value * factor).sum()
+    return found
+
+
+entry = entries[{asked.entry!r}]
+gradient = {_GRADIENT[side.framework]}
+np.save(HERE / "{name}.npy", to_numpy(gradient))
+"""
+
+
+def _keys(leaf: str) -> list[int | str]:
+    return [int(key) if key.isdigit() else key for key in leaf.split(".")] if leaf else []
+
+
+def _head(side: Side, name: str, title: str, count: int) -> str:
+    """The beginning of a side's program: its network with weights, and what enters it."""
+    source, factory = side.source, side.factory
+    if source.endswith(".py"):
+        make = f'sys.path.insert(0, str(HERE / "{name}"))\n' + _import_line(source, factory)
+    else:
+        make = f"from {source} import {factory.split('.', maxsplit=1)[0]}"
+    return f'''"""{title}"""
 
 import json
 import sys
@@ -144,16 +207,7 @@ with np.load(HERE / "{name}_weights.npz") as weights:
     for entry in weights.files:
         assign(entries[entry], weights[entry])
 with np.load(HERE / "{name}_inputs.npz") as file:
-    inputs = [to_tensor(file[str(number)]) for number in range({part.count})]
-passed = []
-watched = modules[{part.watched!r}]
-{hook}
-modules[{part.module!r}](*inputs)
-value = passed[{part.call}]
-for key in {keys if part.leaf else []!r}:
-    value = getattr(value, key) if isinstance(key, str) and hasattr(value, key) else value[key]
-np.save(HERE / "{name}.npy", to_numpy(value))
-'''
+    inputs = [to_tensor(file[str(number)]) for number in range({count})]'''
 
 
 def _import_line(source: str, factory: str) -> str:

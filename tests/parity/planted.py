@@ -60,7 +60,10 @@ FAULTS = tuple(
             *("swinir", "attention scale", ("groups",)),
             *(r"\(channels // heads\) \*\* -0\.5", "channels**-0.5"),
         ),
-        ("swinir", "order of parts", ("groups",), r"q, k, v = ", "k, q, v = "),
+        (
+            *("swinir", "order of queries, keys and values", ("groups",)),
+            *(r"q, k, v = ", "k, q, v = "),
+        ),
         ("swinir", "attention mask missing", ("groups",), r"logits = mask_shifted", "mask_shifted"),
         ("swinir", "softmax axis", ("groups",), r"softmax\(logits, dim=3", "softmax(logits, dim=2"),
         ("kernel_prediction", "slope", ("",), r"SLOPE = 0\.01", "SLOPE = 0.2"),

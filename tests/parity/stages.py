@@ -20,6 +20,7 @@ _BACK = "F.interpolate({}, size=(12, 12), mode='nearest')"
 _SCALED = "F.interpolate(y, scale_factor=1.3, mode='bilinear')"
 _MEAN = "y.mean((2, 3), keepdim=True)"
 _STD = "y.var((2, 3), keepdim=True, correction=0)"
+_INVERSE = "F.pad(torch.fft.irfft2(torch.fft.rfft2(y[..., :11]){}), (0, 2))[..., :12]"
 STAGES = tuple(
     Stage(*one)
     for one in (
@@ -122,6 +123,40 @@ STAGES = tuple(
             "torch.fft.ifft2(torch.complex(y, y.flip(1))).real",
             "torch.fft.ifft2(torch.complex(y.flip(1), y)).real",
         ),
+        ("FFT size", _INVERSE.format(", s=(12, 11)"), _INVERSE.format("")),
+        (
+            "complex conjugate",
+            "torch.fft.ifft2(torch.complex(y, y.flip(1))).real",
+            "torch.fft.ifft2(torch.complex(y, -y.flip(1))).real",
+        ),
+        ("group order", "F.group_norm(y, 2)", "F.group_norm(y[:, ORDER], 2)[:, ORDER]"),
+        (
+            "order of queries, keys and values",
+            "attend(*self.three(y).chunk(3, 1))",
+            "attend(*[self.three(y).chunk(3, 1)[n] for n in (1, 0, 2)])",
+        ),
+        (
+            "order of queries, keys and values",
+            "taken(self.three(y), 0, 1, 2)",
+            "taken(self.three(y), 1, 2, 0)",
+        ),
+        (
+            "order of queries, keys and values",
+            "attend(*F.conv2d(y, self.three.weight).split(4, 1))",
+            "attend(*F.conv2d(y, self.three.weight[THIRDS]).split(4, 1))",
+        ),
+        (
+            "order of parts",
+            "gated(*self.three(y).chunk(3, 1))",
+            "gated(*[self.three(y).chunk(3, 1)[n] for n in (0, 2, 1)])",
+        ),
+        ("position index transposed", "y + w.flatten()[INDEX]", "y + w.flatten()[INDEX.T]"),
+        ("dropout scale", "F.dropout(y, 0.3, training=False)", "0.7 * y"),
+        ("scale", "0.5 * y", "0.2 * y"),
+        ("constant", "y + 0.5", "y + 0.2"),
+        ("padding amount", "F.conv2d(y, w, padding=1)", "F.conv2d(F.pad(y, (0, 2, 0, 2)), w)"),
+        ("biased variance", f"y - {_STD[:-2]}1)", f"y - {_STD}"),
+        ("unbiased variance", f"y - {_STD}", f"y - {_STD[:-2]}1)"),
     )
 )
 
@@ -143,6 +178,24 @@ def asymmetric(x):
 def grid(x):
     theta = torch.tensor([[[0.8, 0.3, 0.1], [-0.2, 0.7, 0.0]]], dtype=x.dtype)
     return F.affine_grid(theta, list(x.shape), align_corners=False)
+
+
+ORDER = [0, 2, 1, 3]
+INDEX = torch.arange(144).reshape(12, 12) * 7 % 144
+THIRDS = [*range(4, 8), *range(4), *range(8, 12)]
+
+
+def gated(x, gate, offset):
+    return x * gate.sigmoid() + offset
+
+
+def attend(q, k, v):
+    return (q @ k.transpose(-1, -2)).softmax(-1) @ v
+
+
+def taken(x, *order):
+    qkv = x.unflatten(1, (3, 4)).permute(1, 0, 2, 3, 4)
+    return attend(qkv[order[0]], qkv[order[1]], qkv[order[2]])
 
 
 class Net(nn.Module):
@@ -171,6 +224,7 @@ class Stage{number}(nn.Module):
     def __init__(self):
         super().__init__()
         self.conv = nn.Conv2d(4, 4, 3, padding=1)
+        {"self.three = nn.Conv2d(4, 12, 1, bias=False)" if "three" in stage.right else ""}
 
     def forward(self, x):
         w, b = self.conv.weight, self.conv.bias

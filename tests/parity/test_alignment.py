@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parity.adapters import alignment
+from parity.adapters import alignment, rules
 from parity.adapters.mapping import map_weights
 from restoration.errors import InputError
 from tests.parity.strangers import sides
@@ -87,6 +87,27 @@ def test_queries_keys_and_values_in_one_are_told_by_their_numbers(order: str) ->
     empty = {name: np.zeros_like(array) for name, array in port.items()}
     converted = mapped.converted(reference, empty)
     assert all(np.array_equal(converted[name], array) for name, array in port.items())
+
+
+@pytest.mark.parametrize("is_split", [False, True])
+def test_a_map_of_parts_is_written_and_read_as_rules(tmp_path: Path, is_split: bool) -> None:
+    rng = np.random.default_rng(11)
+    whole = {"a.qkv.weight": np.zeros((6, 5))}
+    parts = {f"b.{part}.weight": rng.standard_normal((2, 5)) for part in "qkv"}
+    sides = (whole, parts) if is_split else (parts, whole)
+    path = tmp_path / "rules.json"
+    rules.write(path, map_weights(*sides, {}, {}, by_values=False))
+    written = json.loads(path.read_text())["rules"]
+    side = "reference_rows" if is_split else "port_rows"
+    assert [one[2] for one in written] == [{side: [start, start + 2]} for start in (0, 2, 4)]
+    # Keys and queries are swapped by hand.
+    written[0][2], written[1][2] = written[1][2], written[0][2]
+    path.write_text(json.dumps({"rules": written}))
+    mapped = map_weights(*sides, {}, {}, by_values=False, rules=rules.read(path))
+    assert mapped.reference_left == mapped.port_left == []
+    expected = np.concatenate([parts[f"b.{part}.weight"] for part in "kqv"])
+    found = mapped.restored(parts, whole) if is_split else mapped.converted(parts, whole)
+    assert np.array_equal(found["a.qkv.weight"], expected)
 
 
 def test_three_that_are_one_in_the_port_are_joined_in_the_order_of_their_names() -> None:

@@ -26,6 +26,23 @@ PORTS = dict(corpus.ports())
 QUICK = ("srcnn/port_mindspore.py", "espcn/port_mindspore.py", "unet/port_torch.py")
 """Ports of small networks: three faults in two stretches, an honest one, and a lost gradient."""
 
+FAULTS = (
+    ("return x +", "return 0.5 * x +", "residual scale"),
+    ("return x + self", "return self", "skip missing"),
+    ("x + self.last(", "torch.clamp(x + self.last(", "output clamp"),
+    ("self.first(x)", "self.first(x.flip(1))", "channel order"),
+    ("return x +", "return x.detach() +", "detach"),
+    ("return x +", "return 2 * x - x.detach() +", "gradient scale"),
+    (
+        *(
+            "torch.relu(self.first(x))",
+            "torch.lerp(h := torch.relu(self.first(x)), h.detach(), 0.25)",
+        ),
+        "gradient scale",
+    ),
+    ("torch.relu(self.first(x))", "torch.relu(self.first(x) * torch.rand(1))", "random"),
+)
+
 
 @pytest.mark.parametrize(
     "port",
@@ -105,17 +122,7 @@ def test_a_cause_is_named_with_the_lines_of_both_sides(tmp_path: Path) -> None:
 
 
 @pytest.mark.frameworks("torch")
-@pytest.mark.parametrize(
-    ("old", "new", "cause"),
-    [
-        ("return x +", "return 0.5 * x +", "residual scale"),
-        ("return x + self", "return self", "skip missing"),
-        ("x + self.last(", "torch.clamp(x + self.last(", "output clamp"),
-        ("self.first(x)", "self.first(x.flip(1))", "channel order"),
-        ("return x +", "return x.detach() +", "detach"),
-        ("torch.relu(self.first(x))", "torch.relu(self.first(x) * torch.rand(1))", "random"),
-    ],
-)
+@pytest.mark.parametrize(("old", "new", "cause"), FAULTS)
 def test_a_fault_is_called_by_its_name(tmp_path: Path, old: str, new: str, cause: str) -> None:
     port = REFERENCE.replace(old, new)
     if "clamp" in new:

@@ -76,6 +76,31 @@ def test_both_programs_of_a_reproduction_run_and_show_the_difference(tmp_path: P
     _shows(folder)
 
 
+SURROGATE = """
+import torch
+class Surrogate(torch.autograd.Function):
+    @staticmethod
+    def forward(context, x):
+        context.save_for_backward(x)
+        return torch.relu(x)
+    @staticmethod
+    def backward(context, gradient):
+        (x,) = context.saved_tensors
+        return gradient * torch.sigmoid(3 * x)
+odd = Surrogate.apply
+"""
+
+
+@pytest.mark.frameworks("torch")
+def test_a_gradient_without_a_known_cause_is_shown_by_both_programs(tmp_path: Path) -> None:
+    (tmp_path / "parts.py").write_text(SURROGATE)
+    result = sides(tmp_path, ODD, reproductions=tmp_path / "found")
+    assert [finding.kind for finding in result.findings] == ["gradient"]
+    folder = _reproduction(result)
+    assert "by first." in (folder / "port.py").read_text()
+    _shows(folder)
+
+
 @pytest.mark.goldens
 @pytest.mark.frameworks("torch", "mindspore")
 def test_a_reproduction_in_another_framework_runs_there(tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ def loss(network, x, target):
     return ((network(x) - target) ** 2).mean()
 """
 WITH_SGD = TRAINED.replace(ADAM, SGD)
+QUICK = TRAINED.replace("eps=1e-6", "betas=(0.9, 0.5), eps=1e-6")
+"""A mean of squares that falls where a gradient is small, as the largest so far does not."""
 OWN_ADAM = """class Adam:
     def __init__(self, parameters):
         self.parameters = list(parameters)
@@ -71,6 +73,10 @@ OWN_ADAM = """class Adam:
     def rate(self):
         return 1e-3 * 0.5 ** ((self.count - 1) // 2)
 def build"""
+GROUPS = """[
+        {"params": [one for one in network.parameters() if one.ndim > 1]},
+        {"params": [one for one in network.parameters() if one.ndim < 2], "weight_decay": 0.0},
+    ]"""
 BATCHES = batches(None, ["x=2x3x12x16", "target=2x3x12x16"], 4, 0)
 
 
@@ -129,6 +135,14 @@ FAULTS = [
     (WITH_SGD, "optimizer.zero_grad()", "pass", "gradients not zeroed"),
     (WITH_SGD, "loss = (", "loss = 2 * (", "loss scale"),
     (TRAINED, "network.parameters(), lr", "[*network.first.parameters()], lr", "not trained"),
+    (TRAINED, ADAM, ADAM.replace("eps=1e-6", "eps=1e-3"), "optimizer eps"),
+    (QUICK, "eps=1e-6", "eps=1e-6, amsgrad=True", "amsgrad"),
+    (TRAINED, ADAM, ADAM.replace("decay=1e-2", "decay=1e-3"), "weight decay"),
+    (
+        *(TRAINED, "network.parameters(), lr", f"{GROUPS}, lr"),
+        "weight decay of biases and norms",
+    ),
+    (WITH_SGD, "=0.9", "=0.5", "optimizer momentum"),
 ]
 
 
