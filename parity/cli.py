@@ -315,7 +315,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--set", action="append", default=[], metavar="key.sub=VALUE", help="of the recipe"
     )
-    command.add_argument("--keep", action="store_true", help="keep the arrays of what agrees")
+    command.add_argument("--keep", action="store_true", help="keep the arrays of all steps")
     writers.add_option(command)
     _add_worker_options(command)
 

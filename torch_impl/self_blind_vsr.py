@@ -172,7 +172,7 @@ class SelfBlindVSR(nn.Module):
         inner = conv2d(x, joined.permute(1, 0, 2, 3), padding=2)
         bias = expand(self.head1.bias.reshape(1, -1, 1, 1), 3, 3)
         bias = conv2d(bias, second, padding=0) + self.head2.bias.reshape(1, -1, 1, 1)
-        inner = inner[:, :, 1 : height - 1, 1 : width - 1] + bias
+        inner = inner[:, :, 1 : height - 1, 1 : width - 1] + expand(bias, height - 2, width - 2)
         top = self.head2(self.head1(x[:, :, :3]))[:, :, :1]
         bottom = self.head2(self.head1(x[:, :, height - 3 :]))[:, :, 2:]
         left = self.head2(self.head1(x[:, :, :, :3]))[:, :, 1 : height - 1, :1]

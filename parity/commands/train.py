@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity.judge.steps import Departure, departure, judge_steps
+from parity.judge.errors import Error
+from parity.judge.steps import Departure, departure, judge_errors
 from parity.judge.verdicts import Verdict
 from parity.report.progress import Progress
 from parity.report.result import Row, Run, new_folder, writing
 from restoration.errors import InputError, RestorationError
 from restoration.models import registry
-from restoration.process import arrays, launch
+from restoration.process import launch
 from restoration.process.launch import Process, Worker
 from restoration.training import recipe as recipes
 from restoration.training.recipe import Recipe
@@ -55,13 +56,13 @@ def train(
     result = Run(new_folder(runs_folder), kind="train")
     with writing(result) as write_row:
         for name, recipe in plans.items():
-            plan = _Plan(name, recipe, steps, result, progress)
+            plan = _Plan(name, recipe, steps, result, progress, keep_arrays)
             plan.folder.mkdir()
             rows = plan.rows(reference, ports, parallel)
             for row in rows:
                 write_row(row)
             result.rows += rows
-            if not keep_arrays and all(row.verdict is Verdict.AGREE for row in rows):
+            if not keep_arrays:
                 shutil.rmtree(plan.folder)
     return result
 
@@ -75,6 +76,7 @@ class _Plan:
     steps: int
     result: Run
     progress: Progress
+    keep_arrays: bool
 
     @property
     def folder(self) -> Path:
@@ -91,7 +93,7 @@ class _Plan:
             try:
                 answers = list(
                     pool.map(
-                        lambda port: self._ask(port, "measure_port", name=port.framework), ports
+                        lambda port: self._ask(port, "measure_port", keep=self._file(port)), ports
                     )
                 )
             except KeyboardInterrupt:
@@ -103,6 +105,10 @@ class _Plan:
             else self._judged(port, truth, answer)
             for port, answer in zip(ports, answers, strict=True)
         ]
+
+    def _file(self, port: Worker) -> str:
+        """Where the arrays of a port are kept, "" if they are not."""
+        return str(self.folder / f"{port.framework}.safetensors") if self.keep_arrays else ""
 
     def _ask(self, worker: Worker, function: str, **more: Any) -> dict[str, Any] | RestorationError:
         """What a framework measures in a process of its own, or why it could not."""
@@ -129,12 +135,9 @@ class _Plan:
         return found
 
     def _judged(self, port: Worker, truth: Mapping[str, Any], answer: Mapping[str, Any]) -> Row:
-        with (
-            arrays.reading(self.folder / arrays.TRUTH_FILE) as exact,
-            arrays.reading(self.folder / f"{port.framework}.safetensors") as found,
-        ):
-            eps = self.recipe.optimizer.eps
-            judged = judge_steps(found, exact, truth["norms"], truth["noise"], eps=eps)
+        errors = {name: Error(*error) for name, error in answer["errors"].items()}
+        measured = truth["sizes"], truth["norms"], truth["noise"]
+        judged = judge_errors(errors, *measured, eps=self.recipe.optimizer.eps)
         verdict, fault, beside = judged.verdict, _leaving(departure(judged)), ""
         digests = zip(truth["digests"], answer["digests"], strict=True)
         unequal = [step for step, (one, other) in enumerate(digests, start=1) if one != other]

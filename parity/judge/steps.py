@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from parity.judge.errors import Norms
+from parity.judge.errors import Error, Norms, error_of
 from parity.judge.measurement import ArrayKey
 from parity.judge.noise import HALF_ULP, Noise, with_floors
 from parity.judge.verdicts import (
@@ -25,7 +25,7 @@ from parity.judge.verdicts import (
     CaseVerdict,
     Verdict,
     collect,
-    judge_array,
+    judge_error,
     unmatched,
 )
 
@@ -75,9 +75,25 @@ def judge_steps(
     norms, errors: of the truth, and the largest of the reference's float32 runs, by key. eps:
     Adam's, which is added to the roots of means of squares.
     """
+    found = {n: error_of(port[n], truth[n]) if n in truth else Error() for n in port.names}
+    return judge_errors(found, {n: truth[n].size for n in truth.names}, norms, errors, eps=eps)
+
+
+def judge_errors(
+    found: Mapping[str, Error],
+    sizes: Mapping[str, int],
+    norms: Mapping[str, Sequence[float]],
+    errors: Mapping[str, Sequence[float]],
+    *,
+    eps: float = 0.0,
+) -> CaseVerdict:
+    """Judge the errors of a port's arrays as `judge_steps` does.
+
+    sizes: how many numbers the truth's arrays have, by key.
+    """
     unfelt = (HALF_ULP * eps) ** 2
     groups: dict[tuple[str, str], dict[ArrayKey, Noise]] = {}
-    for name in truth.names:
+    for name in sizes:
         key = ArrayKey.parse(name)
         step, _, rest = key.name.partition("/")
         noise = Noise(Norms(*errors[name]), Norms(*norms[name]))
@@ -86,19 +102,17 @@ def judge_steps(
     for group in groups.values():
         for key, noise in with_floors(group).items():
             name = str(key)
-            if name in port:
-                found, exact = port[name], truth[name]
+            if name in found:
                 least = unfelt if name.endswith(_SQUARES) else 0.0
                 verdicts.append(
-                    judge_array(key, found, exact, _with_floor(noise, least, exact.size))
+                    judge_error(key, found[name], _with_floor(noise, least, sizes[name]))
                 )
             else:
                 verdicts.append(unmatched(key, NOT_GIVEN))
-    expected = frozenset(truth.names)
     verdicts += [
         unmatched(ArrayKey.parse(name), "the reference has none of that name")
-        for name in port.names
-        if name not in expected
+        for name in found
+        if name not in sizes
     ]
     return collect(verdicts)
 

@@ -146,7 +146,7 @@ def judge_reference(reference: ReferenceMeasurement) -> CaseVerdict:
             if reference.has_no_truth and key in reference.nonfinite
             else unmatched(key, f"its own float32 runs have {reference.unusable[key]}")
             if key in reference.unusable
-            else _judge_error(key, Error(*plain[key]), noise[key])
+            else judge_error(key, Error(*plain[key]), noise[key])
             if key in plain
             else ArrayVerdict(key, Verdict.AGREE, 0.0)
             for key in reference.noise
@@ -156,10 +156,7 @@ def judge_reference(reference: ReferenceMeasurement) -> CaseVerdict:
 
 def judge_array(key: ArrayKey, array: np.ndarray, truth: np.ndarray, noise: Noise) -> ArrayVerdict:
     """Judge one array of a port."""
-    error = error_of(array, truth)
-    if error.mismatch:
-        return _unequal(key, error.mismatch)
-    return _judge_error(key, error, noise)
+    return judge_error(key, error_of(array, truth), noise)
 
 
 def judge_decisions(
@@ -183,8 +180,10 @@ def judge_decisions(
     return ArrayVerdict(key, verdict, ratio, max_ratio=ratio, why=why)
 
 
-def _judge_error(key: ArrayKey, error: Error, noise: Noise) -> ArrayVerdict:
+def judge_error(key: ArrayKey, error: Error, noise: Noise) -> ArrayVerdict:
     """Judge an error by the reference's."""
+    if error.mismatch:
+        return _unequal(key, error.mismatch)
     two_ratio = quotient(error.two_norm, noise.units.two)
     max_ratio = quotient(error.max_norm, noise.units.max)
     ratio = max(two_ratio, max_ratio)

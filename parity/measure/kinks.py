@@ -35,10 +35,10 @@ def has_kinks(
 
     plain = errors(problem)
     perturbed = [errors(candidate) for candidate in perturbed_past_ties(problem)]
-    return any(is_kink(run[key], [plain[key].norms]) for run in perturbed for key in truth)
+    return any(is_kink(run[key].norms, [plain[key].norms]) for run in perturbed for key in truth)
 
 
-def is_kink(error: Error, regular: Iterable[Norms]) -> bool:
+def is_kink(error: Norms, regular: Iterable[Norms]) -> bool:
     """Whether moving numbers by BOUND ulps did more than make rounding errors BOUND times larger.
 
     Then a decision inside the network changed, as of a ReLU at zero. A port's rounding may change
@@ -46,4 +46,4 @@ def is_kink(error: Error, regular: Iterable[Norms]) -> bool:
     runs whose decisions are the network's.
     """
     usual = largest(regular)
-    return error.two_norm > 2 * BOUND * usual.two or error.max_norm > 2 * BOUND * usual.max
+    return error.two > 2 * BOUND * usual.two or error.max > 2 * BOUND * usual.max

@@ -112,7 +112,7 @@ def _noise(
     for number, perturbed in enumerate(perturbed_past_ties(problem)):
         title = f"at a kink ({number + 1})"
         for key, error in errors(title, perturbed, gradients_of):
-            if is_kink(error, noise[key].values()):
+            if is_kink(error.norms, noise[key].values()):
                 noise[key][title] = error.norms
     return noise, unusable
 

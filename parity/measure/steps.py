@@ -2,20 +2,25 @@
 
 Runs inside a worker process, on NumPy arrays only. Of each step: loss and terms (before the
 update), the learning rate, and after it parameters, averaged weights and the optimizer's moments.
+Only the truth lies on the disk (0.3 GB a step, where a network has ten million parameters), and no
+more than a step is in memory: of other runs errors are kept.
 """
 
 from __future__ import annotations
 
-import functools
+import contextlib
+import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from parity.judge.errors import Norms, error_of, norms_of
+from parity.judge.errors import NOTHING, Error, Norms, error_of, norms_of
 from parity.judge.measurement import ArrayKey, ArrayKind
+from parity.judge.noise import largest
+from parity.measure.kinks import is_kink, perturbed_past_ties
 from parity.measure.problem import Problem
 from restoration.arrays import Arrays
 from restoration.data.loader import Batch
@@ -37,44 +42,64 @@ def measure_reference(
     """Write the truth; its norms, the noise of each array, and digests of the batches.
 
     The noise is the largest error of float32 runs: with other kernels, and from weights that are
-    moved by a unit in the last place.
+    moved by a unit in the last place. Where a decision is so near a tie, as of a ReLU at zero, that
+    moving them by as many units as the bound changes it, the jump is noise as well.
     """
     plan, place = recipes.from_plain(recipe, "parity train"), Path(folder)
     batches = _batches(plan, steps)
     exact = session.make_engine(dtype="float64")
     decided = _Decisions(exact)
-    train = functools.partial(_train, session.report)
-    truth, start = train("float64 truth", exact, plan, batches, decisions=decided)
-    arrays.write(place / arrays.TRUTH_FILE, truth)
+    run = _Run(exact, plan)
+    norms: dict[str, Norms] = {}
+    sizes: dict[str, int] = {}
+    with arrays.Stream(place / arrays.TRUTH_FILE) as file:
+        for name, array in run.steps(batches, decided, "float64 truth", session.report):
+            file.add(name, array)
+            norms[name], sizes[name] = norms_of(array), array.size
     arrays.write(place / _DECISIONS_FILE, decided.taken or {"none": np.zeros(0)})
-    noise: dict[str, Norms] = {name: Norms(0.0, 0.0) for name in truth}
+    noise = dict.fromkeys(norms, NOTHING)
     engine = session.make_engine()
 
-    def add(title: str, first: Arrays | None) -> None:
+    def drift(title: str, first: Arrays | None) -> Iterator[tuple[str, Norms]]:
         title = f"float32 drift: {title}"
-        found, _ = train(title, engine, plan, batches, init=first, decisions=decided)
-        for name, array in found.items():
-            error = error_of(array, truth[name])
-            noise[name] = Norms(*map(max, zip(noise[name], error.norms, strict=True)))
+        found = _Run(engine, plan, first).steps(batches, decided, title, session.report)
+        for name, error in _errors(found, place):
+            yield name, error.norms
+
+    def add(title: str, first: Arrays | None) -> None:
+        for name, error in drift(title, first):
+            noise[name] = largest([noise[name], error])
 
     for title, context in engine.variations().items():
         with context:
             add(title, None)
+    # Float32's, as of the truth a unit in the last place would be float64's.
+    start = {name: array.astype(np.float32) for name, array in run.start.items()}
+    problem = Problem(inputs={}, weights=start)
     for number in range(_PERTURBED_RUNS):
-        moved = Problem(inputs={}, weights=start).perturbed(1, (number,)).weights
+        moved = problem.perturbed(1, (number,)).weights
         add(f"moved by one ulp ({number + 1})", dict(moved))
+    jumps: dict[str, Norms] = {}
+    for number, past in enumerate(perturbed_past_ties(problem)):
+        for name, error in drift(f"past ties ({number + 1})", dict(past.weights)):
+            if is_kink(error, [noise[name]]):
+                jumps[name] = largest([jumps.get(name, NOTHING), error])
     return {
-        "norms": {name: norms_of(array) for name, array in truth.items()},
-        "noise": noise,
+        "norms": norms,
+        "sizes": sizes,
+        "noise": noise | jumps,
         "digests": [batch.digest() for batch in batches],
         "engine": engine.describe(),
     }
 
 
 def measure_port(
-    session: Session, *, recipe: Mapping[str, Any], steps: int, folder: str, name: str
+    session: Session, *, recipe: Mapping[str, Any], steps: int, folder: str, keep: str
 ) -> dict[str, Any]:
-    """Train the same steps and write their arrays as NAME.safetensors; digests of the batches."""
+    """Train the same steps; errors of their arrays, and digests of the batches.
+
+    keep: the file that the arrays are written to, "" for none.
+    """
     plan, place = recipes.from_plain(recipe, "parity train"), Path(folder)
     batches = _batches(plan, steps)
     engine = session.make_engine()
@@ -82,15 +107,35 @@ def measure_port(
         taken = {key: file[key] for key in file.names}
     memory.reset_peak()
     started = time.monotonic()
-    decided = _Decisions(None, taken)
-    found, _ = _train(session.report, f"{steps} steps", engine, plan, batches, decisions=decided)
-    arrays.write(place / f"{name}.safetensors", found)
+    run = _Run(engine, plan)
+    found = run.steps(batches, _Decisions(None, taken), f"{steps} steps", session.report)
+    with contextlib.ExitStack() as stack:
+        if keep:
+            found = _written(found, stack.enter_context(arrays.Stream(Path(keep))))
+        errors = {name: dataclasses.astuple(error) for name, error in _errors(found, place)}
     return {
+        "errors": errors,
         "digests": [batch.digest() for batch in batches],
         "engine": engine.describe(),
         "seconds": round(time.monotonic() - started, 3),
         "peak_mb": memory.peak_mb(),
     }
+
+
+Named = Iterator[tuple[str, np.ndarray]]
+
+
+def _errors(found: Named, folder: Path) -> Iterator[tuple[str, Error]]:
+    """How far arrays are from the truth; nothing of those that it does not have."""
+    with arrays.reading(folder / arrays.TRUTH_FILE) as truth:
+        for name, array in found:
+            yield name, error_of(array, truth[name]) if name in truth else Error()
+
+
+def _written(found: Named, file: arrays.Stream) -> Named:
+    for name, array in found:
+        file.add(name, array)
+        yield name, array
 
 
 class _Decisions:
@@ -128,52 +173,55 @@ def _batches(recipe: Recipe, steps: int) -> list[Batch]:
     return found
 
 
-def _train(
-    report: Callable[[str], None],
-    title: str,
-    engine: Engine,
-    recipe: Recipe,
-    batches: Sequence[Batch],
-    *,
-    decisions: _Decisions,
-    init: Arrays | None = None,
-) -> tuple[Arrays, Arrays]:
-    """The arrays of all steps under their keys, and the weights at the start.
+class _Run:
+    """A training from its start. start: the weights there."""
 
-    title: of the run, for `report`.
-    """
-    report(title)
-    said_at = time.monotonic()
-    network, trainer = parts.make_trainer(engine, recipe, init)
-    start = engine.state(network)
-    found: Arrays = {}
-    for step, batch in enumerate(batches):
-        if time.monotonic() - said_at > _SAY_EVERY_S:
-            report(f"{title}, step {step + 1} of {len(batches)}")
-            said_at = time.monotonic()
-        factor = recipe.schedule.factor(step, steps=len(batches), steps_per_epoch=len(batches))
-        given = [
-            decisions.enforced(network, part, f"{step}/{place}")
-            for place, part in enumerate(batch.parts)
-        ]
-        result = trainer.step(given, factor)
-        state = trainer.state()
-        kind = np.float64 if start[next(iter(start))].dtype == np.float64 else np.float32
-        scalars = {
-            "loss": result.loss,
-            "gradient_norm": result.gradient_norm,
-            "rate": recipe.optimizer.learning_rate * factor,
-            **{f"terms/{name}": value for name, value in result.terms.items()},
-        }
-        groups = {"weights": state.weights, "averages": state.averages, "moments": state.moments}
-        members = {name: np.array([value], kind) for name, value in scalars.items()}
-        members |= {
-            f"{group}/{name}": array
-            for group, arrays_of in groups.items()
-            for name, array in arrays_of.items()
-        }
-        found |= {str(key(step + 1, name)): array for name, array in members.items()}
-    return found, start
+    def __init__(self, engine: Engine, recipe: Recipe, init: Arrays | None = None):
+        self._recipe = recipe
+        self._network, self._trainer = parts.make_trainer(engine, recipe, init)
+        self.start = engine.state(self._network)
+
+    def steps(
+        self,
+        batches: Sequence[Batch],
+        decisions: _Decisions,
+        title: str,
+        report: Callable[[str], None],
+    ) -> Named:
+        """The arrays of all steps with their keys. title: of the run, for `report`."""
+        report(title)
+        said_at = time.monotonic()
+        kind = np.float64 if next(iter(self.start.values())).dtype == np.float64 else np.float32
+        for step, batch in enumerate(batches):
+            if time.monotonic() - said_at > _SAY_EVERY_S:
+                report(f"{title}, step {step + 1} of {len(batches)}")
+                said_at = time.monotonic()
+            count = len(batches)
+            factor = self._recipe.schedule.factor(step, steps=count, steps_per_epoch=count)
+            given = [
+                decisions.enforced(self._network, part, f"{step}/{place}")
+                for place, part in enumerate(batch.parts)
+            ]
+            result = self._trainer.step(given, factor)
+            state = self._trainer.state()
+            scalars = {
+                "loss": result.loss,
+                "gradient_norm": result.gradient_norm,
+                "rate": self._recipe.optimizer.learning_rate * factor,
+                **{f"terms/{name}": value for name, value in result.terms.items()},
+            }
+            for name, value in scalars.items():
+                yield str(key(step + 1, name)), np.array([value], kind)
+            groups = {
+                "weights": state.weights,
+                "averages": state.averages,
+                "moments": state.moments,
+            }
+            for group, arrays_of in groups.items():
+                for name, array in arrays_of.items():
+                    # MindSpore tells its means of squares in more digits than it computes with.
+                    found = array.astype(kind) if group == "moments" else array
+                    yield str(key(step + 1, f"{group}/{name}")), found
 
 
 def key(step: int, name: str) -> ArrayKey:

@@ -36,8 +36,10 @@ class Loggers:
                 f"training: expected the package {problem.name}, got none; "
                 "pip install 'restoration-suite[train]' brings it"
             ) from problem
-        self._log = _reopened(run / LOG, first_step)
-        self._writer = SummaryWriter(str(run / _TENSORBOARD), purge_step=first_step + 1)
+        # A run that begins anew scores what it begins with, at step 0, once more.
+        kept = first_step or -1
+        self._log = _reopened(run / LOG, kept)
+        self._writer = SummaryWriter(str(run / _TENSORBOARD), purge_step=kept + 1)
         is_terminal = sys.stderr.isatty()
         self._quiet, self._lines = quiet, not is_terminal and not quiet
         self._bar = tqdm(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,10 +19,12 @@ from parity.commands.train import recipe_of
 from parity.judge.errors import norms_of
 from parity.judge.steps import judge_steps
 from parity.judge.verdicts import Verdict
+from parity.measure import steps
 from restoration.errors import ExitCode
 from restoration.models.registry import MODELS
 from restoration.process import arrays
 from restoration.process.frameworks import FRAMEWORKS, REFERENCE
+from restoration.training import recipe as recipes
 from restoration.training.session import open_data
 from tests.backends import ROOT
 
@@ -95,7 +100,7 @@ def test_a_rate_that_is_a_thousandth_off_is_seen_at_its_step(tmp_path: Path) -> 
     (package / "engine.py").write_text(ENGINE)
     code, result = _train(
         tmp_path / "runs",
-        *("mimo_unet", "--frameworks", "torch", "--engine", "hasty=hasty_impl"),
+        *("mimo_unet", "--frameworks", "torch", "--engine", "hasty=hasty_impl", "--keep"),
         path=package.parent,
     )
     (row,) = result["rows"]
@@ -104,6 +109,9 @@ def test_a_rate_that_is_a_thousandth_off_is_seen_at_its_step(tmp_path: Path) -> 
     differing = [array for array in row["arrays"] if array["verdict"] == "differ"]
     assert all(int(array["name"].split("/")[1]) >= 3 for array in differing)
     assert any(array["name"].startswith("step/3/weights/") for array in differing)
+    (kept,) = (tmp_path / "runs").glob("*/mimo_unet/hasty.safetensors")
+    with arrays.reading(kept) as found:
+        assert {array["name"] for array in row["arrays"]} == set(found.names)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -134,6 +142,53 @@ def test_means_of_squares_may_be_zero_where_adam_does_not_feel_it(
         norms, noise = {key: norms_of(exact)}, {key: norms_of(exact * 1e-7)}
         judged = judge_steps(port, truth, norms, noise, eps=1e-8)
     assert judged.verdict is verdict
+
+
+def test_drift_is_that_of_weights_moved_by_units_of_float32(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also past ties, which count only where they do more than move everything that far."""
+    moves = []
+
+    class Run:
+        def __init__(self, engine: Any, recipe: Any, init: Any = None):
+            weights = {"weight": np.array([1.0, 3.0])} if init is None else init
+            self.start = {name: array.astype(engine.dtype) for name, array in weights.items()}
+
+        def steps(self, *_: Any) -> Iterator[tuple[str, np.ndarray]]:
+            weight = self.start["weight"]
+            moves.append(np.abs(weight - [1, 3]) / np.spacing(np.float32([1, 3])))
+            kink = np.where(moves[-1] > 8, 1, 0).astype(weight.dtype)  # as of a ReLU at zero
+            yield from {"step/1/weights/a": weight, "step/1/weights/b": weight + kink}.items()
+
+    def make_engine(dtype: str = "float32") -> SimpleNamespace:
+        runs = {"plain": contextlib.nullcontext()}
+        return SimpleNamespace(dtype=dtype, variations=lambda: runs, describe=dict)
+
+    monkeypatch.setattr(steps, "_Run", Run)
+    monkeypatch.setattr(steps, "_batches", lambda *_: [])
+    session: Any = SimpleNamespace(make_engine=make_engine, report=None)
+    recipe = recipes.to_plain(recipe_of("mimo_unet", None, []))
+    found = steps.measure_reference(session, recipe=recipe, steps=1, folder=str(tmp_path))
+    np.testing.assert_array_equal([move[1] for move in moves], [0, 0, 1, 1, 1, 16, 16])
+    ulp = 2.0**-22
+    assert found["noise"]["step/1/weights/a"].max == ulp
+    assert found["noise"]["step/1/weights/b"].max == pytest.approx(1, abs=16 * ulp)
+
+
+def test_the_table_of_steps_is_made_from_what_is_kept(tmp_path: Path) -> None:
+    from docs.make_steps_table import PAGE, merged, page, read
+
+    kept = read()
+    assert page(kept) == PAGE.read_text("utf-8"), "python docs/make_steps_table.py writes it anew"
+    assert kept.keys() <= MODELS.keys()
+    array = {"name": "step/3/moments/a.first", "ratio": 20.0}
+    row = {"model": "lte", "framework": "jittor", "verdict": "differ", "arrays": [array]}
+    row |= {"worst_ratio": 20.0, "worst_array": array["name"], "compared": 9}
+    (tmp_path / "x.json").write_text(json.dumps({"rows": [row]}))
+    found = merged(kept, [tmp_path / "x.json"])
+    assert "differ: 20.00, step 3, moments a.first" in page(found)
+    assert [name for name in kept if name != "lte"] == [name for name in found if name != "lte"]
 
 
 @pytest.mark.goldens

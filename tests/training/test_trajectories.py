@@ -1,20 +1,22 @@
 """Three steps of each model's training against the authors' own, see `trajectories.py`.
 
 PyTorch in float64 has to agree within the tolerance of the goldens, updates rather than parameters.
-The ports in float32 may be off as much as the authors' code in float32 is, times the bound of the
-judge. What docs/how-parity-is-judged.md says of single numbers holds here: an error may by chance
-be much smaller than the noise, so a floor goes with it.
+The ports in float32 may be off as much as the authors' code in float32 is, or PyTorch is, times the
+bound of the judge. What docs/how-parity-is-judged.md says of single numbers holds here: an error
+may by chance be much smaller than the noise, so a floor goes with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
 from parity.judge.verdicts import BOUND
+from parity.measure.problem import Problem
 from restoration.arrays import Arrays
 from tests.backends import Backend
 from tests.training.trajectories import PRIMARY, RECIPES, Trajectory, summary, trajectory
@@ -26,6 +28,8 @@ NO_GRADIENT = 1e-12  # of the largest one: analytically zero
 FAINT = 1e-6  # of the largest one: in float32 mostly rounding, of which Adam makes a step
 EPS = 1e-8  # Adam's
 UNIT = 2.0**-23
+UPDATES = (1, 3)  # after which the authors' noise was measured
+MOVED_RUNS = 3
 
 VARIANTS = [
     pytest.param(name, variant, marks=[] if (name, variant) in SMALL else pytest.mark.goldens)
@@ -37,25 +41,28 @@ Steps = tuple[list[Any], list[Arrays], list[Arrays]]
 @pytest.fixture(scope="module")
 def run(
     backends: Callable[[str], Backend], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str, Trajectory], Steps]:
-    """Steps of a framework; those of PyTorch are kept for the ports."""
-    kept: dict[tuple[str, str, str], Steps] = {}
+) -> Callable[..., Steps]:
+    """Steps of a framework, in float64 if it is PyTorch and no start is given; these are kept for
+    the ports."""
+    kept: dict[tuple[str, str], Steps] = {}
     folder = tmp_path_factory.mktemp("vgg")
 
-    def steps(framework: str, wanted: Trajectory) -> Steps:
-        key = framework, wanted.golden.path.name, wanted.variant
-        if key not in kept:
-            is_torch = framework == "torch"
-            batches = wanted.batches(np.float64 if is_torch else np.float32)
-            kept[key] = backends(framework).call(
-                "train_steps",
-                wanted.specs,
-                wanted.start,
-                wanted.settings(folder),
-                batches,
-                "float64" if is_torch else "float32",
-            )
-        return kept[key]
+    def steps(framework: str, wanted: Trajectory, start: Arrays | None = None) -> Steps:
+        key = wanted.golden.path.name, wanted.variant
+        is_exact = framework == "torch" and start is None
+        if is_exact and key in kept:
+            return kept[key]
+        found: Steps = backends(framework).call(
+            "train_steps",
+            wanted.specs,
+            wanted.start if start is None else start,
+            wanted.settings(folder),
+            wanted.batches(np.float64 if is_exact else np.float32),
+            "float64" if is_exact else "float32",
+        )
+        if is_exact:
+            kept[key] = found
+        return found
 
     return steps
 
@@ -63,7 +70,7 @@ def run(
 @pytest.mark.frameworks("torch")
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
 def test_pytorch_in_float64_takes_the_authors_steps(
-    run: Callable[[str, Trajectory], Steps], name: str, variant: str
+    run: Callable[..., Steps], name: str, variant: str
 ) -> None:
     wanted = trajectory(name, variant)
     results, gradients, states = run("torch", wanted)
@@ -170,39 +177,97 @@ def _rows(wanted: Trajectory) -> list[tuple[str, int]]:
 @pytest.mark.parametrize("framework", ["jittor", "mindspore"])
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
 def test_ports_in_float32_are_off_no_more_than_the_authors_code(
-    run: Callable[[str, Trajectory], Steps], framework: str, name: str, variant: str
+    run: Callable[..., Steps], framework: str, name: str, variant: str
 ) -> None:
     wanted = trajectory(name, variant)
-    exact_results, exact_gradients, exact = run("torch", wanted)
-    results, _, states = run(framework, wanted)
-    noise = wanted.noise("float32_noise")
-    truth = np.array([result.loss for result in exact_results])
-    errors = np.abs(np.array([result.loss for result in results]) / truth - 1)
-    largest = max(np.abs(g).max() for g in exact_gradients[0].values())
-    # Rounding of one number, whose authors' error may by chance be next to nothing.
-    allowed = BOUND * np.maximum(np.maximum.accumulate(noise["loss"]), UNIT / 2)
-    allowed = allowed + _by_chance(wanted, exact_gradients, largest) / np.abs(truth)
-    assert (errors <= allowed).all(), f"losses: {errors} of {allowed}"
+    truth = run("torch", wanted)
+    found = _errors(wanted, truth, run(framework, wanted), wanted.start)
+    noise = _authors_noise(wanted)
+    if _leaving(wanted, truth, found, noise):
+        # Near a kink, as phases have them, one run of the authors' says little: the reference's
+        # float32 runs say more, as in docs/how-parity-is-judged.md.
+        for seed in range(MOVED_RUNS + 1):
+            start = _moved(wanted.start, seed) if seed else wanted.start
+            noise = noise.or_larger(_errors(wanted, truth, run("torch", wanted, start), start))
+    assert not (reason := _leaving(wanted, truth, found, noise)), reason
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How far steps are off. losses: relative, (3,). updates: of each of our parameters after each
+    of some steps, relative in the 2-norm, "" being all of them together."""
+
+    losses: np.ndarray
+    updates: dict[tuple[int, str], float]
+
+    def or_larger(self, other: Errors) -> Errors:
+        updates = {key: max(own, other.updates[key]) for key, own in self.updates.items()}
+        return Errors(np.maximum(self.losses, other.losses), updates)
+
+
+def _authors_noise(wanted: Trajectory) -> Errors:
+    """What the authors' code in float32 is off."""
+    noise, by_tensor = wanted.noise("float32_noise"), wanted.noise("float32_update_relative_l2")
+    updates = {}
+    for step in UPDATES:
+        updates[step, ""] = noise[f"update{step}_all"]
+        for ours, theirs in wanted.names.items():
+            if ours in wanted.start and theirs in by_tensor[f"step{step}"]:
+                updates[step, ours] = by_tensor[f"step{step}"][theirs]
+    return Errors(np.array(noise["loss"]), updates)
+
+
+def _moved(start: Arrays, seed: int) -> Arrays:
+    single = {name: array.astype(np.float32) for name, array in start.items()}
+    return dict(Problem(inputs={}, weights=single).perturbed(1, (seed,)).weights)
+
+
+def _errors(wanted: Trajectory, truth: Steps, found: Steps, start: Arrays) -> Errors:
+    """start: where the steps that were found began."""
+    exact_results, exact_gradients, exact = truth
+    results, _, states = found
+    losses, exact_losses = (np.array([one.loss for one in r]) for r in (results, exact_results))
+    largest = _largest(truth)
     by_tensor = wanted.noise("float32_update_relative_l2")
-    for step in (1, 3):
+    updates = {}
+    for step in UPDATES:
         total = total_error = 0.0
         for ours, theirs in wanted.names.items():
             if ours not in wanted.start or theirs not in by_tensor[f"step{step}"]:
                 continue
             update = exact[step - 1][ours] - wanted.start[ours]
-            found = states[step - 1][ours].astype(np.float64) - wanted.start[ours]
+            own = states[step - 1][ours].astype(np.float64) - start[ours]
             clear = np.ones(update.shape, bool)
             for gradients in exact_gradients[:step]:
                 clear &= np.abs(gradients.get(ours, np.inf)) >= FAINT * largest
-            error, size = np.linalg.norm((found - update)[clear]), np.linalg.norm(update)
+            size = np.linalg.norm(update)
+            if not size:
+                assert not own.any(), f"{ours} has no gradient, and moved"
+            error = np.linalg.norm((own - update)[clear])
             total, total_error = total + size**2, total_error + error**2
-            if size:
-                own = max(by_tensor[f"step{step}"][theirs], noise[f"update{step}_all"])
-                assert error <= BOUND * own * size, f"{ours} after step {step}: {error / size}"
-            else:
-                assert not found.any(), f"{ours} has no gradient, and moved"
-        ratio = np.sqrt(total_error / total) / noise[f"update{step}_all"]
-        assert ratio <= BOUND, f"all updates of step {step}: {ratio} times the authors' error"
+            updates[step, ours] = float(error / size) if size else 0.0
+        updates[step, ""] = float(np.sqrt(total_error / total))
+    return Errors(np.abs(losses / exact_losses - 1), updates)
+
+
+def _leaving(wanted: Trajectory, truth: Steps, found: Errors, noise: Errors) -> str:
+    """Where steps are further off than the bound times the noise, in words; "" if nowhere."""
+    results, gradients, _ = truth
+    # Rounding of one number, whose authors' error may by chance be next to nothing.
+    allowed = BOUND * np.maximum(np.maximum.accumulate(noise.losses), UNIT / 2)
+    chance = _by_chance(wanted, gradients, _largest(truth))
+    allowed = allowed + chance / np.abs([result.loss for result in results])
+    if (found.losses > allowed).any():
+        return f"losses: {found.losses} of {allowed}"
+    for (step, name), error in found.updates.items():
+        own = max(noise.updates[step, name], noise.updates[step, ""])
+        if error > BOUND * own:
+            return f"{name or 'all'} after step {step}: {error}, {error / own} times the noise"
+    return ""
+
+
+def _largest(truth: Steps) -> float:
+    return float(max(np.abs(g).max() for g in truth[1][0].values()))
 
 
 def _by_chance(wanted: Trajectory, gradients: list[Arrays], largest: float) -> np.ndarray:

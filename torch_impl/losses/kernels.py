@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from restoration.models.spec import Spec
 from restoration.training.requirements import require_choice, require_entry
 from torch_impl.layers import conv2d, matmul
+from torch_impl.losses.images import image_sum
 from torch_impl.nimbusr import saturate
 
 CLEAR = 0.95
@@ -66,8 +67,10 @@ def pixel_weights(masks: Tensor) -> Tensor:
 
 def weighted_sum(x: Tensor, weights: Tensor) -> Tensor:
     """The sum over pixels by weights, over the images' number, (n, c, h, w) -> (1,)."""
-    rows = (x * weights).sum(dim=3).sum(dim=2)
-    return rows.sum().reshape(1) / x.shape[0]
+    n, c, height, width = x.shape
+    # As one channel: a sum over a thousand of them, one for each tap, loses digits in Jittor.
+    rows = image_sum((x * weights).reshape(n, 1, c, height * width))
+    return rows.sum().reshape(1) / n
 
 
 def reblur(x: Tensor, kernels: Tensor, masks: Tensor) -> Tensor:
