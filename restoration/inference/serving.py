@@ -124,6 +124,7 @@ def keep(slot: str, module: Any) -> None:
     one = _OPEN[slot]
     one.original = one.original or one.network
     one.network = dataclasses.replace(one.network, module=module)
+    one.prepared.clear()
 
 
 def open_with(session: Session, *, slot: str, model: str, spec: str, source: str) -> None:
