@@ -216,7 +216,7 @@ def test_a_run_goes_on_in_another_framework(backends: Callable[[str], Backend], 
     state = straight[0]
     for framework, batch in zip(("mindspore", "jittor", "torch"), BATCHES, strict=True):
         _, (given, after) = run(backends(framework), settings, [batch], state)
-        _same(given, state)
+        _same(given, state, second_ulps=1)
         state = after
     assert state.counts == straight[3].counts
     for kind in ("weights", "averages"):
@@ -328,11 +328,19 @@ def test_an_unknown_loss_is_an_error_with_the_nearest(backend: Backend) -> None:
     assert "spectral_wait" in caught.value.text
 
 
-def _same(one: TrainingState, other: TrainingState) -> None:
-    """Check that two states are equal in every bit."""
+def _same(one: TrainingState, other: TrainingState, *, second_ulps: int = 0) -> None:
+    """Check that two states are equal in every bit.
+
+    second_ulps: of float32, by which means of squares may differ between frameworks: MindSpore
+    keeps them times a factor, see `mindspore_impl/optimizers.py`.
+    """
     assert (one.counts, one.step, one.loss_scale) == (other.counts, other.step, other.loss_scale)
     for kind in ("weights", "averages", "moments"):
         first, second = getattr(one, kind), getattr(other, kind)
         assert first.keys() == second.keys()
         for key in first:
-            np.testing.assert_array_equal(first[key], second[key])
+            if second_ulps and key.endswith(".second"):
+                pair = first[key].astype(np.float32), second[key].astype(np.float32)
+                np.testing.assert_array_max_ulp(*pair, maxulp=second_ulps)
+            else:
+                np.testing.assert_array_equal(first[key], second[key])
