@@ -14,9 +14,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from restoration.process.frameworks import FRAMEWORKS, REFERENCE
+
 PAGE = Path(__file__).with_name("how-parity-is-judged.md")
 KEPT = Path(__file__).with_name("steps.json")
-PORTS = ("jittor", "mindspore")
+PORTS = {name: row.title for name, row in FRAMEWORKS.items() if name != REFERENCE}
 _PLACE = re.compile(r"(<!-- steps: [^\n]*-->\n).*?(<!-- end of steps -->)", re.DOTALL)
 
 Kept = dict[str, dict[str, Any]]
@@ -43,12 +45,15 @@ def merged(kept: Kept, files: Iterable[Path]) -> Kept:
 
 def table(kept: Kept) -> str:
     """The models as Markdown: the worst ratio of each port, and at which step and array."""
-    lines = ["| model | steps | arrays | Jittor | MindSpore |", "|---|---:|---:|---|---|"]
+    lines = [
+        f"| model | steps | arrays | {' | '.join(PORTS.values())} |",
+        f"|---|---:|---:|{'---|' * len(PORTS)}",
+    ]
     for model, ports in kept.items():
         cells = [_cell(ports[port]) if port in ports else "" for port in PORTS]
         steps = min(one["steps"] for one in ports.values())
         arrays = min(one["arrays"] for one in ports.values())
-        lines.append(f"| `{model}` | {steps} | {arrays} | {cells[0]} | {cells[1]} |")
+        lines.append(f"| `{model}` | {steps} | {arrays} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -85,23 +85,22 @@ def reproduce_gradient(
     for count in range(len(names), -1, -1):
         module = ".".join(names[:count])
         other = state.mapped.modules.get(module, module)
+        one = _backward(recordings[0], module, pair.reference)
+        two = _backward(recordings[1], other, pair.port)
+        if one is None or two is None:
+            continue
+        factors = _factors(recordings, one, two)
+        if not factors:
+            continue
         folder = state.reference.folder / f"backward-{count}"
         folder.mkdir()
-        asked = (
-            _backward(recordings[0], module, pair.reference),
-            _backward(recordings[1], other, pair.port),
-        )
-        if asked[0] is None or asked[1] is None:
-            continue
-        factors = _factors(recordings, asked[0], asked[1])
         problems = [
-            folders.write_gradient(folder, name, running, recording, asked=one, factors=factor)
-            for name, running, recording, one, factor in zip(
-                ("reference", "port"), runnings, recordings, asked, factors, strict=False
+            folders.write_gradient(folder, name, running, recording, asked=asked, factors=factor)
+            for name, running, recording, asked, factor in zip(
+                ("reference", "port"), runnings, recordings, (one, two), factors, strict=True
             )
-            if one is not None
         ]
-        if factors and not any(problems) and _differs(folder, pair):
+        if not any(problems) and _differs(folder, pair):
             return _published(state, folder, words, [])
     return None
 
