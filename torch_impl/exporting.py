@@ -56,8 +56,8 @@ def export(
 ) -> list[str]:
     """Write a network and run what was written on every case; why not, for each, "" if it ran.
 
-    With `is_dynamic`, axes that differ between cases are left open. Without, every case is exported
-    by itself, and the first one's file stays.
+    With `is_dynamic`, axes that differ between cases are left open. Without, the first case of each
+    size is exported, and the first one's file stays.
     """
     opened = serving.opened(slot)
     module = opened.network.module
@@ -76,24 +76,27 @@ def export(
             write_form(module, largest, Path(path), _open_axes(cases), names)
         except Exception as problem:
             raise RestorationError(_construct(problem, Path(path))) from problem
+    files: dict[Any, Path] = {}
     for number, (case, target) in enumerate(zip(cases, targets, strict=True)):
+        sizes = () if is_dynamic else tuple(one.shape for one in case if one is not None)
         place = Path(path)
         try:
-            if not is_dynamic:
-                place = place if number == 0 else place.with_name(f"{number}-{place.name}")
-                write_form(module, case, place, None, names)
+            if sizes not in files:
+                files[sizes] = place if not files else place.with_name(f"{number}-{place.name}")
+                if not is_dynamic:
+                    write_form(module, case, files[sizes], None, names)
+            place = files[sizes]
             result = run(place, case)
         except Exception as problem:
             if number == 0:
                 raise RestorationError(_construct(problem, place)) from problem
             problems.append(_construct(problem, place))
             continue
-        finally:
-            if number and not is_dynamic:
-                place.unlink(missing_ok=True)
         outputs = name_outputs(opened.spec, result)
         save(target, {name: _array(value) for name, value in outputs.items()})
         problems.append("")
+    for place in list(files.values())[1:]:
+        place.unlink(missing_ok=True)
     return problems
 
 

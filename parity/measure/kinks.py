@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from parity.judge.errors import Error, Norms, error_of
@@ -13,12 +13,17 @@ from parity.measure.problem import Problem
 from parity.measure.results import gradients_of
 from restoration.engine.contract import Engine
 
-_RUNS = 2
+RUNS = 2
 
 
-def perturbed_past_ties(problem: Problem) -> Iterator[Problem]:
-    """The problem with numbers perturbed by as many units as change decisions near a tie."""
-    return (problem.perturbed(int(BOUND), (number,)) for number in range(_RUNS))
+def perturbed_past_ties(
+    problem: Problem, numbers: Sequence[int] = range(RUNS)
+) -> Iterator[Problem]:
+    """The problem with numbers perturbed by as many units as change decisions near a tie.
+
+    numbers: of the runs, which draw other directions each.
+    """
+    return (problem.perturbed(int(BOUND), (number,)) for number in numbers)
 
 
 def has_kinks(

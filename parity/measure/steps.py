@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 from parity.judge.errors import NOTHING, Error, Norms, error_of, norms_of
 from parity.judge.measurement import ArrayKey, ArrayKind
 from parity.judge.noise import largest
-from parity.measure.kinks import is_kink, perturbed_past_ties
+from parity.measure.kinks import RUNS, is_kink, perturbed_past_ties
 from parity.measure.problem import Problem
 from restoration.arrays import Arrays
 from restoration.data.loader import Batch
@@ -58,39 +58,39 @@ def measure_reference(
             norms[name], sizes[name] = norms_of(array), array.size
     arrays.write(place / _DECISIONS_FILE, decided.taken or {"none": np.zeros(0)})
     noise = dict.fromkeys(norms, NOTHING)
-    engine = session.make_engine()
-
-    def drift(title: str, first: Arrays | None) -> Iterator[tuple[str, Norms]]:
-        title = f"float32 drift: {title}"
-        found = _Run(engine, plan, first).steps(batches, decided, title, session.report)
-        for name, error in _errors(found, place):
-            yield name, error.norms
-
-    def add(title: str, first: Arrays | None) -> None:
-        for name, error in drift(title, first):
-            noise[name] = largest([noise[name], error])
-
-    for title, context in engine.variations().items():
+    drift = _Drift(session, plan, batches, decided, place)
+    for title, context in drift.engine.variations().items():
         with context:
-            add(title, None)
-    # Float32's, as of the truth a unit in the last place would be float64's.
-    start = {name: array.astype(np.float32) for name, array in run.start.items()}
-    problem = Problem(inputs={}, weights=start)
-    for number in range(_PERTURBED_RUNS):
-        moved = problem.perturbed(1, (number,)).weights
-        add(f"moved by one ulp ({number + 1})", dict(moved))
-    jumps: dict[str, Norms] = {}
-    for number, past in enumerate(perturbed_past_ties(problem)):
-        for name, error in drift(f"past ties ({number + 1})", dict(past.weights)):
-            if is_kink(error, [noise[name]]):
-                jumps[name] = largest([jumps.get(name, NOTHING), error])
+            drift.add_to(noise, title, None)
+    drift.add_moved(noise, range(_PERTURBED_RUNS))
     return {
         "norms": norms,
         "sizes": sizes,
-        "noise": noise | jumps,
+        "noise": noise | drift.jumps(noise, range(RUNS)),
         "digests": [batch.digest() for batch in batches],
-        "engine": engine.describe(),
+        "engine": drift.engine.describe(),
     }
+
+
+def measure_more(
+    session: Session,
+    *,
+    recipe: Mapping[str, Any],
+    steps: int,
+    folder: str,
+    noise: Mapping[str, Sequence[float]],
+    runs: int,
+) -> dict[str, Any]:
+    """The noise, of more runs of each kind that `measure_reference` takes it from.
+
+    folder: that it wrote to. noise: what it found.
+    """
+    plan, place = recipes.from_plain(recipe, "parity train"), Path(folder)
+    drift = _Drift(session, plan, _batches(plan, steps), _kept_decisions(place), place)
+    found = {name: Norms(*error) for name, error in noise.items()}
+    drift.add_moved(found, range(_PERTURBED_RUNS, _PERTURBED_RUNS + runs))
+    found |= drift.jumps(found, range(RUNS, RUNS + runs))
+    return {"noise": found, "engine": drift.engine.describe()}
 
 
 def measure_port(
@@ -103,12 +103,11 @@ def measure_port(
     plan, place = recipes.from_plain(recipe, "parity train"), Path(folder)
     batches = _batches(plan, steps)
     engine = session.make_engine()
-    with arrays.reading(place / _DECISIONS_FILE) as file:
-        taken = {key: file[key] for key in file.names}
+    decided = _kept_decisions(place)
     memory.reset_peak()
     started = time.monotonic()
     run = _Run(engine, plan)
-    found = run.steps(batches, _Decisions(None, taken), f"{steps} steps", session.report)
+    found = run.steps(batches, decided, f"{steps} steps", session.report)
     with contextlib.ExitStack() as stack:
         if keep:
             found = _written(found, stack.enter_context(arrays.Stream(Path(keep))))
@@ -163,6 +162,60 @@ class _Decisions:
             if name.startswith(prefix)
         }
         return {**part, **given}
+
+
+def _kept_decisions(folder: Path) -> _Decisions:
+    with arrays.reading(folder / _DECISIONS_FILE) as file:
+        return _Decisions(None, {key: file[key] for key in file.names})
+
+
+class _Drift:
+    """Trainings of the reference in float32, and how far each is from the truth.
+
+    start: weights they begin with, or from which those are moved.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        recipe: Recipe,
+        batches: Sequence[Batch],
+        decisions: _Decisions,
+        folder: Path,
+    ):
+        self.engine = session.make_engine()
+        self._recipe, self._batches, self._decisions = recipe, batches, decisions
+        self._folder, self._report = folder, session.report
+        self.start = Problem(inputs={}, weights=_Run(self.engine, recipe).start)
+
+    def errors(self, title: str, first: Arrays | None) -> Iterator[tuple[str, Norms]]:
+        """Of each array of a run. first: the weights it begins with."""
+        run = _Run(self.engine, self._recipe, first)
+        title = f"float32 drift: {title}"
+        found = run.steps(self._batches, self._decisions, title, self._report)
+        for name, error in _errors(found, self._folder):
+            yield name, error.norms
+
+    def add_to(self, noise: dict[str, Norms], title: str, first: Arrays | None) -> None:
+        """Make the noise of arrays as large as their errors in a run, where those are larger."""
+        for name, error in self.errors(title, first):
+            noise[name] = largest([noise[name], error])
+
+    def add_moved(self, noise: dict[str, Norms], numbers: Iterable[int]) -> None:
+        """The same with runs from weights that are moved by a unit in the last place."""
+        for number in numbers:
+            moved = self.start.perturbed(1, (number,)).weights
+            self.add_to(noise, f"moved by one ulp ({number + 1})", dict(moved))
+
+    def jumps(self, noise: Mapping[str, Norms], numbers: Sequence[int]) -> dict[str, Norms]:
+        """Errors of runs past ties, of arrays that they change by more than they are moved."""
+        found: dict[str, Norms] = {}
+        runs = zip(numbers, perturbed_past_ties(self.start, numbers), strict=True)
+        for number, past in runs:
+            for name, error in self.errors(f"past ties ({number + 1})", dict(past.weights)):
+                if is_kink(error, [noise[name]]):
+                    found[name] = largest([found.get(name, NOTHING), error])
+        return found
 
 
 def _batches(recipe: Recipe, steps: int) -> list[Batch]:

@@ -158,7 +158,11 @@ def _shrink(exporter: Exporter, form: str, options: argparse.Namespace) -> Table
     exporter.is_reduced = bool(options.quantize)
     seconds.append(exporter.shrinking("timed", {"sources": sources, "targets": after}))
     quality = min(
-        worst_psnr(read(new), {f"truth/{name}": array for name, array in read(old).items()})
+        worst_psnr(
+            read(new),
+            {f"truth/{name}": array for name, array in read(old).items()},
+            exporter.model.picture,
+        )
         for new, old in zip(after, before, strict=True)
     )
     table = Table("", "before", "after")

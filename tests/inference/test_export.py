@@ -41,7 +41,7 @@ def test_onnx_with_open_sizes_runs_at_three_sizes_and_two_batches(tmp_path: Path
     words = ["-m", "mimo_unet", "-w", MIMO, "-o", onnx, "--dynamic", "--json", judged]
     assert _export("torch", *words) == ExitCode.OK
     (found,) = json.loads(judged.read_text())
-    assert len(found["cases"]) == 6
+    assert len(found["cases"]) == 7
     assert max(found["cases"].values()) <= BOUND
     assert onnx.stat().st_size > 1e6
 
@@ -168,8 +168,7 @@ def test_static_quantization_needs_pictures_and_says_what_it_costs(
     quality = float(told["PSNR against before, 1 pictures"][0].removesuffix(" dB"))
     assert 20 < quality < 60
     (found,) = json.loads((tmp_path / "j.json").read_text())
-    (judged,) = found["cases"].values()
-    assert (code == ExitCode.OK) == (judged >= 35)
+    assert (code == ExitCode.OK) == (min(found["cases"].values()) >= 35)
 
 
 def test_jittor_says_that_it_has_none_and_pytorch_writes_for_it(

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,15 +16,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from parity.commands import train as train_command
 from parity.commands.train import recipe_of
-from parity.judge.errors import norms_of
+from parity.judge.errors import Error, norms_of
 from parity.judge.steps import judge_steps
 from parity.judge.verdicts import Verdict
 from parity.measure import steps
+from parity.report.progress import Progress
 from restoration.errors import ExitCode
 from restoration.models.registry import MODELS
 from restoration.process import arrays
 from restoration.process.frameworks import FRAMEWORKS, REFERENCE
+from restoration.process.launch import Worker
 from restoration.training import recipe as recipes
 from restoration.training.session import open_data
 from tests.backends import ROOT
@@ -174,6 +178,57 @@ def test_drift_is_that_of_weights_moved_by_units_of_float32(
     ulp = 2.0**-22
     assert found["noise"]["step/1/weights/a"].max == ulp
     assert found["noise"]["step/1/weights/b"].max == pytest.approx(1, abs=16 * ulp)
+    moves.clear()
+    more = steps.measure_more(
+        session,
+        recipe=recipe,
+        steps=1,
+        folder=str(tmp_path),
+        runs=2,
+        noise=dict.fromkeys(found["noise"], (ulp, ulp)),
+    )
+    np.testing.assert_array_equal([move[1] for move in moves], [1, 1, 16, 16])
+    assert [norms.max > 0.5 for norms in more["noise"].values()] == [False, True]
+
+
+@pytest.mark.parametrize(("jump", "verdict"), [(0.5, Verdict.AGREE), (1e-3, Verdict.DIFFER)])
+def test_a_kink_that_a_port_meets_is_looked_for_in_more_runs(
+    jump: float, verdict: Verdict, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    name, asked = "step/1/weights/a", []
+    answers = {
+        "measure_reference": {
+            "sizes": {name: 1},
+            "norms": {name: (1, 1)},
+            "noise": {name: (1e-7, 1e-7)},
+            "digests": ["same"],
+        },
+        "measure_port": {
+            "errors": {name: astuple(Error(1.0, 1.0))},
+            "digests": ["same"],
+            "seconds": 1.0,
+            "peak_mb": 1.0,
+        },
+        "measure_more": {"noise": {name: (jump, jump)}},
+    }
+
+    def ask(_: Any, worker: Worker, function: str, **more: Any) -> dict[str, Any]:
+        asked.append((worker.framework, function))
+        return answers[function]
+
+    monkeypatch.setattr(train_command._Plan, "_ask", ask)
+    result = train_command.train(
+        {"mimo_unet": recipe_of("mimo_unet", None, [])},
+        Worker("torch", "torch_impl"),
+        [Worker("jittor", "jittor_impl")],
+        steps=1,
+        runs_folder=tmp_path,
+        progress=Progress(quiet=True),
+    )
+    assert [row.verdict for row in result.rows] == [verdict]
+    assert asked == [
+        *(("torch", "measure_reference"), ("jittor", "measure_port"), ("torch", "measure_more"))
+    ]
 
 
 def test_the_table_of_steps_is_made_from_what_is_kept(tmp_path: Path) -> None:
