@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +143,7 @@ def _pairs(options: argparse.Namespace) -> list[Pair]:
 
 def _all_runs(pairs: Sequence[Pair], options: argparse.Namespace) -> Iterator[Run]:
     if options.restored:
-        for protocol in _chosen(options, ""):
+        for protocol in _chosen(options, "", float(options.scale or 1)):
             run = Run(str(options.restored), "", "", protocol, options.scale or 1.0)
             yield from _filled([run], pairs, lambda pair: read(pair.image), options)
         return
@@ -161,7 +163,7 @@ def _runs_of(
     known = restorer.spec.magnification
     scale = float(options.scale or known or 1)
     alike: dict[tuple[Any, ...], list[Run]] = {}
-    for protocol in _chosen(options, restorer.model.name):
+    for protocol in _chosen(options, restorer.model.name, scale):
         run = Run(
             str(restorer.files[0]), restorer.model.name, restorer.framework.name, protocol, scale
         )
@@ -194,9 +196,14 @@ def _told(feed: Feed, on_restored: Callable[[Pair, np.ndarray], None]) -> Feed:
     return restored
 
 
-def _chosen(options: argparse.Namespace, model: str) -> list[Protocol]:
+def _chosen(options: argparse.Namespace, model: str, scale: float) -> list[Protocol]:
+    """The protocols; where pictures are cut to a multiple, truths are to that of their size."""
     names = options.protocol or [_BY_MODEL.get(model, "rgb")]
-    return [protocols.find(name) for name in names]
+    found = [protocols.find(name) for name in names]
+    if options.size_must_mode == 1:
+        return found
+    multiple = round(options.size_must_mode * scale)
+    return [replace(one, multiple=math.lcm(one.multiple, multiple)) for one in found]
 
 
 def _explain(pair: Pair, options: argparse.Namespace) -> int:

@@ -65,6 +65,7 @@ class Protocol:
         if self.cut_px or self.cut_scale:
             parts = [str(self.cut_px)] * bool(self.cut_px) + ["scale"] * bool(self.cut_scale)
             said.append(f"{' + '.join(parts)} pixels cut")
+        said += [f"truth cut to a multiple of {self.multiple}"] * (self.multiple != 1)
         said += [f"SSIM {self.ssim}"] * bool(self.ssim)
         said += [f"both at {self.side_px}x{self.side_px}"] * bool(self.side_px)
         said += [f"aligned by {self.align}"] * bool(self.align)

@@ -17,6 +17,7 @@ from restoration.errors import InputError, RestorationError, picture_packages
 from restoration.evaluation import protocols
 from restoration.evaluation.pairs import Pair
 from restoration.evaluation.protocols import Protocol, Score, score_by
+from restoration.images import tiling
 from restoration.inference import progress
 from restoration.inference.pictures import windows
 from restoration.inference.restorer import Restorer
@@ -188,9 +189,7 @@ def truth_of(pair: Pair, protocol: Protocol) -> np.ndarray:
                 next_step="restore it without scoring",
             )
         return images.from_array(sample["img_gt"], where=str(pair.truth)).pixels
-    truth = read(pair.truth)
-    height, width = (side // protocol.multiple * protocol.multiple for side in truth.shape[2:])
-    return truth[..., :height, :width]
+    return tiling.cut_to_multiple(read(pair.truth), protocol.multiple)
 
 
 def mask_of(pair: Pair) -> np.ndarray | None:

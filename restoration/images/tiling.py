@@ -20,6 +20,12 @@ def rounded_up(size: int, multiple: int) -> int:
     return -(-size // multiple) * multiple
 
 
+def cut_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
+    """Without the rows and columns at the end that are over a multiple: (..., h, w)."""
+    height, width = (side // multiple * multiple for side in image.shape[-2:])
+    return image[..., :height, :width]
+
+
 def pad_to_multiple(image: np.ndarray, multiple: int, smallest_side_px: int = 1) -> np.ndarray:
     """Extend an image (..., h, w) at the bottom and right, symmetric at its border.
 

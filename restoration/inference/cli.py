@@ -88,6 +88,10 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--infer-flag", metavar="NAME", help="results into the folder infer_NAME of OUTPUT"
     )
+    options.add_argument(
+        "--dataset-name", metavar="NAME", help="the same, the folder infer_BLUR_NAME"
+    )
+    options.add_argument("--blur-type", metavar="BLUR", help="as Gaussian, of that folder's name")
     options.add_argument("--gt-path", type=Path, help=argparse.SUPPRESS)
     options.add_argument(
         "--explain", type=Path, metavar="DIR", help="pictures and a page of what the network did"
@@ -148,6 +152,10 @@ def add_quality(options: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     options.add_argument("--per-sample", action="store_true", help="pictures one by one")
     options.add_argument("--max-size", type=int, metavar="PX", help="reduce larger pictures to it")
+    options.add_argument(
+        "--size-must-mode", type=int, default=1, metavar="N",
+        help="cut pictures, and truths with them, to multiples of N pixels (default: 1, whole)",
+    )  # fmt: skip
     options.set_defaults(is_graph=False)  # of programs that have a flag of their own for it
     options.add_argument(
         "--cell-floor", default="4", metavar="SCALE|none",
@@ -172,6 +180,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
     _check_within("--scale", options.scale, 1, math.inf)
     _check_within("--tile-pad", options.tile_pad, 0, math.inf)
     _check_within("--max-size", options.max_size, 1, math.inf)
+    _check_within("--size-must-mode", options.size_must_mode, 1, math.inf)
     return Settings(
         scale=options.scale,
         tile_px=None if options.tile == "auto" else _number(options.tile, "--tile", least=0),
@@ -180,6 +189,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         is_compiled=options.compile,
         per_sample=options.per_sample,
         max_side_px=options.max_size,
+        multiple=options.size_must_mode,
         is_graph=options.is_graph,
         cell_floor=None if options.cell_floor == "none" else _cell_floor(options.cell_floor),
         second_model=SECOND_MODELS[options.network_type],
@@ -225,8 +235,9 @@ def _run(options: argparse.Namespace) -> int:
             next_step="python -m torch_impl.evaluate --truth GT --input INPUT -p self_blind_vsr",
         )
     output = options.output
-    if options.infer_flag:
-        output = (output or Path()) / f"infer_{options.infer_flag}"
+    run = options.infer_flag or "_".join(filter(None, (options.blur_type, options.dataset_name)))
+    if run:
+        output = (output or Path()) / f"infer_{run}"
     naming = Naming(output, options.suffix, options.ext)
     pictures.find_jobs(inputs, naming, are_clips=False)  # errors before a framework starts
     shown = progress.Status()

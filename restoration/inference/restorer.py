@@ -24,6 +24,7 @@ from restoration.blur.kernel_field import KernelField
 from restoration.engine import calls
 from restoration.engine.contract import Engine, Network
 from restoration.errors import InputError, unknown_name
+from restoration.images import tiling
 from restoration.images.resize import fit_within
 from restoration.inference import packaged
 from restoration.models import registry
@@ -92,7 +93,8 @@ class Settings:
     choose by the memory there is, 0 for the whole picture at once. overlap_px: None for what the
     network's measured reach asks for. half: at half precision. is_compiled: as machine code that
     the framework makes of the network, kept from run to run. per_sample: pictures of a batch one by
-    one. max_side_px: of the picture that the network gets. cell_floor: the scale above which a
+    one. max_side_px: of the picture that the network gets. multiple: to which its sides are cut
+    before. cell_floor: the scale above which a
     continuous network is told no smaller cells. is_clipped: what lies outside of [0, 1] is cut off,
     as it must be for a file, not for a protocol that does not clamp. is_graph: compiled as a whole,
     anew for each size, by MindSpore alone. model_settings: hyper-parameters that no shape of the
@@ -107,6 +109,7 @@ class Settings:
     is_compiled: bool = False
     per_sample: bool = False
     max_side_px: int | None = None
+    multiple: int = 1
     cell_floor: float | None = 4.0
     is_clipped: bool = True
     is_graph: bool = False
@@ -264,8 +267,9 @@ class Restorer:
     ) -> Restored:
         """As `restore`, and how it went. keep: all outputs of the network go along."""
         given: dict[str, np.ndarray] = {}
+        pixels = self._cut(pixels)
         if frames is not None:
-            given["frames"] = frames
+            given["frames"] = self._cut(frames)
         slot = _MAIN
         if self.is_pipeline:
             kernels = self.outputs(pixels)
@@ -295,6 +299,19 @@ class Restorer:
             found["seconds"],
             arrays_,
         )
+
+    def _cut(self, pixels: np.ndarray) -> np.ndarray:
+        """Pictures cut to the multiple that was asked for; raises where nothing is left."""
+        found = tiling.cut_to_multiple(pixels, self.settings.multiple)
+        if 0 in found.shape[-2:]:
+            raise InputError(
+                "picture",
+                expected=f"sides of at least {self.settings.multiple} pixels, to cut to multiples",
+                got="x".join(map(str, pixels.shape[-2:])),
+                where="--size-must-mode",
+                next_step="leave it out: pictures of every size are restored whole",
+            )
+        return found
 
     def warm_up(self) -> float:
         """Run a network of video once on noise, since a first call may compile; seconds."""

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from restoration import images
 from restoration.errors import ExitCode, InputError, RestorationError
+from restoration.evaluation import evaluate, protocols
 from restoration.inference import cli, pictures, serving
 from restoration.inference.restorer import Restorer, Settings
 from restoration.models.registry import find
@@ -404,6 +405,32 @@ def test_larger_pictures_are_reduced_and_batches_go_one_by_one(photograph: np.nd
     assert both.shape == (2, 3, 48, 60)
     np.testing.assert_array_equal(both[:1], alone)
     assert said == ["reduced from 120x96 to 60x48: the longest side may have 60 pixels"]
+
+
+def test_pictures_and_truths_are_cut_to_multiples(
+    tmp_path: Path, photograph: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As Self-Blind-VSR's programs do by --size_must_mode."""
+    (tmp_path / "odd").mkdir()
+    odd = _save(tmp_path / "odd" / "a.png", photograph[:35, :42])
+    words = [odd, "-o", tmp_path, "--size_must_mode", 4, "--blur_type", "Motion"]
+    assert _restore(*words, "--dataset_name", "Mine") == ExitCode.OK
+    cut = _save(tmp_path / "b.png", photograph[:32, :40])
+    assert _restore(cut, "-o", tmp_path / "whole") == ExitCode.OK
+    found = np.asarray(Pillow.open(tmp_path / "infer_Motion_Mine" / "a.png"))
+    assert np.array_equal(found, np.asarray(Pillow.open(tmp_path / "whole" / "b.png")))
+    scored = ["-m", "mimo_unet", "-w", MIMO, "-i", odd.parent, "--truth", odd.parent]
+    (run,) = evaluate.score_all("torch", [*map(str, scored), "--size_must_mode", "4"])
+    truth, restored = (
+        images.read_image(path).pixels[0] for path in (cut, *tmp_path.glob("infer*/*"))
+    )
+    expected = protocols.score("mimo_unet-gopro", truth, restored).psnr_db
+    (one,) = run.scores.values()
+    assert one.psnr_db == pytest.approx(expected, abs=0.05)  # what is written is rounded
+    assert "multiple of 4" in run.protocol.describe()
+    capsys.readouterr()
+    assert _restore(odd, "-o", tmp_path / "none", "--size_must_mode", 64) == ExitCode.BAD_INPUT
+    assert "--size-must-mode" in capsys.readouterr().err
 
 
 def test_without_room_a_picture_is_listed_and_the_rest_is_done(
