@@ -29,6 +29,7 @@ from jittor_impl.layers import (
     upsample,
     zero_insert,
 )
+from restoration.images.tiling import rounded_up
 from restoration.models.nimbusr import NIMBUSRSpec
 
 SMALLEST = 1e-6
@@ -42,7 +43,7 @@ def kernel_spectra(kernels: Var, height: int, width: int) -> tuple[Var, Var]:
     A kernel that is larger than the image wraps around.
     """
     n, count, size, _ = kernels.shape
-    rows, columns = -(-size // height), -(-size // width)
+    rows, columns = rounded_up(size, height) // height, rounded_up(size, width) // width
     x = pad_bottom_right(kernels, rows * height, columns * width, mode="zeros")
     x = x.reshape(n, count, rows, height, columns, width).sum(dim=4).sum(dim=2)
     top, left = (size // 2) % height, (size // 2) % width
@@ -177,7 +178,7 @@ class Prior(nn.Module):
 
     def execute(self, x: Var) -> Var:
         height, width = x.shape[2], x.shape[3]
-        x = pad_bottom_right(x, -(-height // 8) * 8, -(-width // 8) * 8, mode="replicate")
+        x = pad_bottom_right(x, rounded_up(height, 8), rounded_up(width, 8), mode="replicate")
         x1 = self.head(x)
         x2 = self.down1(x1)
         x3 = self.down2(x2)

@@ -21,6 +21,7 @@ from jittor_impl.layers import (
     resize_bilinear,
     tensor_like,
 )
+from restoration.images.tiling import rounded_up
 from restoration.models.pwc_flow import PWCFlowSpec
 
 SLOPE = 0.1
@@ -170,7 +171,7 @@ class PWCFlow(nn.Module):
 
     def execute(self, first: Var, second: Var) -> Var:
         height, width = first.shape[2], first.shape[3]
-        tall, wide = -(-height // COARSEST_PX) * COARSEST_PX, -(-width // COARSEST_PX) * COARSEST_PX
+        tall, wide = rounded_up(height, COARSEST_PX), rounded_up(width, COARSEST_PX)
         first2, first3, first4, first5, first6 = self.levels(
             resize_bilinear(first, tall, wide), second.shape[0] // first.shape[0]
         )

@@ -19,6 +19,7 @@ from mindspore_impl.layers import (
     pad_bottom_right,
     softmax,
 )
+from restoration.images.tiling import rounded_up
 
 SHARPNESS = 10.0
 SMALLEST_NORM = 1e-4
@@ -64,7 +65,7 @@ class CrossScaleAttention(nn.Cell):
 
         h', w' are h, w rounded up to multiples of the scale.
         """
-        height, width = -(-x.shape[2] // scale) * scale, -(-x.shape[3] // scale) * scale
+        height, width = rounded_up(x.shape[2], scale), rounded_up(x.shape[3], scale)
         x = pad_bottom_right(x, height, width, mode="reflect")
         values = self.value_activation(self.value(x))
         queries = self.query_activation(self.query(x))

@@ -28,6 +28,7 @@ from mindspore_impl.layers import (
     upsample,
     zero_insert,
 )
+from restoration.images.tiling import rounded_up
 from restoration.models.nimbusr import NIMBUSRSpec
 
 SMALLEST = 1e-6
@@ -41,7 +42,7 @@ def kernel_spectra(kernels: Tensor, height: int, width: int) -> tuple[Tensor, Te
     A kernel that is larger than the image wraps around.
     """
     n, count, size, _ = kernels.shape
-    rows, columns = -(-size // height), -(-size // width)
+    rows, columns = rounded_up(size, height) // height, rounded_up(size, width) // width
     x = pad_bottom_right(kernels, rows * height, columns * width, mode="zeros")
     x = x.reshape(n, count, rows, height, columns, width).sum(axis=4).sum(axis=2)
     top, left = (size // 2) % height, (size // 2) % width
@@ -176,7 +177,7 @@ class Prior(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         height, width = x.shape[2], x.shape[3]
-        x = pad_bottom_right(x, -(-height // 8) * 8, -(-width // 8) * 8, mode="replicate")
+        x = pad_bottom_right(x, rounded_up(height, 8), rounded_up(width, 8), mode="replicate")
         x1 = self.head(x)
         x2 = self.down1(x1)
         x3 = self.down2(x2)

@@ -20,6 +20,7 @@ from mindspore_impl.layers import (
     resize_bilinear,
     tensor_like,
 )
+from restoration.images.tiling import rounded_up
 from restoration.models.pwc_flow import PWCFlowSpec
 
 SLOPE = 0.1
@@ -173,7 +174,7 @@ class PWCFlow(nn.Cell):
 
     def construct(self, first: Tensor, second: Tensor) -> Tensor:
         height, width = first.shape[2], first.shape[3]
-        tall, wide = -(-height // COARSEST_PX) * COARSEST_PX, -(-width // COARSEST_PX) * COARSEST_PX
+        tall, wide = rounded_up(height, COARSEST_PX), rounded_up(width, COARSEST_PX)
         first2, first3, first4, first5, first6 = self.levels(
             resize_bilinear(first, tall, wide), second.shape[0] // first.shape[0]
         )

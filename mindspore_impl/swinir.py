@@ -29,6 +29,7 @@ from mindspore_impl.layers import (
     tensor_like,
     upsample,
 )
+from restoration.images.tiling import rounded_up
 from restoration.models.swinir import SwinIRSpec
 
 FINAL_SLOPE = 0.01
@@ -195,8 +196,8 @@ class SwinIR(nn.Cell):
 
     def construct(self, image: Tensor) -> Tensor:
         height, width = image.shape[2], image.shape[3]
-        rows, columns = -(-height // self.window), -(-width // self.window)
-        x = pad_bottom_right(image, rows * self.window, columns * self.window, mode="reflect")
+        tall, wide = rounded_up(height, self.window), rounded_up(width, self.window)
+        x = pad_bottom_right(image, tall, wide, mode="reflect")
         if self.gives_features:
             x = self.features(x)
             return x if self.keep_padding else x[:, :, :height, :width]

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restoration.images.tiling import rounded_up
 from torch_impl.layers import (
     Conv2d,
     PReLU,
@@ -66,7 +67,7 @@ class CrossScaleAttention(nn.Module):
 
         h', w' are h, w rounded up to multiples of the scale.
         """
-        height, width = -(-x.shape[2] // scale) * scale, -(-x.shape[3] // scale) * scale
+        height, width = rounded_up(x.shape[2], scale), rounded_up(x.shape[3], scale)
         x = pad_bottom_right(x, height, width, mode="reflect")
         values = self.value_activation(self.value(x))
         queries = self.query_activation(self.query(x))

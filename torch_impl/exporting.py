@@ -6,8 +6,10 @@ and judges what is computed by what was written.
 
 from __future__ import annotations
 
+import copy
 import linecache
 import re
+import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -25,6 +27,7 @@ from restoration.inference import serving
 from restoration.process import arrays
 from restoration.process.serve import Session
 from torch_impl.compiling import known_runs
+from torch_impl.continuous import Continuous
 
 _OPSET = 18
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
@@ -67,6 +70,8 @@ def export(
         from torch_impl.shrinking import with_int8_linear
 
         module, _ = with_int8_linear(module, cases[0])
+    if isinstance(module, Continuous):
+        module = _in_one_piece(module)
     problems: list[str] = []
     names = list(opened.spec.outputs)
     if is_dynamic:
@@ -98,6 +103,13 @@ def export(
     for place in list(files.values())[1:]:
         place.unlink(missing_ok=True)
     return problems
+
+
+def _in_one_piece(module: Continuous) -> Continuous:
+    """The network, all queries at once: what is written would keep the number of its chunks."""
+    found = copy.copy(module)
+    found.chunk = sys.maxsize
+    return found
 
 
 def _script(module: nn.Module, case: list[Any], path: Path, _axes: Any, _names: list[str]) -> None:

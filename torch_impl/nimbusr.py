@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restoration.images.tiling import rounded_up
 from restoration.models.nimbusr import NIMBUSRSpec
 from torch_impl.layers import (
     Conv2d,
@@ -43,7 +44,7 @@ def kernel_spectra(kernels: Tensor, height: int, width: int) -> tuple[Tensor, Te
     A kernel that is larger than the image wraps around.
     """
     n, count, size, _ = kernels.shape
-    rows, columns = -(-size // height), -(-size // width)
+    rows, columns = rounded_up(size, height) // height, rounded_up(size, width) // width
     x = pad_bottom_right(kernels, rows * height, columns * width, mode="zeros")
     x = x.reshape(n, count, rows, height, columns, width).sum(dim=4).sum(dim=2)
     top, left = (size // 2) % height, (size // 2) % width
@@ -178,7 +179,7 @@ class Prior(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2], x.shape[3]
-        x = pad_bottom_right(x, -(-height // 8) * 8, -(-width // 8) * 8, mode="replicate")
+        x = pad_bottom_right(x, rounded_up(height, 8), rounded_up(width, 8), mode="replicate")
         x1 = self.head(x)
         x2 = self.down1(x1)
         x3 = self.down2(x2)

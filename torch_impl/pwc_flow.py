@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restoration.images.tiling import rounded_up
 from restoration.models.pwc_flow import PWCFlowSpec
 from torch_impl.cost_volume import cost_volume
 from torch_impl.layers import (
@@ -175,7 +176,7 @@ class PWCFlow(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         height, width = first.shape[2], first.shape[3]
-        tall, wide = -(-height // COARSEST_PX) * COARSEST_PX, -(-width // COARSEST_PX) * COARSEST_PX
+        tall, wide = rounded_up(height, COARSEST_PX), rounded_up(width, COARSEST_PX)
         first2, first3, first4, first5, first6 = self.levels(
             resize_bilinear(first, tall, wide), second.shape[0] // first.shape[0]
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from restoration.images.tiling import rounded_up
 from restoration.models.swinir import SwinIRSpec
 from torch_impl.layers import (
     Conv2d,
@@ -196,8 +197,8 @@ class SwinIR(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         height, width = image.shape[2], image.shape[3]
-        rows, columns = -(-height // self.window), -(-width // self.window)
-        x = pad_bottom_right(image, rows * self.window, columns * self.window, mode="reflect")
+        tall, wide = rounded_up(height, self.window), rounded_up(width, self.window)
+        x = pad_bottom_right(image, tall, wide, mode="reflect")
         if self.gives_features:
             x = self.features(x)
             return x if self.keep_padding else x[:, :, :height, :width]

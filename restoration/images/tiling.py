@@ -17,7 +17,8 @@ from restoration.errors import InputError
 
 def rounded_up(size: int, multiple: int) -> int:
     """The smallest multiple that is at least as large as a size."""
-    return -(-size // multiple) * multiple
+    # Not -(-size // multiple): a graph with open sizes, as ONNX's, divides towards zero.
+    return (size + multiple - 1) // multiple * multiple
 
 
 def cut_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:

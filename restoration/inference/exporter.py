@@ -176,6 +176,10 @@ class Exporter:
                 judged.problem = judged.problem or f"fails at {name}: {problem}"
                 continue
             outputs, known = read(path), read(right)
+            wrong = _misshapen(outputs, known)
+            if wrong:
+                judged.problem = judged.problem or f"wrong at {name}: {wrong}"
+                continue
             if judged.is_reduced:
                 value = worst_psnr(outputs, known, self.model.picture)
                 is_right = value >= _MOBILE_AT_LEAST_DB
@@ -254,6 +258,15 @@ def worst_psnr(
             span = float(np.ptp(exact)) or float(np.abs(exact).max()) or 1.0
             found.append(20 * math.log10(span) - 10 * math.log10(error))
     return min(found)
+
+
+def _misshapen(outputs: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]) -> str:
+    """Which output has another shape than it should have, in words."""
+    for name, array in outputs.items():
+        expected = known[f"truth/{name}"].shape
+        if array.shape != expected:
+            return f"{name} has shape {array.shape}, expected {expected}"
+    return ""
 
 
 def _pictures(count: int) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ def rfft2(x: Tensor) -> tuple[Tensor, Tensor]:
     Real and imaginary part.
     """
     # Native: torch.fft.rfft2: complex numbers; norm "backward", which does not scale, by default.
+    if is_exporting():
+        return _rfft2_by_products(x)
     spectrum = torch.fft.rfft2(x, norm="backward")
     return spectrum.real, spectrum.imag
 
@@ -20,6 +22,8 @@ def rfft2(x: Tensor) -> tuple[Tensor, Tensor]:
 def irfft2(real: Tensor, imaginary: Tensor, *, width: int) -> Tensor:
     """The inverse of `rfft2`, 2 x (n, c, h, width/2 + 1) -> (n, c, h, width)."""
     # Native: torch.fft.irfft2: complex numbers; norm "backward" and an even width by default.
+    if is_exporting():
+        return _irfft2_by_products(real, imaginary, width)
     spectrum = torch.complex(real, imaginary)
     return torch.fft.irfft2(spectrum, s=(real.shape[2], width), norm="backward")
 
@@ -63,3 +67,37 @@ def angle(real: Tensor, imaginary: Tensor) -> Tensor:
     if is_exporting():  # ONNX has no atan2, and what stands for it is off by up to 2 pi there
         return angles.masked_fill((imaginary == 0) & (real < 0), torch.pi)
     return angles
+
+
+def _rfft2_by_products(x: Tensor) -> tuple[Tensor, Tensor]:
+    """`rfft2` as products with matrices of waves: what onnxruntime computes for a transform is ten
+    times as far off as they are."""
+    height, width = x.shape[2], x.shape[3]
+    cosines, sines = _waves(width, width // 2 + 1, x)
+    real, imaginary = x @ cosines, -(x @ sines)
+    cosines, sines = _waves(height, height, x)
+    return cosines @ real + sines @ imaginary, cosines @ imaginary - sines @ real
+
+
+def _irfft2_by_products(real: Tensor, imaginary: Tensor, width: int) -> Tensor:
+    """`irfft2` as `_rfft2_by_products`."""
+    height, half = real.shape[2], real.shape[3]
+    cosines, sines = _waves(height, height, real)
+    real, imaginary = (
+        (cosines @ real - sines @ imaginary) / height,
+        (cosines @ imaginary + sines @ real) / height,
+    )
+    cosines, sines = _waves(width, half, real)
+    columns = torch.arange(half, device=real.device)
+    is_alone = (columns == 0) | (2 * columns == width)  # others stand for a pair
+    counts = (2 - is_alone.to(real)) / width
+    return (real * counts) @ cosines.T - (imaginary * counts) @ sines.T
+
+
+def _waves(length: int, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the first frequencies, one in each column, (length, count)."""
+    places = torch.arange(length, device=like.device).unsqueeze(1)
+    turns = places * torch.arange(count, device=like.device)
+    turns = turns % torch.full_like(turns, length)  # whole ones do not matter
+    angles = turns.double() * (2 * torch.pi / length)
+    return torch.cos(angles).to(like), torch.sin(angles).to(like)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.compiler import is_exporting
 
 
 def nonzero(policy: Tensor) -> Tensor:
@@ -67,4 +68,11 @@ def fold(x: Tensor, height: int, width: int, size: int, *, stride: int, padding:
 def roll(x: Tensor, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Tensor:
     """Shift circularly along dimensions, any shape; a positive shift moves to higher indices."""
     # Native: torch.roll: without dims it rolls all numbers as one row.
+    if is_exporting():  # ONNX has none, and what stands for it takes constants alone
+        for shift, dim in zip(shifts, dims, strict=True):
+            first = -shift % x.shape[dim]
+            x = torch.cat(
+                [x.narrow(dim, first, x.shape[dim] - first), x.narrow(dim, 0, first)], dim
+            )
+        return x
     return torch.roll(x, shifts, dims)
