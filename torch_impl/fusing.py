@@ -2,11 +2,14 @@
 
 A rectifier is applied, and another map added, while a convolution writes its result, which spares
 reading and writing each map again. Such places are found by `torch.fx`, without running the
-network. One whose code branches on its input is refused by `torch.fx`, and stays as it is.
+network. Of one whose code branches on its input, which `torch.fx` refuses, the parts that do not
+are fused each by itself.
 """
 
 from __future__ import annotations
 
+import copy
+import inspect
 import operator
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,17 +33,49 @@ def fused(network: Network, inputs: Mapping[str, np.ndarray]) -> Network:
     if network.execution != PLAIN or not _is_served(module):
         return network
     left_out = {name: None for name in network.spec.inputs if name not in inputs}
+    made = _whole(module, left_out) or _parts(module)
+    return network if made is module else replace(network, module=made)
+
+
+def _whole(module: nn.Module, left_out: Mapping[str, None]) -> nn.Module | None:
+    """A module with fused layers; None where it has none, or cannot be traced."""
     try:
-        graph = _Tracer().trace(module, concrete_args=left_out)
+        graph = _Tracer().trace(module, concrete_args=dict(left_out))
     except Exception:  # whatever a network's code does with what is no tensor
-        return network
+        return None
     made = fx.GraphModule(module, graph)
     found = [_fuse(made, node) for node in list(graph.nodes)]
     if not any(found):
-        return network
+        return None
     graph.lint()
     made.recompile()
-    return replace(network, module=made)
+    return made
+
+
+def _parts(module: nn.Module) -> nn.Module:
+    """A copy whose parts have fused layers, the largest that can be traced; itself where none
+    has."""
+    fused_parts = {}
+    for name, part in module._modules.items():
+        if part is not None:
+            made = (_whole(part, {}) if _is_plain(part) else None) or _parts(part)
+            if made is not part:
+                fused_parts[name] = made
+    if not fused_parts:
+        return module
+    made = copy.copy(module)
+    made._modules = module._modules | fused_parts
+    return made
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether a module of the suite is called alone, not read, and with all its arguments: a trace
+    has no other methods, and takes what may be left out for given."""
+    own = {name for name, value in vars(type(module)).items() if inspect.isfunction(value)}
+    arguments = inspect.signature(module.forward).parameters.values()
+    return own == {"__init__", "forward"} and all(
+        one.default is inspect.Parameter.empty for one in arguments
+    )
 
 
 class ReluOfConv2d(nn.Module):

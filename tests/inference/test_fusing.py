@@ -13,12 +13,16 @@ pytestmark = pytest.mark.frameworks("torch")
 
 
 @pytest.mark.parametrize(
-    ("model", "at_least"), [("mimo_unet", 20), ("edsr", 2), ("rdn", 2), ("kernel_prediction", 0)]
+    ("model", "at_least"),
+    [
+        *(("mimo_unet", 20), ("edsr", 2), ("rdn", 2), ("nimbusr", 10), ("self_blind_vsr", 10)),
+        *(("lm_liif", 2), ("kernel_prediction", 0)),
+    ],
 )
 def test_fused_networks_compute_what_they_are(
     backends: Callable[[str], Backend], model: str, at_least: int
 ) -> None:
-    """That of kernel_prediction branches on its input, and stays as it is."""
+    """Whole, and by parts where code branches on its input; kernel_prediction has no such place."""
     count, ratio = backends("torch").call("inference.work.fuse", model)
     assert count >= at_least
     assert (count > 0) == (at_least > 0)
