@@ -22,13 +22,13 @@ from torch_impl.layers import (
     conv2d,
     gelu,
     global_avg_pool,
+    half_counts,
     irfft2,
     matmul,
     pad_to,
     pixel_shuffle,
     pixel_unshuffle,
     softmax,
-    tensor_like,
     uniform_parameter,
     unit_spectrum,
 )
@@ -53,8 +53,8 @@ def phase_rows(x: Tensor) -> Tensor:
     """
     n, c, h, w = x.shape
     # Half a spectrum stands for the whole: its inner columns occur twice.
-    counts = [1 if 2 * column % w == 0 else 2 for column in range(w // 2 + 1)]
-    weights = tensor_like([(count / (h * w)) ** 0.5 for count in counts + counts], x)
+    counts = half_counts(x, w)
+    weights = torch.sqrt(torch.cat([counts, counts], dim=0) / (h * w))
     real, imaginary = unit_spectrum(x)
     return (torch.cat([real, imaginary], dim=3) * weights).reshape(n, c, -1)
 

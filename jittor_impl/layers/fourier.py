@@ -7,6 +7,7 @@ import numpy as np
 from jittor import Var
 
 from jittor_impl.layers.matrices import columns_last, dft_matrices
+from jittor_impl.layers.tensors import tensor_like
 
 
 def rfft2(x: Var) -> tuple[Var, Var]:
@@ -52,6 +53,13 @@ def irfft2(real: Var, imaginary: Var, *, width: int) -> Var:
     rows = jt.matmul(real, jt.array(weights) * cos_w[:half])
     rows = rows + jt.matmul(imaginary, jt.array(weights) * sin_w[:half])
     return rows.reshape(n, c, h, width)
+
+
+def half_counts(like: Var, width: int) -> Var:
+    """How often columns of half a spectrum occur in the whole, 1 or 2, (width/2 + 1,)."""
+    # Native: jittor.array: of a list, 64-bit numbers become 32-bit ones by default.
+    columns = range(width // 2 + 1)
+    return tensor_like([1.0 if 2 * column % width == 0 else 2.0 for column in columns], like)
 
 
 def fft2(x: Var) -> tuple[Var, Var]:

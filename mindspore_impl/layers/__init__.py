@@ -27,7 +27,15 @@ from mindspore_impl.layers.conv import (
     filter_valid,
 )
 from mindspore_impl.layers.dropout import ChannelDropout, DropPath
-from mindspore_impl.layers.fourier import angle, fft2, ifft2, irfft2, rfft2, unit_spectrum
+from mindspore_impl.layers.fourier import (
+    angle,
+    fft2,
+    half_counts,
+    ifft2,
+    irfft2,
+    rfft2,
+    unit_spectrum,
+)
 from mindspore_impl.layers.indexing import (
     chunk_columns,
     fold,
@@ -94,6 +102,7 @@ __all__ = [
     "gather_rows",
     "gelu",
     "global_avg_pool",
+    "half_counts",
     "ifft2",
     "irfft2",
     "leaky_relu",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, ops
 
+from mindspore_impl.layers.tensors import tensor_like
+
 
 def rfft2(x: Tensor) -> tuple[Tensor, Tensor]:
     """Half of the unnormalized 2-D spectrum of a real map, (n, c, h, w) -> 2 x (n, c, h, w/2 + 1).
@@ -22,6 +24,13 @@ def irfft2(real: Tensor, imaginary: Tensor, *, width: int) -> Tensor:
     # Native: mindspore.ops.irfft2: complex numbers; norm "backward" and an even width by default.
     spectrum = ops.Complex()(real, imaginary)
     return ops.irfft2(spectrum, s=(real.shape[2], width), norm="backward")
+
+
+def half_counts(like: Tensor, width: int) -> Tensor:
+    """How often columns of half a spectrum occur in the whole, 1 or 2, (width/2 + 1,)."""
+    # Native: mindspore.Tensor: of a list, the kind has to be said.
+    columns = range(width // 2 + 1)
+    return tensor_like([1.0 if 2 * column % width == 0 else 2.0 for column in columns], like)
 
 
 def fft2(x: Tensor) -> tuple[Tensor, Tensor]:

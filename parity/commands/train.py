@@ -101,13 +101,51 @@ class _Plan:
                 launch.end_all()
                 raise
         rows = self._judged_all(ports, truth, answers)
-        if any(row.verdict is Verdict.DIFFER and not row.beside for row in rows):
-            # A kink that a port met may be one that the reference's few runs went past.
-            more = self._ask(reference, "measure_more", noise=truth["noise"], runs=_MORE_RUNS)
-            if isinstance(more, RestorationError):
-                return [self._failed(worker, more) for worker in (reference, *ports)]
-            rows = self._judged_all(ports, {**truth, "noise": more["noise"]}, answers)
-        return rows
+        if not any(map(_leaves, rows)):
+            return rows
+        # A kink that a port met may be one that the reference's few runs went past.
+        more = self._ask(reference, "measure_more", noise=truth["noise"], runs=_MORE_RUNS)
+        if isinstance(more, RestorationError):
+            return [self._failed(worker, more) for worker in (reference, *ports)]
+        truth |= {"noise": more["noise"]}
+        rows = self._judged_all(ports, truth, answers)
+        return [
+            self._beside(reference, port, truth, answer, row)
+            if _leaves(row) and not isinstance(answer, RestorationError)
+            else row
+            for port, answer, row in zip(ports, answers, rows, strict=True)
+        ]
+
+    def _beside(
+        self,
+        reference: Worker,
+        port: Worker,
+        truth: Mapping[str, Any],
+        answer: Mapping[str, Any],
+        row: Row,
+    ) -> Row:
+        """What came of a port that leaves the reference, where that may be at kinks: with the noise
+        of runs of the reference from where the port stood before."""
+        noise = truth["noise"]
+        state = str(self.folder / f"{port.framework}-state.safetensors")
+        before = 0
+        while _leaves(row):
+            assert row.judged is not None
+            left = departure(row.judged)
+            assert left is not None
+            if left.step <= before:
+                break
+            before = left.step
+            where = {"state": state, "before": before}
+            stood = self._ask(port, "measure_state", **where)
+            if isinstance(stood, RestorationError):
+                return self._failed(port, stood)
+            found = self._ask(reference, "measure_beside", noise=noise, **where)
+            if isinstance(found, RestorationError):
+                return self._failed(reference, found)
+            noise = found["noise"]
+            row = self._judged(port, {**truth, "noise": noise}, answer)
+        return row
 
     def _judged_all(
         self,
@@ -174,6 +212,11 @@ class _Plan:
     def _failed(self, worker: Worker, problem: RestorationError) -> Row:
         model = self.recipe.model
         return Row(self.name, model, worker.framework, Verdict.FAILED, reason=str(problem))
+
+
+def _leaves(row: Row) -> bool:
+    """Whether arrays differ, and not what they come from."""
+    return row.verdict is Verdict.DIFFER and not row.beside
 
 
 def _leaving(found: Departure | None) -> str:

@@ -24,7 +24,7 @@ from parity.measure.kinks import RUNS, is_kink, perturbed_past_ties
 from parity.measure.problem import Problem
 from restoration.arrays import Arrays
 from restoration.data.loader import Batch
-from restoration.engine.contract import Engine, Network
+from restoration.engine.contract import Engine, Network, TrainingState
 from restoration.process import arrays, memory
 from restoration.process.serve import Session
 from restoration.training import recipe as recipes
@@ -32,7 +32,10 @@ from restoration.training import session as parts
 from restoration.training.recipe import Recipe
 
 _PERTURBED_RUNS = 3
+_BESIDE_RUNS = 6
 _DECISIONS_FILE = "decisions.safetensors"
+_BESIDE_FILE = "beside.safetensors"
+_GROUPS = ("weights", "averages", "moments")
 _SAY_EVERY_S = 30.0  # often enough for whoever waits for a sign of life
 
 
@@ -91,6 +94,61 @@ def measure_more(
     drift.add_moved(found, range(_PERTURBED_RUNS, _PERTURBED_RUNS + runs))
     found |= drift.jumps(found, range(RUNS, RUNS + runs))
     return {"noise": found, "engine": drift.engine.describe()}
+
+
+def measure_beside(
+    session: Session,
+    *,
+    recipe: Mapping[str, Any],
+    steps: int,
+    folder: str,
+    noise: Mapping[str, Sequence[float]],
+    state: str,
+    before: int,
+) -> dict[str, Any]:
+    """The noise, of runs from where a port stood before a step, which may have been at a tie.
+
+    They begin with that state, and with its weights moved by a unit in the last place: how far they
+    come apart, and not how far the port was from the truth, counts. state: what `measure_state`
+    wrote before the step `before`, counted from 1.
+    """
+    plan, place = recipes.from_plain(recipe, "parity train"), Path(folder)
+    drift = _Drift(session, plan, _batches(plan, steps), _kept_decisions(place), place)
+    with arrays.reading(Path(state)) as file:
+        stood = _read_state(file, before - 1)
+    found = {name: Norms(*error) for name, error in noise.items()}
+    start = Problem(inputs={}, weights=stood.weights)
+    first = place / _BESIDE_FILE
+    with arrays.Stream(first) as kept:
+        for name, array in drift.run_from(stood, f"from before step {before}"):
+            kept.add(name, array)
+    with arrays.reading(first) as known:
+        for number in range(_BESIDE_RUNS):
+            weights = dict(start.perturbed(1, (number,)).weights)
+            moved = dataclasses.replace(stood, weights=weights)
+            title = f"from before step {before}, moved by one ulp ({number + 1})"
+            for name, array in drift.run_from(moved, title):
+                found[name] = largest([found[name], error_of(array, known[name]).norms])
+    first.unlink()
+    return {"noise": found, "engine": drift.engine.describe()}
+
+
+def measure_state(
+    session: Session, *, recipe: Mapping[str, Any], steps: int, folder: str, state: str, before: int
+) -> dict[str, Any]:
+    """Write how a port stands before a step, counted from 1."""
+    plan, place = recipes.from_plain(recipe, "parity train"), Path(folder)
+    engine = session.make_engine()
+    run = _Run(engine, plan)
+    batches = _batches(plan, steps)[: before - 1]
+    for _ in run.steps(batches, _kept_decisions(place), f"{before - 1} steps", session.report):
+        pass
+    stood = run.trainer.state()
+    content = {f"{group}/{name}": array for group in _GROUPS
+               for name, array in getattr(stood, group).items()}  # fmt: skip
+    content |= {f"counts/{name}": np.array([count]) for name, count in stood.counts.items()}
+    arrays.write(Path(state), content)
+    return {"engine": engine.describe()}
 
 
 def measure_port(
@@ -188,6 +246,12 @@ class _Drift:
         self._folder, self._report = folder, session.report
         self.start = Problem(inputs={}, weights=_Run(self.engine, recipe).start)
 
+    def run_from(self, state: TrainingState, title: str) -> Named:
+        """The arrays of the steps that follow a state."""
+        run = _Run(self.engine, self._recipe, state=state)
+        title = f"float32 drift: {title}"
+        return run.steps(self._batches, self._decisions, title, self._report)
+
     def errors(self, title: str, first: Arrays | None) -> Iterator[tuple[str, Norms]]:
         """Of each array of a run. first: the weights it begins with."""
         run = _Run(self.engine, self._recipe, first)
@@ -218,6 +282,12 @@ class _Drift:
         return found
 
 
+def _read_state(file: arrays.Reader, step: int) -> TrainingState:
+    weights, averages, moments = (dict(file.group(group)) for group in _GROUPS)
+    counts = {name: int(array[0]) for name, array in file.group("counts").items()}
+    return TrainingState(weights, averages, moments, counts, step)
+
+
 def _batches(recipe: Recipe, steps: int) -> list[Batch]:
     loader = parts.make_loader(recipe, workers=0)
     made = loader.batches(0)
@@ -227,11 +297,21 @@ def _batches(recipe: Recipe, steps: int) -> list[Batch]:
 
 
 class _Run:
-    """A training from its start. start: the weights there."""
+    """A training from its start. start: the weights there. init: others. state: to go on from."""
 
-    def __init__(self, engine: Engine, recipe: Recipe, init: Arrays | None = None):
+    def __init__(
+        self,
+        engine: Engine,
+        recipe: Recipe,
+        init: Arrays | None = None,
+        state: TrainingState | None = None,
+    ):
         self._recipe = recipe
-        self._network, self._trainer = parts.make_trainer(engine, recipe, init)
+        self._network, self.trainer = parts.make_trainer(engine, recipe, init)
+        self._done = 0
+        if state is not None:
+            self.trainer.load(state)
+            self._done = state.step
         self.start = engine.state(self._network)
 
     def steps(
@@ -241,11 +321,17 @@ class _Run:
         title: str,
         report: Callable[[str], None],
     ) -> Named:
-        """The arrays of all steps with their keys. title: of the run, for `report`."""
+        """The arrays of all steps with their keys.
+
+        batches: of all steps, also of those before the state that it goes on from. title: of the
+        run, for `report`.
+        """
         report(title)
         said_at = time.monotonic()
         kind = np.float64 if next(iter(self.start.values())).dtype == np.float64 else np.float32
         for step, batch in enumerate(batches):
+            if step < self._done:
+                continue
             if time.monotonic() - said_at > _SAY_EVERY_S:
                 report(f"{title}, step {step + 1} of {len(batches)}")
                 said_at = time.monotonic()
@@ -255,8 +341,8 @@ class _Run:
                 decisions.enforced(self._network, part, f"{step}/{place}")
                 for place, part in enumerate(batch.parts)
             ]
-            result = self._trainer.step(given, factor)
-            state = self._trainer.state()
+            result = self.trainer.step(given, factor)
+            state = self.trainer.state()
             scalars = {
                 "loss": result.loss,
                 "gradient_norm": result.gradient_norm,
@@ -265,13 +351,8 @@ class _Run:
             }
             for name, value in scalars.items():
                 yield str(key(step + 1, name)), np.array([value], kind)
-            groups = {
-                "weights": state.weights,
-                "averages": state.averages,
-                "moments": state.moments,
-            }
-            for group, arrays_of in groups.items():
-                for name, array in arrays_of.items():
+            for group in _GROUPS:
+                for name, array in getattr(state, group).items():
                     # MindSpore tells its means of squares in more digits than it computes with.
                     found = array.astype(kind) if group == "moments" else array
                     yield str(key(step + 1, f"{group}/{name}")), found

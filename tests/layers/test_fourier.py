@@ -37,6 +37,15 @@ def test_gradients(backend: Backend, case: Case) -> None:
     check_gradients(backend, case)
 
 
+@pytest.mark.parametrize("width", [1, 2, 7, 10])
+def test_half_counts(backend: Backend, width: int) -> None:
+    """By Parseval's theorem."""
+    x = draw(1, 1, 3, width)
+    (counts,) = backend.call("layer", "half_counts", [x], {"width": width})
+    power = (counts * np.abs(np.fft.rfft2(x)) ** 2).sum()
+    assert power == pytest.approx((np.abs(np.fft.fft2(x)) ** 2).sum(), rel=1e-6)
+
+
 def test_angle(backend: Backend) -> None:
     arrays = [draw(2, 3, 5, 4), draw(2, 3, 5, 4)]
     check_curved(backend, "angle", arrays, lambda x, y: np.arctan2(y, x))

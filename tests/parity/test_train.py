@@ -23,6 +23,7 @@ from parity.judge.steps import judge_steps
 from parity.judge.verdicts import Verdict
 from parity.measure import steps
 from parity.report.progress import Progress
+from restoration.engine.contract import TrainingState
 from restoration.errors import ExitCode
 from restoration.models.registry import MODELS
 from restoration.process import arrays
@@ -191,11 +192,15 @@ def test_drift_is_that_of_weights_moved_by_units_of_float32(
     assert [norms.max > 0.5 for norms in more["noise"].values()] == [False, True]
 
 
-@pytest.mark.parametrize(("jump", "verdict"), [(0.5, Verdict.AGREE), (1e-3, Verdict.DIFFER)])
+@pytest.mark.parametrize(
+    ("more", "beside", "verdict"),
+    [(0.5, 0.0, Verdict.AGREE), (1e-3, 0.5, Verdict.AGREE), (1e-3, 1e-3, Verdict.DIFFER)],
+)
 def test_a_kink_that_a_port_meets_is_looked_for_in_more_runs(
-    jump: float, verdict: Verdict, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    more: float, beside: float, verdict: Verdict, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    name, asked = "step/1/weights/a", []
+    """In those of the reference, and then in those from where the port stood."""
+    name, asked = "step/2/weights/a", []
     answers = {
         "measure_reference": {
             "sizes": {name: 1},
@@ -209,11 +214,13 @@ def test_a_kink_that_a_port_meets_is_looked_for_in_more_runs(
             "seconds": 1.0,
             "peak_mb": 1.0,
         },
-        "measure_more": {"noise": {name: (jump, jump)}},
+        "measure_more": {"noise": {name: (more, more)}},
+        "measure_beside": {"noise": {name: (max(more, beside),) * 2}},
+        "measure_state": {},
     }
 
-    def ask(_: Any, worker: Worker, function: str, **more: Any) -> dict[str, Any]:
-        asked.append((worker.framework, function))
+    def ask(_: Any, worker: Worker, function: str, **given: Any) -> dict[str, Any]:
+        asked.append((worker.framework, function, given.get("before")))
         return answers[function]
 
     monkeypatch.setattr(train_command._Plan, "_ask", ask)
@@ -221,14 +228,50 @@ def test_a_kink_that_a_port_meets_is_looked_for_in_more_runs(
         {"mimo_unet": recipe_of("mimo_unet", None, [])},
         Worker("torch", "torch_impl"),
         [Worker("jittor", "jittor_impl")],
-        steps=1,
+        steps=2,
         runs_folder=tmp_path,
         progress=Progress(quiet=True),
     )
     assert [row.verdict for row in result.rows] == [verdict]
-    assert asked == [
-        *(("torch", "measure_reference"), ("jittor", "measure_port"), ("torch", "measure_more"))
+    expected = [
+        *(("torch", "measure_reference", None), ("jittor", "measure_port", None)),
+        *(("torch", "measure_more", None), ("jittor", "measure_state", 2)),
+        ("torch", "measure_beside", 2),
     ]
+    assert asked == expected[: 3 if more == 0.5 else 5]
+
+
+def test_runs_from_where_a_port_stood_count_by_how_far_they_come_apart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A port that stands far from the truth is not excused by it."""
+
+    class Run:
+        def __init__(self, engine: Any, recipe: Any, init: Any = None, state: Any = None):
+            self.start = {"weight": np.ones(3, np.float32)}
+            self._weights = state.weights["weight"] if state else self.start["weight"]
+            self.trainer = SimpleNamespace(
+                state=lambda: TrainingState({"weight": np.float32([9, 9, 9])}, {}, {}, {}, 1)
+            )
+
+        def steps(self, *_: Any) -> Iterator[tuple[str, np.ndarray]]:
+            yield "step/2/weights/a", self._weights
+            yield "step/2/weights/b", np.where(self._weights > 9, np.float32(5), self._weights)
+
+    monkeypatch.setattr(steps, "_Run", Run)
+    monkeypatch.setattr(steps, "_batches", lambda *_: [])
+    session: Any = SimpleNamespace(
+        make_engine=lambda: SimpleNamespace(describe=dict), report=lambda _: None
+    )
+    recipe = recipes.to_plain(recipe_of("mimo_unet", None, []))
+    arrays.write(tmp_path / "decisions.safetensors", {"none": np.zeros(0)})
+    given = {"recipe": recipe, "steps": 2, "folder": str(tmp_path), "before": 2}
+    state = str(tmp_path / "state.safetensors")
+    steps.measure_state(session, **given, state=state)
+    noise = {f"step/2/weights/{name}": (0.0, 0.0) for name in "ab"}
+    found = steps.measure_beside(session, **given, state=state, noise=noise)["noise"]
+    assert found["step/2/weights/a"].max == np.spacing(np.float32(9))
+    assert found["step/2/weights/b"].max == 4
 
 
 def test_the_table_of_steps_is_made_from_what_is_kept(tmp_path: Path) -> None:

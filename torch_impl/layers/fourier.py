@@ -28,6 +28,13 @@ def irfft2(real: Tensor, imaginary: Tensor, *, width: int) -> Tensor:
     return torch.fft.irfft2(spectrum, s=(real.shape[2], width), norm="backward")
 
 
+def half_counts(like: Tensor, width: int) -> Tensor:
+    """How often columns of half a spectrum occur in the whole, 1 or 2, (width/2 + 1,)."""
+    # Native: torch.arange: whole numbers, on CPU by default.
+    columns = torch.arange(width // 2 + 1, device=like.device)
+    return 2 - ((columns == 0) | (2 * columns == width)).to(like)
+
+
 def fft2(x: Tensor) -> tuple[Tensor, Tensor]:
     """Real and imaginary part of the unnormalized 2-D Fourier transform, each (n, c, h, w)."""
     # Native: torch.fft.fft2: complex numbers; norm "backward", which does not scale, by default.
@@ -88,9 +95,7 @@ def _irfft2_by_products(real: Tensor, imaginary: Tensor, width: int) -> Tensor:
         (cosines @ imaginary + sines @ real) / height,
     )
     cosines, sines = _waves(width, half, real)
-    columns = torch.arange(half, device=real.device)
-    is_alone = (columns == 0) | (2 * columns == width)  # others stand for a pair
-    counts = (2 - is_alone.to(real)) / width
+    counts = half_counts(real, width) / width
     return (real * counts) @ cosines.T - (imaginary * counts) @ sines.T
 
 
