@@ -32,6 +32,7 @@ from mindspore_impl.layers import (
     Linear,
     gather_rows,
     gelu,
+    has_rows,
     leaky_relu,
     linear,
     nonzero,
@@ -42,6 +43,7 @@ from mindspore_impl.layers import (
     softmax,
     tensor_like,
     to_indices,
+    unless_none,
 )
 from restoration.models.lmd_vit import LMDViTSpec, LMDViTStageSpec
 from restoration.models.windows import kinds_of_windows, masks_of_kinds, relative_positions
@@ -222,13 +224,13 @@ class Block(nn.Cell):
         if policy is None:
             return self.process_all(x, None, paths)
         kept = nonzero(policy)
-        if kept.shape[0] == 0:
+        if has_rows(kept, 0):
             return x
         if is_sampled:
             return self.process_all(x, policy, paths)
-        if kept.shape[0] == policy.shape[0] and self.is_local:
+        if has_rows(kept, policy.shape[0]) and self.is_local:
             return self.process_all(x, None, paths)
-        return self.process_kept(x, kept)
+        return unless_none(policy, self.process_kept(x, kept), x)
 
     def process_all(self, x: Tensor, policy: Tensor | None, paths: Tensor | None) -> Tensor:
         """Every window, (n, h, w, c) -> (n, h, w, c)."""

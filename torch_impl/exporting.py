@@ -36,6 +36,8 @@ _LINE = re.compile(rf'File "({_HERE}/(?!exporting|compiling|engine)[^"]+)", line
 """A line of a network or of its layers, as traces of PyTorch's have it."""
 _OPERATOR = re.compile(r"translating node .*?\[target=torch\.ops\.([\w.]+)\]")
 """The operator that no form of ONNX was found for."""
+_NODE = re.compile(r"for node '([\w.]+)' \([\w.:]*::(\w+)\)")
+"""The node that the exporter itself failed at, and its kind."""
 
 
 def truth(_session: Session, *, slot: str, sources: list[str], targets: list[str]) -> None:
@@ -70,6 +72,11 @@ def export(
         from torch_impl.shrinking import with_int8_linear
 
         module, _ = with_int8_linear(module, cases[0])
+    if is_dynamic and opened.spec.decisions:
+        raise RestorationError(
+            "open sizes beside those that the network decides by its picture: PyTorch's exporters "
+            "had not come to an end after five minutes"
+        )
     if isinstance(module, Continuous):
         module = _in_one_piece(module)
     problems: list[str] = []
@@ -194,11 +201,13 @@ def _construct(problem: Exception, file: Path) -> str:
         if _LINE.match(f'File "{frame.filename}", line {frame.lineno}')
     ]
     if not places:
-        operator = next((found[1] for found in map(_OPERATOR.search, texts) if found), "")
-        return f"{operator or type(chain[-1]).__name__}: {reason}"
+        operators = [found[1] for found in map(_OPERATOR.search, texts) if found]
+        operators += [f"{found[1]}, {found[2]}" for found in map(_NODE.search, texts) if found]
+        return f"{next(iter(operators), type(chain[-1]).__name__)}: {reason}"
     name, number = places[-1]
     line = linecache.getline(name, int(number)).strip()
-    return f"{Path(name).parent.name}/{Path(name).name}:{number} `{line}`: {reason}"
+    place = Path(name).relative_to(Path(__file__).resolve().parents[1])
+    return f"{place}:{number} `{line}`: {reason}"
 
 
 def _trace_of_node(text: str, file: Path) -> str:

@@ -36,6 +36,7 @@ from torch_impl.layers import (
     Linear,
     gather_rows,
     gelu,
+    has_rows,
     leaky_relu,
     linear,
     nonzero,
@@ -46,6 +47,7 @@ from torch_impl.layers import (
     softmax,
     tensor_like,
     to_indices,
+    unless_none,
 )
 
 SLOPE = 0.01
@@ -224,13 +226,13 @@ class Block(nn.Module):
         if policy is None:
             return self.process_all(x, None, paths)
         kept = nonzero(policy)
-        if kept.shape[0] == 0:
+        if has_rows(kept, 0):
             return x
         if is_sampled:
             return self.process_all(x, policy, paths)
-        if kept.shape[0] == policy.shape[0] and self.is_local:
+        if has_rows(kept, policy.shape[0]) and self.is_local:
             return self.process_all(x, None, paths)
-        return self.process_kept(x, kept)
+        return unless_none(policy, self.process_kept(x, kept), x)
 
     def process_all(self, x: Tensor, policy: Tensor | None, paths: Tensor | None) -> Tensor:
         """Every window, (n, h, w, c) -> (n, h, w, c)."""

@@ -20,6 +20,19 @@ def to_indices(array: np.ndarray, x: Var) -> Var:
     return jt.array(array.astype(np.int32))
 
 
+def has_rows(x: Var, count: int) -> bool:
+    """Whether an array has so many members, which may save work; no where what is done is recorded
+    and has to do for every number of them."""
+    # Native: absent. Nothing of a network that decides is recorded here.
+    return x.shape[0] == count
+
+
+def unless_none(policy: Var, processed: Var, x: Var) -> Var:
+    """What was processed; x where what is recorded finds a policy that chooses nothing."""
+    # Native: absent. Nothing of a network that decides is recorded here.
+    return processed
+
+
 def gather_rows(x: Var, rows: Var) -> Var:
     """Members of the first dimension by their indices (k,), (n, ...) -> (k, ...)."""
     # Native: brackets: an index outside is no error.

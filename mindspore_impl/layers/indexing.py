@@ -22,6 +22,19 @@ def to_indices(array: np.ndarray, x: Tensor) -> Tensor:
     return Tensor(array, ms.int32)
 
 
+def has_rows(x: Tensor, count: int) -> bool:
+    """Whether an array has so many members, which may save work; no where what is done is recorded
+    and has to do for every number of them."""
+    # Native: absent. Nothing of a network that decides is recorded here.
+    return x.shape[0] == count
+
+
+def unless_none(policy: Tensor, processed: Tensor, x: Tensor) -> Tensor:
+    """What was processed; x where what is recorded finds a policy that chooses nothing."""
+    # Native: absent. Nothing of a network that decides is recorded here.
+    return processed
+
+
 def gather_rows(x: Tensor, rows: Tensor) -> Tensor:
     """Members of the first dimension by their indices (k,), (n, ...) -> (k, ...)."""
     # Native: mindspore.ops.gather: the axis comes last, without a default.

@@ -109,8 +109,9 @@ def measure_beside(
     """The noise, of runs from where a port stood before a step, which may have been at a tie.
 
     They begin with that state, and with its weights moved by a unit in the last place: how far they
-    come apart, and not how far the port was from the truth, counts. state: what `measure_state`
-    wrote before the step `before`, counted from 1.
+    come apart, and not how far the port was from the truth, counts. So do runs from weights that
+    are moved past ties, where they jump. state: what `measure_state` wrote before the step
+    `before`, counted from 1.
     """
     plan, place = recipes.from_plain(recipe, "parity train"), Path(folder)
     drift = _Drift(session, plan, _batches(plan, steps), _kept_decisions(place), place)
@@ -118,6 +119,7 @@ def measure_beside(
         stood = _read_state(file, before - 1)
     found = {name: Norms(*error) for name, error in noise.items()}
     start = Problem(inputs={}, weights=stood.weights)
+    apart: dict[str, Norms] = {}
     first = place / _BESIDE_FILE
     with arrays.Stream(first) as kept:
         for name, array in drift.run_from(stood, f"from before step {before}"):
@@ -128,7 +130,17 @@ def measure_beside(
             moved = dataclasses.replace(stood, weights=weights)
             title = f"from before step {before}, moved by one ulp ({number + 1})"
             for name, array in drift.run_from(moved, title):
-                found[name] = largest([found[name], error_of(array, known[name]).norms])
+                error = error_of(array, known[name]).norms
+                found[name] = largest([found[name], error])
+                apart[name] = largest([apart.get(name, NOTHING), error])
+        pasts = perturbed_past_ties(start, range(_BESIDE_RUNS))
+        for number, past in enumerate(pasts):
+            moved = dataclasses.replace(stood, weights=dict(past.weights))
+            title = f"from before step {before}, past ties ({number + 1})"
+            for name, array in drift.run_from(moved, title):
+                error = error_of(array, known[name]).norms
+                if is_kink(error, [apart[name]]):
+                    found[name] = largest([found[name], error])
     first.unlink()
     return {"noise": found, "engine": drift.engine.describe()}
 

@@ -96,6 +96,15 @@ def test_what_cannot_be_exported_names_the_line_of_the_network(
     assert re.search(r"torch_impl/\S+\.py:\d+ `[^`]+`: ", told)
 
 
+def test_traces_of_networks_that_decide_hold_for_every_decision(
+    backends: Callable[[str], Backend],
+) -> None:
+    """Also where a block drops all windows or keeps all, which it did not when it was traced."""
+    found = backends("torch").call("inference.work.trace_blocks_of_lmd_vit")
+    assert len(found) > 40
+    assert max(found) < 1e-5
+
+
 @pytest.mark.goldens
 def test_torchscript_and_torch_export(tmp_path: Path) -> None:
     for form, more in (("torchscript", []), ("torch-export", ["--dynamic"])):

@@ -168,3 +168,35 @@ def fuse_a_rectifier() -> list[bool]:
         found = ReluOfConv2d(conv)(x)
     assert float(found[0, 0, 0, 1].abs()) < 1e-29
     return found[0, 0, 0].isnan().tolist()
+
+
+def trace_blocks_of_lmd_vit() -> list[float]:
+    """How far traces of the blocks are from them, of policies that choose some, none and all
+    windows; a trace is made with some."""
+    import dataclasses
+    import warnings
+
+    import torch
+
+    from restoration.models.registry import find
+    from torch_impl.engine import TorchEngine
+    from torch_impl.lmd_vit import Block
+
+    torch.manual_seed(0)
+    found = []
+    for kind in ("lefflocal", "leff"):
+        spec = dataclasses.replace(find("lmd_vit").spec("tiny"), feed_forward=kind)
+        network = TorchEngine().build(spec)
+        for block in network.module.modules():
+            if not isinstance(block, Block):
+                continue
+            x = torch.randn(1, 4 * block.window, 4 * block.window, block.norm2.weight.shape[0])
+            some = (torch.arange(16) % 3 == 0).float()
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                for parameter in block.parameters():
+                    parameter.add_(0.1 * torch.randn_like(parameter))
+                traced = torch.jit.trace(block, (x, some), check_trace=False)
+                for policy in (some, 1 - some, torch.zeros(16), torch.ones(16)):
+                    found.append(float((traced(x, policy) - block(x, policy)).abs().max()))
+    return found

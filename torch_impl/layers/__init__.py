@@ -40,6 +40,7 @@ from torch_impl.layers.indexing import (
     chunk_columns,
     fold,
     gather_rows,
+    has_rows,
     modulate_rows,
     nonzero,
     repeat_rows,
@@ -47,6 +48,7 @@ from torch_impl.layers.indexing import (
     scale_rows,
     scatter_rows,
     to_indices,
+    unless_none,
 )
 from torch_impl.layers.linear import Linear, linear, matmul
 from torch_impl.layers.norm import LayerNorm, LayerNorm2d
@@ -103,6 +105,7 @@ __all__ = [
     "gelu",
     "global_avg_pool",
     "half_counts",
+    "has_rows",
     "ifft2",
     "irfft2",
     "leaky_relu",
@@ -134,6 +137,7 @@ __all__ = [
     "to_indices",
     "uniform_parameter",
     "unit_spectrum",
+    "unless_none",
     "upsample",
     "zero_insert",
 ]

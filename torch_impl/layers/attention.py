@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.compiler import is_exporting
 
 from restoration.models import windows
 
@@ -18,6 +19,9 @@ def scaled_dot_product_attention(
     """
     # Native: torch.nn.functional.scaled_dot_product_attention: scale 1/sqrt(d), nothing added to
     # the logits by default.
+    if is_exporting():  # it asks whether there is one row, which may be known when it runs
+        logits = query @ key.transpose(-2, -1) * scale
+        return torch.softmax(logits if offsets is None else logits + offsets, dim=-1) @ value
     return F.scaled_dot_product_attention(query, key, value, attn_mask=offsets, scale=scale)
 
 

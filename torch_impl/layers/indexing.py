@@ -21,6 +21,21 @@ def to_indices(array: np.ndarray, x: Tensor) -> Tensor:
     return torch.from_numpy(array).to(x.device)
 
 
+def has_rows(x: Tensor, count: int) -> bool:
+    """Whether an array has so many members, which may save work; no where what is done is recorded
+    and has to do for every number of them."""
+    # Native: torch.jit.is_tracing: what is recorded keeps the branch that its input took.
+    return not (torch.jit.is_tracing() or is_exporting()) and x.shape[0] == count
+
+
+def unless_none(policy: Tensor, processed: Tensor, x: Tensor) -> Tensor:
+    """What was processed; x where what is recorded finds a policy that chooses nothing."""
+    # Native: torch.where: both are computed.
+    if torch.jit.is_tracing() or is_exporting():
+        return torch.where((policy != 0).any(), processed, x)
+    return processed
+
+
 def gather_rows(x: Tensor, rows: Tensor) -> Tensor:
     """Members of the first dimension by their indices (k,), (n, ...) -> (k, ...)."""
     # Native: torch.Tensor.index_select: copies runs of memory; brackets do the same more slowly.
