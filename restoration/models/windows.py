@@ -27,6 +27,7 @@ def relative_positions(window: int) -> np.ndarray:
     return (down * (2 * window - 1) + right).reshape(-1)
 
 
+@functools.lru_cache(maxsize=8)
 def masks_of_kinds(window: int, shift: int) -> np.ndarray:
     """Masks of the four kinds of windows, (4, 1, window^2, window^2) float32, 0 or -100.
 

@@ -87,13 +87,22 @@ def test_networks_that_need_another_form_in_onnx_are_proven(
 
 
 def test_what_cannot_be_exported_names_the_line_of_the_network(
+    backends: Callable[[str], Backend],
+) -> None:
+    told = backends("torch").call("inference.work.construct_of_a_failing_layer")
+    assert re.fullmatch(r"torch_impl/layers/indexing\.py:\d+ `[^`]+`: Dimension out of .+", told)
+
+
+def test_what_cannot_be_exported_is_refused_with_the_reason(
     tiny_weights: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """How many windows LMD-ViT keeps depends on the picture."""
-    words = ["-m", "lmd_vit", "-w", tiny_weights("lmd_vit"), "-o", tmp_path / "x.pt2"]
-    assert _export("torch", *words, "--to", "torch-export", "--batch", 1) == ExitCode.INCOMPLETE
+    path = tmp_path / "x.onnx"
+    words = ["-m", "lmd_vit", "-w", tiny_weights("lmd_vit"), "-o", path, "--dynamic"]
+    assert _export("torch", *words) == ExitCode.INCOMPLETE
+    assert not path.exists()
     told = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert re.search(r"torch_impl/\S+\.py:\d+ `[^`]+`: ", told)
+    assert "that the network decides by its picture" in told
 
 
 def test_traces_of_networks_that_decide_hold_for_every_decision(

@@ -200,3 +200,19 @@ def trace_blocks_of_lmd_vit() -> list[float]:
                 for policy in (some, 1 - some, torch.zeros(16), torch.ones(16)):
                     found.append(float((traced(x, policy) - block(x, policy)).abs().max()))
     return found
+
+
+def construct_of_a_failing_layer() -> str:
+    """What is said of a network whose layer raises."""
+    from pathlib import Path
+
+    import torch
+
+    from torch_impl.exporting import _construct
+    from torch_impl.layers import roll
+
+    try:
+        roll(torch.zeros(3), (1,), (5,))
+    except IndexError as problem:
+        return _construct(problem, Path("x.pt"))
+    return ""
