@@ -2,7 +2,8 @@
 
 A package holds the machine code of a network with its weights, for inputs of given shapes. It is
 made once, compared with the truth in float64 as `parity` compares ports, and only what holds is
-kept; for what does not, the reason is kept instead.
+kept; for what does not, the reason is kept instead. Where it is no faster than the network as
+`restore` runs it anyway, that is kept, and the network stays as it is.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from restoration.engine.contract import Network
 from restoration.engine.noise import BOUND, worst_ratio
 from restoration.errors import RestorationError, UnavailableError
 from torch_impl.engine import TorchEngine
+from torch_impl.fusing import fused
 
 _TOLD_EVERY_S = 30.0
+_TIMED_RUNS = 3
 _OPTIONS = {"freezing": True}  # weights become constants, reordered once as kernels want them
 
 
@@ -44,7 +47,9 @@ def compiled(
 ) -> Network:
     """The same network in machine code for inputs of these shapes, made unless a folder has it.
 
-    report: is told what takes a minute.
+    Where that is no faster, it is the network with fused layers.
+
+    report: is told what takes a minute, and when nothing was won.
 
     Raises:
         UnavailableError: it cannot be compiled, or computes something else; the text says why.
@@ -53,6 +58,9 @@ def compiled(
     refusal = package.with_suffix(".txt")
     if refusal.exists():
         raise UnavailableError(refusal.read_text(encoding="utf-8"))
+    plain, nothing_won = fused(network, inputs), package.with_suffix(".plain")
+    if nothing_won.exists():
+        return plain
     if not package.exists():
         shape = "x".join(map(str, next(iter(inputs.values())).shape))
         text = f"compiling {network.spec.network} for {shape}, which takes a minute or a few"
@@ -65,8 +73,26 @@ def compiled(
                 (Path(place) / refusal.name).write_text(str(problem), encoding="utf-8")
                 os.replace(Path(place) / refusal.name, refusal)
                 raise
+            if not is_faster(engine, _loaded(network, made), plain, inputs):
+                report(f"{network.spec.network} is as fast as it is, and is not compiled")
+                nothing_won.touch()
+                return plain
             os.replace(made, package)
     return _loaded(network, package)
+
+
+def is_faster(
+    engine: TorchEngine, made: Network, plain: Network, inputs: Mapping[str, np.ndarray]
+) -> bool:
+    """Whether the least of some seconds is smaller, in turns, so that other work slows both."""
+
+    def seconds(network: Network) -> float:
+        started = time.perf_counter()
+        engine.run(network, inputs)
+        return time.perf_counter() - started
+
+    turns = [(seconds(made), seconds(plain)) for _ in range(1 + _TIMED_RUNS)][1:]
+    return min(one for one, _ in turns) < min(other for _, other in turns)
 
 
 def known_runs(engine: TorchEngine, network: Network, inputs: Mapping[str, np.ndarray]) -> Arrays:

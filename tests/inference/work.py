@@ -216,3 +216,49 @@ def construct_of_a_failing_layer() -> str:
     except IndexError as problem:
         return _construct(problem, Path("x.pt"))
     return ""
+
+
+def compile_slowly(folder: Path) -> tuple[int, list[str], list[str]]:
+    """How often a network is compiled whose compiled form takes longer, of two times; the files
+    that are kept, and the class of what restores."""
+    import time
+    from dataclasses import replace
+    from unittest import mock
+
+    import numpy as np
+    import torch
+
+    from restoration.engine.contract import Network
+    from restoration.models.registry import find
+    from torch_impl import compiling
+    from torch_impl.engine import TorchEngine
+
+    class Slow(torch.nn.Module):
+        def __init__(self, module: torch.nn.Module):
+            super().__init__()
+            self.module = module
+
+        def forward(self, *given: torch.Tensor) -> list[torch.Tensor]:
+            time.sleep(0.2)
+            return self.module(*given)
+
+    engine = TorchEngine()
+    network = engine.build(find("mimo_unet").spec("tiny"))
+    inputs = {"image": np.random.default_rng(0).random((1, 3, 16, 16), np.float32)}
+
+    def compile_(_engine: object, _network: object, _inputs: object, package: Path) -> None:
+        package.touch()
+
+    def loaded(network: Network, _package: Path) -> Network:
+        return replace(network, module=Slow(network.module))
+
+    with (
+        mock.patch.object(compiling, "_compile", side_effect=compile_) as made,
+        mock.patch.object(compiling, "_loaded", loaded),
+    ):
+        found = [
+            compiling.compiled(engine, network, inputs, folder, report=lambda _: None)
+            for _ in range(2)
+        ]
+    kinds = [type(one.module).__name__ for one in found]
+    return made.call_count, [path.suffix for path in folder.iterdir()], kinds
