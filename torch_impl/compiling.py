@@ -58,9 +58,9 @@ def compiled(
     refusal = package.with_suffix(".txt")
     if refusal.exists():
         raise UnavailableError(refusal.read_text(encoding="utf-8"))
-    plain, nothing_won = fused(network, inputs), package.with_suffix(".plain")
+    nothing_won = package.with_suffix(".plain")
     if nothing_won.exists():
-        return plain
+        return fused(network, inputs)
     if not package.exists():
         shape = "x".join(map(str, next(iter(inputs.values())).shape))
         text = f"compiling {network.spec.network} for {shape}, which takes a minute or a few"
@@ -73,26 +73,13 @@ def compiled(
                 (Path(place) / refusal.name).write_text(str(problem), encoding="utf-8")
                 os.replace(Path(place) / refusal.name, refusal)
                 raise
-            if not is_faster(engine, _loaded(network, made), plain, inputs):
+            plain = fused(network, inputs)
+            if not _is_faster(engine, _loaded(network, made), plain, inputs):
                 report(f"{network.spec.network} is as fast as it is, and is not compiled")
                 nothing_won.touch()
                 return plain
             os.replace(made, package)
     return _loaded(network, package)
-
-
-def is_faster(
-    engine: TorchEngine, made: Network, plain: Network, inputs: Mapping[str, np.ndarray]
-) -> bool:
-    """Whether the least of some seconds is smaller, in turns, so that other work slows both."""
-
-    def seconds(network: Network) -> float:
-        started = time.perf_counter()
-        engine.run(network, inputs)
-        return time.perf_counter() - started
-
-    turns = [(seconds(made), seconds(plain)) for _ in range(1 + _TIMED_RUNS)][1:]
-    return min(one for one, _ in turns) < min(other for _, other in turns)
 
 
 def known_runs(engine: TorchEngine, network: Network, inputs: Mapping[str, np.ndarray]) -> Arrays:
@@ -163,6 +150,20 @@ def _judge(
             f"--compile: expected at most {BOUND:g} times the error of float32 itself, got "
             f"{ratio:.4g} from {network.spec.network} as PyTorch compiles it; leave it out"
         )
+
+
+def _is_faster(
+    engine: TorchEngine, made: Network, plain: Network, inputs: Mapping[str, np.ndarray]
+) -> bool:
+    """Whether the least of some seconds is smaller, in turns, so that other work slows both."""
+
+    def seconds(network: Network) -> float:
+        started = time.perf_counter()
+        engine.run(network, inputs)
+        return time.perf_counter() - started
+
+    turns = [(seconds(made), seconds(plain)) for _ in range(1 + _TIMED_RUNS)][1:]
+    return min(one for one, _ in turns) < min(other for _, other in turns)
 
 
 def _loaded(network: Network, package: Path) -> Network:

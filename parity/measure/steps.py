@@ -61,7 +61,7 @@ def measure_reference(
             norms[name], sizes[name] = norms_of(array), array.size
     arrays.write(place / _DECISIONS_FILE, decided.taken or {"none": np.zeros(0)})
     noise = dict.fromkeys(norms, NOTHING)
-    drift = _Drift(session, plan, batches, decided, place)
+    drift = _Drift(session, plan, batches, decided, place / arrays.TRUTH_FILE)
     for title, context in drift.engine.variations().items():
         with context:
             drift.add_to(noise, title, None)
@@ -89,7 +89,8 @@ def measure_more(
     folder: that it wrote to. noise: what it found.
     """
     plan, place = recipes.from_plain(recipe, "parity train"), Path(folder)
-    drift = _Drift(session, plan, _batches(plan, steps), _kept_decisions(place), place)
+    batches, decisions = _batches(plan, steps), _kept_decisions(place)
+    drift = _Drift(session, plan, batches, decisions, place / arrays.TRUTH_FILE)
     found = {name: Norms(*error) for name, error in noise.items()}
     drift.add_moved(found, range(_PERTURBED_RUNS, _PERTURBED_RUNS + runs))
     found |= drift.jumps(found, range(RUNS, RUNS + runs))
@@ -114,34 +115,23 @@ def measure_beside(
     `before`, counted from 1.
     """
     plan, place = recipes.from_plain(recipe, "parity train"), Path(folder)
-    drift = _Drift(session, plan, _batches(plan, steps), _kept_decisions(place), place)
+    batches, decisions = _batches(plan, steps), _kept_decisions(place)
     with arrays.reading(Path(state)) as file:
         stood = _read_state(file, before - 1)
-    found = {name: Norms(*error) for name, error in noise.items()}
-    start = Problem(inputs={}, weights=stood.weights)
-    apart: dict[str, Norms] = {}
     first = place / _BESIDE_FILE
+    drift = _Drift(session, plan, batches, decisions, first, state=stood)
+    apart: dict[str, Norms] = {}
     with arrays.Stream(first) as kept:
-        for name, array in drift.run_from(stood, f"from before step {before}"):
+        for name, array in drift.run(f"from before step {before}", None):
             kept.add(name, array)
-    with arrays.reading(first) as known:
-        for number in range(_BESIDE_RUNS):
-            weights = dict(start.perturbed(1, (number,)).weights)
-            moved = dataclasses.replace(stood, weights=weights)
-            title = f"from before step {before}, moved by one ulp ({number + 1})"
-            for name, array in drift.run_from(moved, title):
-                error = error_of(array, known[name]).norms
-                found[name] = largest([found[name], error])
-                apart[name] = largest([apart.get(name, NOTHING), error])
-        pasts = perturbed_past_ties(start, range(_BESIDE_RUNS))
-        for number, past in enumerate(pasts):
-            moved = dataclasses.replace(stood, weights=dict(past.weights))
-            title = f"from before step {before}, past ties ({number + 1})"
-            for name, array in drift.run_from(moved, title):
-                error = error_of(array, known[name]).norms
-                if is_kink(error, [apart[name]]):
-                    found[name] = largest([found[name], error])
+            apart[name] = NOTHING
+    drift.add_moved(apart, range(_BESIDE_RUNS))
+    jumps = drift.jumps(apart, range(_BESIDE_RUNS))
     first.unlink()
+    found = {
+        name: largest([Norms(*error), apart.get(name, NOTHING), jumps.get(name, NOTHING)])
+        for name, error in noise.items()
+    }
     return {"noise": found, "engine": drift.engine.describe()}
 
 
@@ -181,7 +171,10 @@ def measure_port(
     with contextlib.ExitStack() as stack:
         if keep:
             found = _written(found, stack.enter_context(arrays.Stream(Path(keep))))
-        errors = {name: dataclasses.astuple(error) for name, error in _errors(found, place)}
+        errors = {
+            name: dataclasses.astuple(error)
+            for name, error in _errors(found, place / arrays.TRUTH_FILE)
+        }
     return {
         "errors": errors,
         "digests": [batch.digest() for batch in batches],
@@ -194,11 +187,11 @@ def measure_port(
 Named = Iterator[tuple[str, np.ndarray]]
 
 
-def _errors(found: Named, folder: Path) -> Iterator[tuple[str, Error]]:
-    """How far arrays are from the truth; nothing of those that it does not have."""
-    with arrays.reading(folder / arrays.TRUTH_FILE) as truth:
+def _errors(found: Named, file: Path) -> Iterator[tuple[str, Error]]:
+    """How far arrays are from those of a file; nothing of those that it does not have."""
+    with arrays.reading(file) as known:
         for name, array in found:
-            yield name, error_of(array, truth[name]) if name in truth else Error()
+            yield name, error_of(array, known[name]) if name in known else Error()
 
 
 def _written(found: Named, file: arrays.Stream) -> Named:
@@ -240,9 +233,9 @@ def _kept_decisions(folder: Path) -> _Decisions:
 
 
 class _Drift:
-    """Trainings of the reference in float32, and how far each is from the truth.
+    """Trainings of the reference in float32, and how far each is from those of a file.
 
-    start: weights they begin with, or from which those are moved.
+    known: that file, of the truth. state: what they go on from, if not from the beginning.
     """
 
     def __init__(
@@ -251,25 +244,30 @@ class _Drift:
         recipe: Recipe,
         batches: Sequence[Batch],
         decisions: _Decisions,
-        folder: Path,
+        known: Path,
+        *,
+        state: TrainingState | None = None,
     ):
         self.engine = session.make_engine()
         self._recipe, self._batches, self._decisions = recipe, batches, decisions
-        self._folder, self._report = folder, session.report
-        self.start = Problem(inputs={}, weights=_Run(self.engine, recipe).start)
+        self._known, self._state, self._report = known, state, session.report
+        start = state.weights if state else _Run(self.engine, recipe).start
+        self._start = Problem(inputs={}, weights=start)
 
-    def run_from(self, state: TrainingState, title: str) -> Named:
-        """The arrays of the steps that follow a state."""
-        run = _Run(self.engine, self._recipe, state=state)
+    def run(self, title: str, first: Arrays | None) -> Named:
+        """The arrays of a run. first: the weights it begins with, if others."""
+        if self._state is None:
+            run = _Run(self.engine, self._recipe, first)
+        else:
+            weights = self._state.weights if first is None else first
+            state = dataclasses.replace(self._state, weights=weights)
+            run = _Run(self.engine, self._recipe, state=state)
         title = f"float32 drift: {title}"
         return run.steps(self._batches, self._decisions, title, self._report)
 
     def errors(self, title: str, first: Arrays | None) -> Iterator[tuple[str, Norms]]:
-        """Of each array of a run. first: the weights it begins with."""
-        run = _Run(self.engine, self._recipe, first)
-        title = f"float32 drift: {title}"
-        found = run.steps(self._batches, self._decisions, title, self._report)
-        for name, error in _errors(found, self._folder):
+        """Of each array of a run."""
+        for name, error in _errors(self.run(title, first), self._known):
             yield name, error.norms
 
     def add_to(self, noise: dict[str, Norms], title: str, first: Arrays | None) -> None:
@@ -280,13 +278,13 @@ class _Drift:
     def add_moved(self, noise: dict[str, Norms], numbers: Iterable[int]) -> None:
         """The same with runs from weights that are moved by a unit in the last place."""
         for number in numbers:
-            moved = self.start.perturbed(1, (number,)).weights
+            moved = self._start.perturbed(1, (number,)).weights
             self.add_to(noise, f"moved by one ulp ({number + 1})", dict(moved))
 
     def jumps(self, noise: Mapping[str, Norms], numbers: Sequence[int]) -> dict[str, Norms]:
         """Errors of runs past ties, of arrays that they change by more than they are moved."""
         found: dict[str, Norms] = {}
-        runs = zip(numbers, perturbed_past_ties(self.start, numbers), strict=True)
+        runs = zip(numbers, perturbed_past_ties(self._start, numbers), strict=True)
         for number, past in runs:
             for name, error in self.errors(f"past ties ({number + 1})", dict(past.weights)):
                 if is_kink(error, [noise[name]]):

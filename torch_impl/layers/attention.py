@@ -53,13 +53,15 @@ def mask_shifted_windows(
 
     Adds -100 to the logits of pixels of a map (height, width) that the shift brought together.
     """
-    # Native: torch.from_numpy: keeps the array's precision, on CPU; `to` gives x's. The kinds of
-    # windows are worked out by tensors, so that a graph whose sizes are open has them so as well.
+    # Native: torch.from_numpy: keeps the array's precision, on CPU; `to` gives x's.
     n, heads, size, _ = logits.shape
-    down = torch.arange(height // window, device=logits.device) == height // window - 1
-    right = torch.arange(width // window, device=logits.device) == width // window - 1
-    kinds = (2 * down.long().unsqueeze(1) + right.long().unsqueeze(0)).reshape(-1)
-    masks = torch.from_numpy(windows.masks_of_kinds(window, shift)[:, 0]).to(logits)[kinds]
+    if is_exporting():  # the kinds of windows by tensors: sizes that are open stay so
+        down = torch.arange(height // window, device=logits.device) == height // window - 1
+        right = torch.arange(width // window, device=logits.device) == width // window - 1
+        kinds = (2 * down.long().unsqueeze(1) + right.long().unsqueeze(0)).reshape(-1)
+        masks = torch.from_numpy(windows.masks_of_kinds(window, shift)[:, 0]).to(logits)[kinds]
+    else:
+        masks = torch.from_numpy(windows.shift_mask(height, width, window, shift)).to(logits)
     count = masks.shape[0]
     masked = logits.reshape(n // count, count, heads, size, size) + masks.unsqueeze(1)
     return masked.reshape(n, heads, size, size)

@@ -25,13 +25,13 @@ def has_rows(x: Tensor, count: int) -> bool:
     """Whether an array has so many members, which may save work; no where what is done is recorded
     and has to do for every number of them."""
     # Native: torch.jit.is_tracing: what is recorded keeps the branch that its input took.
-    return not (torch.jit.is_tracing() or is_exporting()) and x.shape[0] == count
+    return not _is_recorded() and x.shape[0] == count
 
 
 def unless_none(policy: Tensor, processed: Tensor, x: Tensor) -> Tensor:
     """What was processed; x where what is recorded finds a policy that chooses nothing."""
     # Native: torch.where: both are computed.
-    if torch.jit.is_tracing() or is_exporting():
+    if _is_recorded():
         return torch.where((policy != 0).any(), processed, x)
     return processed
 
@@ -91,3 +91,8 @@ def roll(x: Tensor, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Tensor:
             )
         return x
     return torch.roll(x, shifts, dims)
+
+
+def _is_recorded() -> bool:
+    """Whether what is done is recorded, by a trace or an export, to be done again."""
+    return torch.jit.is_tracing() or is_exporting()
