@@ -149,8 +149,9 @@ _SAVING = """
 import sys
 from pathlib import Path
 from tests.training.test_checkpoints import _save
-print("ready", flush=True)
-for step in range(1, 100_000):
+_save(Path(sys.argv[1]), 1, keep=1)
+print("saved", flush=True)  # from here on there is a whole one at every moment
+for step in range(2, 100_000):
     _save(Path(sys.argv[1]), step, keep=1)
 """
 
