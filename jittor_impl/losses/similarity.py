@@ -19,11 +19,13 @@ from jittor_impl.layers import (
 )
 from jittor_impl.losses.images import weighted_mean
 from restoration.evaluation.ssim import gaussian_weights, gaussian_window
+from restoration.training.requirements import require_sides
 
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
 SSIM_CONSTANTS = (0.01**2, 0.03**2)
 LEVEL_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+LEAST_PX = (SSIM_WINDOW - 1) * 2 ** (len(LEVEL_WEIGHTS) - 1) + 1  # of a side, for five scales
 
 
 def local_dissimilarity(output: Var, target: Var, mask: Var | None = None) -> Var:
@@ -31,6 +33,7 @@ def local_dissimilarity(output: Var, target: Var, mask: Var | None = None) -> Va
 
     Source: Wang et al., IEEE TIP 2004.
     """
+    require_sides(output.shape, SSIM_WINDOW, term="SSIM")
     window = tensor_like(gaussian_window(SSIM_WINDOW, SSIM_SIGMA), output)
     first, second = SSIM_CONSTANTS
     output_mean, target_mean = filter_valid(output, window), filter_valid(target, window)
@@ -51,6 +54,7 @@ def multiscale_similarity(output: Var, target: Var) -> Var:
     Contrasts of four scales and the similarity at the fifth, of each image and channel, are raised
     to their weights and multiplied.
     """
+    require_sides(output.shape, LEAST_PX, term="multi-scale SSIM")
     product = full_like_channels(output)
     for level, weight in enumerate(LEVEL_WEIGHTS):
         if level:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Law = Literal["uniform", "xavier", "orthogonal", "truncated_normal", "normal", "zeros"]
+Law = Literal["uniform", "xavier", "he", "orthogonal", "truncated_normal", "normal", "zeros"]
 """uniform: +-1/sqrt(fan-in), of a bias its layer's. xavier: +-sqrt(6 / (fan-in + fan-out)).
+he: +-sqrt(6 / fan-in), which keeps the size of features through rectifiers.
 orthogonal: rows or columns of the weight as a matrix, times 0.2. truncated_normal: deviation 0.02.
 normal: deviation 1.
 """

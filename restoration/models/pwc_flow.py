@@ -10,6 +10,7 @@ import numpy as np
 
 from restoration.arrays import Arrays
 from restoration.errors import InputError
+from restoration.models.laws import Rule, Rules
 from restoration.models.model import Model, PublishedWeights
 from restoration.models.spec import Spec, check_image
 
@@ -23,6 +24,14 @@ class PWCFlowSpec(Spec):
     """
 
     module: ClassVar[str] = "pwc_flow"
+    initialization: ClassVar[Mapping[str, Rules]] = {
+        "he": (
+            Rule("*.flow.*", "zeros"),
+            Rule("refiner.conv7.*", "zeros"),
+            Rule("*.weight", "he"),
+            Rule("*.bias", "zeros"),
+        )
+    }
     network: ClassVar[str] = "PWCFlow"
     inputs: ClassVar[tuple[str, ...]] = ("first", "second")
     outputs: ClassVar[tuple[str, ...]] = ("flow",)

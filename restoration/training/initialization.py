@@ -93,7 +93,8 @@ def draw(
         return ORTHOGONAL_GAIN * _orthogonal(shape, rng)
     # Of a transposed convolution the weight is (in, out, ...), and PyTorch's fan-in its second.
     fan_in, fan_out = layer[1] * area, layer[0] * area
-    bound = math.sqrt(6 / (fan_in + fan_out)) if law == "xavier" else 1 / math.sqrt(fan_in)
+    square = {"xavier": 6 / (fan_in + fan_out), "he": 6 / fan_in}.get(law, 1 / fan_in)
+    bound = math.sqrt(square)
     return rng.uniform(-bound, bound, shape)
 
 

@@ -65,3 +65,20 @@ def require_skip(spec: Spec) -> None:
             where="loss.settings of the recipe",
             next_step="leave it out",
         )
+
+
+def require_sides(shape: Sequence[int], least_px: int, *, term: str) -> None:
+    """Check that pictures (..., h, w) are as large as a term of a loss needs them.
+
+    Raises:
+        InputError: they are smaller.
+    """
+    height, width = shape[-2:]
+    if min(height, width) < least_px:
+        raise InputError(
+            f"pictures for {term}",
+            expected=f"sides of at least {least_px} px",
+            got=f"{height}x{width}",
+            where="data.crop_px of the recipe",
+            next_step=f"take data.crop_px={least_px} or more, or a loss without this term",
+        )

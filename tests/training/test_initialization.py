@@ -122,6 +122,19 @@ def test_xavier_is_that_of_the_users_script(torch: Backend) -> None:
 
 
 @pytest.mark.frameworks("torch")
+def test_flow_by_he_starts_from_no_flow_and_features_that_last(torch: Backend) -> None:
+    spec = MODELS["pwc_flow"].spec("tiny")
+    weights = _drawn(torch, "pwc_flow", spec, "he")
+    for name, array in weights.items():
+        if name.endswith(".bias") or ".flow." in name or name == "refiner.conv7.weight":
+            assert not array.any(), name
+        elif array.size > 1000:
+            bound = np.sqrt(6 / np.prod(array.shape[1:]))
+            assert np.abs(array).max() == pytest.approx(bound, rel=0.01), name
+            assert array.std() == pytest.approx(bound / 3**0.5, rel=0.1), name
+
+
+@pytest.mark.frameworks("torch")
 def test_orthogonal_weights_have_singular_values_of_a_fifth(torch: Backend) -> None:
     weights = _drawn(torch, "nimbusr", MODELS["nimbusr"].spec("tiny"), "orthogonal")
     for name, array in weights.items():

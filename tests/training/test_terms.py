@@ -347,6 +347,20 @@ def test_what_a_loss_cannot_do_without_is_said(
         backends("torch").call("loss_terms", loss, LMDViTSpec(), settings, outputs, batch)
 
 
+@pytest.mark.parametrize(
+    ("term", "side", "least"),
+    [("multiscale_similarity", 160, 161), ("local_dissimilarity", 10, 11)],
+)
+def test_pictures_that_are_too_small_for_a_term_are_told_of(
+    backend: Backend, term: str, side: int, least: int
+) -> None:
+    picture = np.zeros((1, 1, side, least), np.float32)
+    with pytest.raises(RaisedError, match=f"at least {least} px, got {side}x{least}"):
+        backend.call("loss", term, [picture, picture])
+    large = np.full((1, 1, least, least), 0.5, np.float32)
+    backend.call("loss", term, [large, large])
+
+
 def test_a_block_that_drops_all_windows_passes_no_gradient(backend: Backend) -> None:
     """Neither to itself nor to its predictor; what goes in comes out."""
     spec = LMDViTStageSpec(
