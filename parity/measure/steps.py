@@ -20,6 +20,7 @@ import numpy as np
 from parity.judge.errors import NOTHING, Error, Norms, error_of, norms_of
 from parity.judge.measurement import ArrayKey, ArrayKind
 from parity.judge.noise import largest
+from parity.judge.steps import is_untouched
 from parity.measure.kinks import RUNS, is_kink, perturbed_past_ties
 from parity.measure.problem import Problem
 from restoration.arrays import Arrays
@@ -191,7 +192,10 @@ def _errors(found: Named, file: Path) -> Iterator[tuple[str, Error]]:
     """How far arrays are from those of a file; nothing of those that it does not have."""
     with arrays.reading(file) as known:
         for name, array in found:
-            yield name, error_of(array, known[name]) if name in known else Error()
+            if name in known:
+                yield name, error_of(array, known[name])
+            elif not is_untouched(name, array):
+                yield name, Error()
 
 
 def _written(found: Named, file: arrays.Stream) -> Named:

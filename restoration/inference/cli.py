@@ -244,6 +244,8 @@ def _run(options: argparse.Namespace) -> int:
     with open_restorer(options, warn=_warn, show=shown.tell) as restorer:
         _check_kernels(restorer, options)
         _check_frames(restorer, options)
+        if not options.explain or options.output is not None:
+            _check_result(restorer)
         _introduce(restorer, options)
         jobs = pictures.find_jobs(inputs, naming, are_clips=restorer.clip_frames > 1)
         if options.explain:
@@ -287,6 +289,14 @@ def _check_frames(restorer: Restorer, options: argparse.Namespace) -> None:
             where=str(restorer.files[0]),
             next_step="leave out --n-seq, or give other weights",
         )
+
+
+def _check_result(restorer: Restorer) -> None:
+    """Raise where nothing can come out of any picture: at once, not for each of them."""
+    if not restorer.gives_picture and not restorer.gives_field:
+        restorer.model.check_gives_picture(restorer.spec)
+    if restorer.gives_picture:
+        restorer.model.result_size(restorer.spec, 1, 1, scale=restorer.settings.scale)
 
 
 def _introduce(restorer: Restorer, options: argparse.Namespace) -> None:

@@ -28,6 +28,7 @@ _LARGEST_SIDE_PX = 512  # of a picture that is explained: everything in it is ke
 _PANELS = 16
 _LAYERS = 6
 _SHOWN_PX = 256
+_SEVERAL = 8  # frames, and neighbors of one, in a network of video
 _FLOW = "flow"  # the module of networks of video that finds it
 
 
@@ -112,11 +113,12 @@ def panels_of(
         for name, array in arrays.items()
         if name.startswith("output/")
     }
-    maps = _maps(rows, arrays, image.shape[3] / image.shape[2])
+    seen = arrays.get("input/image", image)  # wider than the picture where the network needs it
+    maps = _maps(rows, arrays, seen.shape[2:], 1 if frames is None else _SEVERAL)
     yield from _features(maps)
-    yield from _attention(maps, image)
-    yield from _windows(restorer, outputs, image)
-    yield from _flow(maps)
+    yield from _attention(maps, seen)
+    yield from _windows(restorer, outputs, seen)
+    yield from _flow(outputs["flow"] if "flow" in outputs else _to_neighbors(maps))
     if "kernel" in outputs:
         kernel = outputs["kernel"][0, 0] if outputs["kernel"].ndim == 4 else outputs["kernel"][0]
         yield Panel(
@@ -162,16 +164,42 @@ class _Map:
     array: np.ndarray
 
 
-def _maps(rows: Sequence[Sequence[Any]], arrays: dict[str, np.ndarray], ratio: float) -> list[_Map]:
-    """Of all that left modules, what has the picture's ratio of sides, but for what was added."""
+def _maps(
+    rows: Sequence[Sequence[Any]], arrays: dict[str, np.ndarray], size: tuple[int, int], most: int
+) -> list[_Map]:
+    """Of all that left modules, what is a map of the whole picture, but for what was added: as
+    large or some times smaller or larger; of networks that resize it, what has its ratio of sides.
+
+    size: of the picture as the network gets it. most: pictures in it; what has more is of windows.
+    """
     found = []
     for place, (module, _call, _index, shape) in enumerate(rows):
         array = arrays[f"tap/{place}"]
-        is_map = len(shape) == 4 and min(shape[2:]) >= 8 and array.dtype.kind == "f"
-        if is_map and 0.75 < shape[3] / shape[2] / ratio < 1.33:
-            several = array if module == _FLOW else array[:1]  # to each neighbor
-            found += [_Map(module, one) for one in several]
-    return found
+        if len(shape) != 4 or array.dtype.kind != "f" or (shape[0] > most and module != _FLOW):
+            continue
+        # (n, c, h, w), or (n, h, w, c): the one that is more like the picture.
+        layouts = [one for one in (array, array.transpose(0, 3, 1, 2)) if min(one.shape[2:]) >= 8]
+        apart = [_apart(one.shape[2:], size) for one in layouts]
+        if layouts and min(apart) < math.log(1.33):
+            maps = layouts[apart.index(min(apart))]
+            several = maps if module == _FLOW else maps[:1]  # to each neighbor
+            found += [(module, one) for one in several]
+    whole = [one for one in found if _is_whole(one[1].shape[1:], size)]
+    return [_Map(module, one) for module, one in whole or found]
+
+
+def _apart(size: Sequence[int], other: Sequence[int]) -> float:
+    return abs(math.log(size[1] / size[0] * other[0] / other[1]))
+
+
+def _is_whole(size: Sequence[int], picture: Sequence[int]) -> bool:
+    """Whether both sides are the picture's over or times one whole number, rounded."""
+    shrunk = round(max(picture) / max(size)) or 1
+    grown = round(max(size) / max(picture)) or 1
+    return all(
+        abs(side * shrunk - whole * grown) < max(shrunk, grown)
+        for side, whole in zip(size, picture, strict=True)
+    )
 
 
 def _features(maps: Sequence[_Map]) -> Iterator[Panel]:
@@ -215,35 +243,26 @@ def _windows(
     """LMD-ViT's gate, and the windows that its predictors keep, over the picture."""
     if restorer.model.name != "lmd_vit":
         return
-    height, width = image.shape[2:]
     if "gate" in outputs:
-        gate = outputs["gate"][0].mean(0) if outputs["gate"].ndim == 4 else outputs["gate"][0]
+        gate = outputs["gate"][0].mean(0)
         yield Panel("gate", "the gate: bright where blur is seen", _over(image, gate, "viridis"))
-    multiple = restorer.spec.size_multiple
-    padded = [side + -side % multiple for side in (height, width)]
-    names = sorted(name for name in outputs if name.startswith("decision"))
-    for name in names:
-        kept = outputs[name][0].reshape(-1)
-        rows = round(math.sqrt(kept.size * padded[0] / padded[1]))
-        if not rows or kept.size % rows:
-            continue
-        grid = kept.reshape(rows, -1)
-        whole = grid.repeat(padded[0] // rows, 0).repeat(padded[1] // grid.shape[1], 1)
-        top, left = (padded[0] - height) // 2, (padded[1] - width) // 2
-        mask = whole[top : top + height, left : left + width]
-        if mask.shape != (height, width):
-            continue
-        share = f"{kept.mean():.0%}"
-        shown = image * (0.25 + 0.75 * mask)
-        yield Panel(f"kept_{name[8:]}", f"windows that predictor {name[8:]} keeps: {share}", shown)
+    for name in sorted(name for name in outputs if name.startswith("decision")):
+        kept = outputs[name][0, 0]
+        side = image.shape[2] // kept.shape[0]
+        shown = image * (0.25 + 0.75 * kept.repeat(side, 0).repeat(side, 1))
+        title = f"windows that predictor {name[8:]} keeps: {kept.mean():.0%}"
+        yield Panel(f"kept_{name[8:]}", title, shown)
 
 
-def _flow(maps: Sequence[_Map]) -> Iterator[Panel]:
-    """Flow as color: the direction as hue, the length as how colored it is."""
-    found = [one for one in maps if len(one.array) == 2 and one.module == _FLOW]
-    for number, one in enumerate(found[:4], start=1):
-        length = np.hypot(*one.array)
-        angle = np.arctan2(one.array[1], one.array[0])
+def _to_neighbors(maps: Sequence[_Map]) -> list[np.ndarray]:
+    return [one.array for one in maps if len(one.array) == 2 and one.module == _FLOW]
+
+
+def _flow(fields: Sequence[np.ndarray]) -> Iterator[Panel]:
+    """Flow (2, h, w) as color: the direction as hue, the length as how colored it is."""
+    for number, field in enumerate(fields[:4], start=1):
+        length = np.hypot(*field)
+        angle = np.arctan2(field[1], field[0])
         largest = max(float(length.max()), 1e-6)
         colors = _hsv(angle / (2 * np.pi) % 1, length / largest)
         yield Panel(f"flow_{number}", f"flow {number}, up to {largest:.2f} pixels", colors)

@@ -216,6 +216,11 @@ class Restorer:
         return self.is_pipeline or not self.model.no_picture_of(self.spec)
 
     @property
+    def gives_field(self) -> bool:
+        """Whether blur kernels come out, with where each is used."""
+        return {"kernels", "masks"} <= set(self.spec.outputs)
+
+    @property
     def clip_frames(self) -> int:
         """How many frames the network takes at once, 1 for pictures."""
         return int(getattr(self.spec, "frames", 1))

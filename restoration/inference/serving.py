@@ -82,12 +82,13 @@ def open_network(
     is_compiled: bool = False,
     prepare: Callable[[Network, Arrays], Network] | None = None,
 ) -> dict[str, Any]:
-    """Build a network and keep it under a name; what it is, as JSON has it.
+    """Build a network and keep it under a name; what it is, as JSON has it. Weights of a training
+    run, whose network gave what a loss compares, become the one that restores.
 
     is_compiled: it will run as machine code that the framework makes of it for each size. prepare:
     makes a network of the same numbers, which restores pictures in its place.
     """
-    engine = session.make_engine()
+    engine, spec = session.make_engine(), spec.scored
     network = engine.build(spec, dataclasses.replace(PLAIN, **execution))
     engine.load(network, weights)
     one = _OPEN[slot] = Opened(engine, network, registry.find(model))
@@ -194,14 +195,15 @@ def taps(
     session: Session, *, slot: str, source: str, target: str, scale: float | None = None
 ) -> list[list[Any]]:
     """What leaves every module for a picture: rows of module, call, index and shape, in order; the
-    file has "output/NAME", and "tap/ROW" for each row."""
+    file has "input/NAME" as the network gets it, "output/NAME", and "tap/ROW" for each row."""
     one = _OPEN[slot]
     with arrays.reading(Path(source)) as reader:
         given = {name: reader[name] for name in reader.names if name != "image"}
         image = reader["image"]
     inputs = one.model.to_inputs(one.spec, image, scale=scale, given=given)
     outputs, found = one.engine.run_tapped(one.network, inputs)
-    kept = {f"output/{name}": array for name, array in outputs.items()}
+    kept = {f"input/{name}": array for name, array in inputs.items()}
+    kept |= {f"output/{name}": array for name, array in outputs.items()}
     left = [tap for tap in found if tap.kind == "out"]
     kept |= {f"tap/{row}": tap.array for row, tap in enumerate(left)}
     arrays.write(Path(target), kept)

@@ -79,7 +79,7 @@ class Model:
                 where=type(spec).__name__,
                 next_step="continuous networks (as lm_liif) enlarge by any factor"
                 if known is not None
-                else "say how much larger the result shall be",
+                else "say how much larger the result shall be: --scale 4, or scale=4 in Python",
             )
         factor = scale if known is None else known
         assert factor is not None

@@ -89,3 +89,60 @@ def test_kernels_alone_are_drawn_beside_the_target(
     assert cli.main([*words, "-m", "kernel_prediction"]) == ExitCode.OK
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["x_kernels.png", "x_kernels_grid.png", "x_masks.png"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "count", "size"),
+    [
+        ((1, 6, 16, 24), 6, (16, 24)),
+        ((1, 16, 24, 6), 6, (16, 24)),  # as transformers have them
+        ((1, 6, 8, 12), 6, (8, 12)),
+        ((1, 6, 11, 16), 6, (11, 16)),  # alone; a part is left out beside a whole one
+        ((1, 24, 24, 24), None, None),  # of neither kind
+        ((9, 6, 8, 12), None, None),  # windows
+        ((1, 6, 4, 6), None, None),  # too small to show anything
+    ],
+)
+def test_maps_are_known_by_the_pictures_sides(
+    shape: tuple[int, ...], count: int | None, size: tuple[int, int] | None
+) -> None:
+    found = _maps_of([shape])
+    assert [one.array.shape for one in found] == ([] if size is None else [(count, *size)])
+
+
+def test_parts_of_a_picture_are_no_maps_of_it() -> None:
+    shapes = [(1, 6, 11, 16), (1, 6, 32, 48), (1, 6, 8, 12), (1, 6, 9, 13)]
+    assert [one.array.shape[1:] for one in _maps_of(shapes)] == [(32, 48), (8, 12)]
+
+
+def _maps_of(shapes: list[tuple[int, ...]]) -> list[explain._Map]:
+    """Maps that are found of a picture of 16x24, among what left modules."""
+    rng = np.random.default_rng(0)
+    arrays = {f"tap/{place}": rng.random(shape, np.float32) for place, shape in enumerate(shapes)}
+    rows = [[f"module{place}", 0, 0, list(shape)] for place, shape in enumerate(shapes)]
+    return explain._maps(rows, arrays, (16, 24), 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("pwc_flow", "picture by pwc_flow: expected a network that gives one"),
+        ("lm_lte", "--scale 4"),
+    ],
+)
+def test_a_network_that_can_give_no_picture_is_told_of_at_once(
+    model: str,
+    words: str,
+    tiny_weights: Callable[..., Path],
+    photograph: np.ndarray,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Pillow.fromarray(photograph).save(tmp_path / "photo.png")
+    given = [str(tmp_path / "photo.png"), "-m", model, "-w", str(tiny_weights(model))]
+    assert cli.main([*given, "-o", str(tmp_path / "out")]) == ExitCode.BAD_INPUT
+    assert words in capsys.readouterr().err
+    assert cli.main([*given, "--explain", str(tmp_path / "page")]) == ExitCode.OK
+    assert {"pwc_flow": "flow_1", "lm_lte": "before_after"}[model] in (
+        tmp_path / "page" / "index.html"
+    ).read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from PIL import Image as Pillow
 from safetensors.numpy import load_file, save_file
 
 from restoration import images
+from restoration.engine.state import RECORD
 from restoration.errors import ExitCode, InputError, RestorationError
 from restoration.evaluation import evaluate, protocols
 from restoration.inference import cli, pictures, serving
@@ -316,6 +318,23 @@ def test_a_folder_of_frames_is_a_clip(
     one = Pillow.open(tmp_path / "all" / "000" / "002.png")
     assert one.size == (112, 96)
     assert np.array_equal(one, Pillow.open(tmp_path / "inner" / "000" / "002.png"))
+
+
+def test_weights_of_a_training_run_restore(
+    tiny_weights: Callable[..., Path], tmp_path: Path, photograph: np.ndarray
+) -> None:
+    """Self-Blind-VSR trains in a mode that gives no picture; its weights are the same."""
+    weights = load_file(tiny_weights("self_blind_vsr"))
+    spec = find("self_blind_vsr").spec("tiny-train").to_dict()
+    record = {RECORD: json.dumps({"model": "self_blind_vsr", "spec": spec})}
+    save_file(weights, tmp_path / "trained.safetensors", metadata=record)
+    clip = np.stack([photograph[:24, start : start + 28] for start in range(5)])
+    frames = clip.transpose(0, 3, 1, 2)[None].astype(np.float32) / 255
+    results = []
+    for path in (tmp_path / "trained.safetensors", tiny_weights("self_blind_vsr")):
+        with Restorer(None, path) as restorer:
+            results.append(restorer.restore(frames[:, 2], frames=frames))
+    np.testing.assert_array_equal(*results)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import pytest
 from parity.commands import train as train_command
 from parity.commands.train import recipe_of
 from parity.judge.errors import Error, norms_of
-from parity.judge.steps import judge_steps
+from parity.judge.steps import Held, judge_steps
 from parity.judge.verdicts import Verdict
 from parity.measure import steps
 from parity.report.progress import Progress
@@ -147,6 +147,26 @@ def test_means_of_squares_may_be_zero_where_adam_does_not_feel_it(
         norms, noise = {key: norms_of(exact)}, {key: norms_of(exact * 1e-7)}
         judged = judge_steps(port, truth, norms, noise, eps=1e-8)
     assert judged.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "verdict"),
+    [
+        ("moments/high.weight.first", 0.0, Verdict.AGREE),
+        ("moments/high.weight.first", 1e-30, Verdict.INCOMPLETE),
+        ("weights/high.weight", 0.0, Verdict.INCOMPLETE),
+    ],
+)
+def test_moments_that_no_gradient_has_reached_are_zeros_in_ports(
+    name: str, value: float, verdict: Verdict
+) -> None:
+    """PyTorch has none of them, as of Phaseformer's larger output where a loss asks for one."""
+    key = "step/1/moments/low.weight.first"
+    exact = np.array([1.0, 2.0])
+    truth = Held({key: exact})
+    port = Held({key: exact.astype(np.float32), f"step/1/{name}": np.array([0, value])})
+    norms, noise = {key: norms_of(exact)}, {key: norms_of(exact * 1e-7)}
+    assert judge_steps(port, truth, norms, noise).verdict is verdict
 
 
 def test_drift_is_that_of_weights_moved_by_units_of_float32(
