@@ -118,7 +118,7 @@ def panels_of(
     yield from _features(maps)
     yield from _attention(maps, seen)
     yield from _windows(restorer, outputs, seen)
-    yield from _flow(outputs["flow"] if "flow" in outputs else _to_neighbors(maps))
+    yield from _flow(list(outputs["flow"]) if "flow" in outputs else _to_neighbors(maps))
     if "kernel" in outputs:
         kernel = outputs["kernel"][0, 0] if outputs["kernel"].ndim == 4 else outputs["kernel"][0]
         yield Panel(
@@ -163,16 +163,21 @@ class _Map:
     module: str
     array: np.ndarray
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether it is features, not a picture or a flow."""
+        return len(self.array) >= 4
+
 
 def _maps(
-    rows: Sequence[Sequence[Any]], arrays: dict[str, np.ndarray], size: tuple[int, int], most: int
+    rows: Sequence[Sequence[Any]], arrays: dict[str, np.ndarray], size: Sequence[int], most: int
 ) -> list[_Map]:
     """Of all that left modules, what is a map of the whole picture, but for what was added: as
     large or some times smaller or larger; of networks that resize it, what has its ratio of sides.
 
     size: of the picture as the network gets it. most: pictures in it; what has more is of windows.
     """
-    found = []
+    found: list[_Map] = []
     for place, (module, _call, _index, shape) in enumerate(rows):
         array = arrays[f"tap/{place}"]
         if len(shape) != 4 or array.dtype.kind != "f" or (shape[0] > most and module != _FLOW):
@@ -183,9 +188,9 @@ def _maps(
         if layouts and min(apart) < math.log(1.33):
             maps = layouts[apart.index(min(apart))]
             several = maps if module == _FLOW else maps[:1]  # to each neighbor
-            found += [(module, one) for one in several]
-    whole = [one for one in found if _is_whole(one[1].shape[1:], size)]
-    return [_Map(module, one) for module, one in whole or found]
+            found += [_Map(module, one) for one in several]
+    whole = [one for one in found if _is_whole(one.array.shape[1:], size)]
+    return whole if any(one.is_wide for one in whole) else found
 
 
 def _apart(size: Sequence[int], other: Sequence[int]) -> float:
@@ -204,7 +209,7 @@ def _is_whole(size: Sequence[int], picture: Sequence[int]) -> bool:
 
 def _features(maps: Sequence[_Map]) -> Iterator[Panel]:
     """Some layers evenly through the network: the first channels of each, and their mean."""
-    wide = [one for one in maps if len(one.array) >= 4]
+    wide = [one for one in maps if one.is_wide]
     if not wide:
         return
     chosen = np.unique(np.linspace(0, len(wide) - 1, _LAYERS).round().astype(int))
