@@ -153,7 +153,9 @@ def _named(model: str, seed: int) -> tuple[str, list[str]]:
 
 
 def _digest(recipe: Recipe) -> str:
-    plain = json.dumps(recipes.to_plain(recipe), sort_keys=True)
+    """What tells recipes apart, but for what they say of themselves."""
+    content = {name: value for name, value in recipes.to_plain(recipe).items() if name != "about"}
+    plain = json.dumps(content, sort_keys=True)
     return hashlib.sha256(plain.encode()).hexdigest()[:12]
 
 
