@@ -145,6 +145,16 @@ def test_a_full_disk_leaves_the_checkpoints_before_it_whole(
     checkpoints.load(tmp_path, model="mimo_unet", spec=SPEC)
 
 
+def test_a_run_for_a_file_of_weights_leads_to_those_of_its_best_checkpoint(tmp_path: Path) -> None:
+    path = _save(tmp_path, 7, best=7)
+    weights = ("averages.safetensors", "weights.safetensors")
+    for folder, named in ((tmp_path, path.parent / "best" / weights[0]), (path, path / weights[0])):
+        with pytest.raises(InputError) as caught:
+            load_weights(folder)
+        assert str(caught.value).endswith(f", as {named}")
+    assert f"got a folder with {', '.join(weights)} (" in str(caught.value)
+
+
 _SAVING = """
 import sys
 from pathlib import Path

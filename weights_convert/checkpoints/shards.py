@@ -57,7 +57,7 @@ def files_of(path: Path, shown_as: Path | None) -> Path | Shards:
 
 def _in_folder(folder: Path) -> Path | Shards:
     _refuse_distributed(folder, folder)
-    names = sorted(one.name for one in folder.iterdir())
+    names = _names(folder)
     for name, what, advice in (
         ("zero_to_fp32.py", "a checkpoint folder of DeepSpeed", f"python {folder}/zero_to_fp32.py "
          f"{folder} OUT"),
@@ -76,13 +76,29 @@ def _in_folder(folder: Path) -> Path | Shards:
     if len(whole) == 1 and not indexes and not series:
         return folder / whole[0]
     choice = [*indexes, *whole] or sorted(series)
+    if choice:
+        got = ", ".join(map(quoted, choice[:_LISTED]))
+        raise _folder_error(
+            folder, f"a folder with {got}", f"name one of them, as {folder / choice[0]}"
+        )
+    below = next((one for one in _folders_below(folder) if _whole_files(_names(one))), None)
     raise _folder_error(
         folder,
-        "a folder with " + (", ".join(map(quoted, choice[:_LISTED])) or "no checkpoint in it"),
-        f"name one of them, as {folder / choice[0]}"
-        if choice
+        "a folder with no checkpoint in it",
+        f"name a file below it, as {below / _whole_files(_names(below))[0]}"
+        if below
         else "name the file with the weights",
     )
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(one.name for one in folder.iterdir())
+
+
+def _folders_below(folder: Path) -> list[Path]:
+    """Folders in a folder, and in those, as a run of training has its checkpoints; `best` first."""
+    below = [one for pattern in ("*", "*/*") for one in folder.glob(pattern) if one.is_dir()]
+    return sorted(below, key=lambda one: (one.name != "best", one))
 
 
 def _whole_files(names: list[str]) -> list[str]:
@@ -91,7 +107,7 @@ def _whole_files(names: list[str]) -> list[str]:
         for name in names
         if Path(name).suffix.lower() in _SUFFIXES
         and not _NUMBERED.fullmatch(name)
-        and "optim" not in name.lower()
+        and not any(word in name.lower() for word in ("optim", "moments"))
         and not name.startswith(".")
     ]
 
