@@ -29,9 +29,11 @@ from restoration.arrays import Arrays
 from restoration.engine.contract import Network
 from restoration.engine.noise import BOUND, worst_ratio
 from restoration.errors import RestorationError, UnavailableError
+from restoration.process import cache
 from torch_impl.engine import TorchEngine
 from torch_impl.fusing import fused
 
+MOST_BYTES = 4 * 2**30  # of what is kept, in the folder of all networks: up to 600 MB each
 _TOLD_EVERY_S = 30.0
 _TIMED_RUNS = 3
 _OPTIONS = {"freezing": True}  # weights become constants, reordered once as kernels want them
@@ -79,6 +81,8 @@ def compiled(
                 nothing_won.touch()
                 return plain
             os.replace(made, package)
+            cache.trim(folder, MOST_BYTES)
+    os.utime(package)  # it is used
     return _loaded(network, package)
 
 

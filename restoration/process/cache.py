@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import tempfile
@@ -34,6 +35,23 @@ def folder(name: str) -> Path:
         if os.environ.get(VARIABLE):
             raise
         return _made(Path(tempfile.gettempdir()) / f"restoration-suite-{os.getuid()}" / name)
+
+
+def trim(place: Path, most_bytes: int) -> None:
+    """Remove files of a folder until the others fit, first those that were written, or touched by
+    who used them, longest ago."""
+    files = []
+    for path in place.iterdir():
+        with contextlib.suppress(OSError):  # another process was faster
+            if path.is_file():
+                files.append((path.stat().st_mtime, path.stat().st_size, path))
+    left = sum(size for _, size, _ in files)
+    for _, size, path in sorted(files):
+        if left <= most_bytes:
+            break
+        with contextlib.suppress(OSError):
+            path.unlink()
+        left -= size
 
 
 def link(place: Path, target: Path) -> None:
