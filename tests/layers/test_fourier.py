@@ -37,6 +37,24 @@ def test_gradients(backend: Backend, case: Case) -> None:
     check_gradients(backend, case)
 
 
+@pytest.mark.frameworks("torch")
+def test_transforms_as_products_are_transforms(backend: Backend) -> None:
+    """As ONNX gets them."""
+    x, y = draw(2, 3, 6, 10).astype(np.float64), draw(2, 3, 6, 10).astype(np.float64)
+    spectrum, half = np.fft.fft2(x), np.fft.rfft2(x)
+    inverse = np.fft.ifft2(x + 1j * y)
+    expected = {
+        "fft2": (spectrum.real, spectrum.imag),
+        "rfft2": (half.real, half.imag),
+        "ifft2": (inverse.real, inverse.imag),
+        "irfft2": (x,),
+    }
+    found = backend.call("layers.exported.transforms", x, y)
+    for name, arrays in expected.items():
+        for one, other in zip(found[name], arrays, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-12, err_msg=name)
+
+
 @pytest.mark.parametrize("width", [1, 2, 7, 10])
 def test_half_counts(backend: Backend, width: int) -> None:
     """By Parseval's theorem."""

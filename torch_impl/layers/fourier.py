@@ -14,7 +14,7 @@ def rfft2(x: Tensor) -> tuple[Tensor, Tensor]:
     """
     # Native: torch.fft.rfft2: complex numbers; norm "backward", which does not scale, by default.
     if is_exporting():
-        return _rfft2_by_products(x)
+        return _fft2_by_products(x, x.shape[3] // 2 + 1)
     spectrum = torch.fft.rfft2(x, norm="backward")
     return spectrum.real, spectrum.imag
 
@@ -38,6 +38,8 @@ def half_counts(like: Tensor, width: int) -> Tensor:
 def fft2(x: Tensor) -> tuple[Tensor, Tensor]:
     """Real and imaginary part of the unnormalized 2-D Fourier transform, each (n, c, h, w)."""
     # Native: torch.fft.fft2: complex numbers; norm "backward", which does not scale, by default.
+    if is_exporting():
+        return _fft2_by_products(x, x.shape[3])
     spectrum = torch.fft.fft2(x, norm="backward")
     return spectrum.real, spectrum.imag
 
@@ -45,6 +47,8 @@ def fft2(x: Tensor) -> tuple[Tensor, Tensor]:
 def ifft2(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
     """The inverse of `fft2`, also for a spectrum of no real map, 2 x (n, c, h, w) -> the same."""
     # Native: torch.fft.ifft2: complex numbers; norm "backward", which divides by h w, by default.
+    if is_exporting():
+        return _ifft2_by_products(real, imaginary)
     values = torch.fft.ifft2(torch.complex(real, imaginary), norm="backward")
     return values.real, values.imag
 
@@ -76,27 +80,43 @@ def angle(real: Tensor, imaginary: Tensor) -> Tensor:
     return angles
 
 
-def _rfft2_by_products(x: Tensor) -> tuple[Tensor, Tensor]:
-    """`rfft2` as products with matrices of waves: what onnxruntime computes for a transform is ten
-    times as far off as they are."""
+def _fft2_by_products(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The first columns of `fft2` as products with matrices of waves: what onnxruntime computes for
+    a transform is ten times as far off as they are."""
     height, width = x.shape[2], x.shape[3]
-    cosines, sines = _waves(width, width // 2 + 1, x)
+    cosines, sines = _waves(width, count, x)
     real, imaginary = x @ cosines, -(x @ sines)
     cosines, sines = _waves(height, height, x)
     return cosines @ real + sines @ imaginary, cosines @ imaginary - sines @ real
 
 
 def _irfft2_by_products(real: Tensor, imaginary: Tensor, width: int) -> Tensor:
-    """`irfft2` as `_rfft2_by_products`."""
-    height, half = real.shape[2], real.shape[3]
+    """`irfft2` as `_fft2_by_products`."""
+    real, imaginary = _inverse_of_columns(real, imaginary)
+    cosines, sines = _waves(width, real.shape[3], real)
+    counts = half_counts(real, width) / width
+    return (real * counts) @ cosines.T - (imaginary * counts) @ sines.T
+
+
+def _ifft2_by_products(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
+    """`ifft2` as `_fft2_by_products`."""
+    real, imaginary = _inverse_of_columns(real, imaginary)
+    width = real.shape[3]
+    cosines, sines = _waves(width, width, real)
+    return (
+        (real @ cosines - imaginary @ sines) / width,
+        (imaginary @ cosines + real @ sines) / width,
+    )
+
+
+def _inverse_of_columns(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
+    """The inverse transform of each column, 2 x (n, c, h, w) -> 2 x (n, c, h, w)."""
+    height = real.shape[2]
     cosines, sines = _waves(height, height, real)
-    real, imaginary = (
+    return (
         (cosines @ real - sines @ imaginary) / height,
         (cosines @ imaginary + sines @ real) / height,
     )
-    cosines, sines = _waves(width, half, real)
-    counts = half_counts(real, width) / width
-    return (real * counts) @ cosines.T - (imaginary * counts) @ sines.T
 
 
 def _waves(length: int, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
