@@ -19,6 +19,7 @@ MAX_FILES = 1000
 _NUMBERED = re.compile(r"(.*?)[-_.](\d+)[-_]of[-_](\d+)(\.\w+)")
 _INDEX = ".index.json"
 _LISTED = 5
+_MOMENTS = "moments.safetensors"  # of a checkpoint of the suite: the optimizer's
 _SUFFIXES = frozenset(
     suffix for found in WRITABLE.values() for suffix in found.suffixes
 ) | {".npy", ".tar"}  # fmt: skip
@@ -107,7 +108,8 @@ def _whole_files(names: list[str]) -> list[str]:
         for name in names
         if Path(name).suffix.lower() in _SUFFIXES
         and not _NUMBERED.fullmatch(name)
-        and not any(word in name.lower() for word in ("optim", "moments"))
+        and "optim" not in name.lower()
+        and name != _MOMENTS
         and not name.startswith(".")
     ]
 
