@@ -70,18 +70,20 @@ def compiled(
             made = Path(place) / package.name
             try:
                 _compile(engine, network, inputs, made)
-                _judge(engine, network, _loaded(network, made), inputs)
+                fast = _loaded(network, made)
+                _judge(engine, network, fast, inputs)
             except UnavailableError as problem:
                 (Path(place) / refusal.name).write_text(str(problem), encoding="utf-8")
                 os.replace(Path(place) / refusal.name, refusal)
                 raise
             plain = fused(network, inputs)
-            if not _is_faster(engine, _loaded(network, made), plain, inputs):
+            if not _is_faster(engine, fast, plain, inputs):
                 report(f"{network.spec.network} is as fast as it is, and is not compiled")
                 nothing_won.touch()
                 return plain
             os.replace(made, package)
             cache.trim(folder, MOST_BYTES)
+            return fast
     os.utime(package)  # it is used
     return _loaded(network, package)
 

@@ -10,7 +10,7 @@ for as zero, and eps is 1e11 times as large as its root.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,15 +75,23 @@ def judge_steps(
     norms, errors: of the truth, and the largest of the reference's float32 runs, by key. eps:
     Adam's, which is added to the roots of means of squares.
     """
-    found = {
-        name: error_of(port[name], truth[name]) if name in truth else Error()
-        for name in port.names
-        if name in truth or not is_untouched(name, port[name])
-    }
+    found = dict(errors_of(((name, port[name]) for name in port.names), truth))
     return judge_errors(found, {n: truth[n].size for n in truth.names}, norms, errors, eps=eps)
 
 
-def is_untouched(name: str, array: np.ndarray) -> bool:
+def errors_of(
+    found: Iterable[tuple[str, np.ndarray]], known: Source
+) -> Iterator[tuple[str, Error]]:
+    """How far arrays are from known ones; an empty error of those that are not known, but for
+    moments that no gradient has reached."""
+    for name, array in found:
+        if name in known:
+            yield name, error_of(array, known[name])
+        elif not _is_untouched(name, array):
+            yield name, Error()
+
+
+def _is_untouched(name: str, array: np.ndarray) -> bool:
     """Whether an array is the moment of a parameter that no gradient has reached. PyTorch has none
     of it then, the ports zeros, and neither moves the parameter."""
     group = ArrayKey.parse(name).name.split("/")[1]

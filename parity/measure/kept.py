@@ -156,12 +156,8 @@ class Kept:
                     continue
                 size = sum(file.stat().st_size for file in path.iterdir())
                 found.append((used, size, path))
-        left = sum(size for _, size, _ in found)
-        for _, size, path in sorted(found):
-            if left <= self._most_bytes:
-                break
+        for path in cache.oldest(found, self._most_bytes):
             self._remove(path)
-            left -= size
 
 
 def circumstances(worker: Worker) -> list[Any]:

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from parity.judge.errors import NOTHING, Error, Norms, error_of, norms_of
+from parity.judge.errors import NOTHING, Error, Norms, norms_of
 from parity.judge.measurement import ArrayKey, ArrayKind
 from parity.judge.noise import largest
-from parity.judge.steps import is_untouched
+from parity.judge.steps import errors_of
 from parity.measure.kinks import RUNS, is_kink, perturbed_past_ties
 from parity.measure.problem import Problem
 from restoration.arrays import Arrays
@@ -189,13 +189,9 @@ Named = Iterator[tuple[str, np.ndarray]]
 
 
 def _errors(found: Named, file: Path) -> Iterator[tuple[str, Error]]:
-    """How far arrays are from those of a file; nothing of those that it does not have."""
+    """How far arrays are from those of a file; see `errors_of`."""
     with arrays.reading(file) as known:
-        for name, array in found:
-            if name in known:
-                yield name, error_of(array, known[name])
-            elif not is_untouched(name, array):
-                yield name, Error()
+        yield from errors_of(found, known)
 
 
 def _written(found: Named, file: arrays.Stream) -> Named:

@@ -293,10 +293,10 @@ def _check_frames(restorer: Restorer, options: argparse.Namespace) -> None:
 
 def _check_result(restorer: Restorer) -> None:
     """Raise where nothing can come out of any picture: at once, not for each of them."""
-    if not restorer.gives_picture and not restorer.gives_field:
-        restorer.model.check_gives_picture(restorer.spec)
     if restorer.gives_picture:
         restorer.model.result_size(restorer.spec, 1, 1, scale=restorer.settings.scale)
+    elif not restorer.gives_field:
+        restorer.model.check_gives_picture(restorer.spec)
 
 
 def _introduce(restorer: Restorer, options: argparse.Namespace) -> None:

@@ -100,7 +100,7 @@ def panels_of(
 ) -> Iterator[Panel]:
     """All that can be shown of how a picture (1, 3, h, w) is restored. frames: (1, t, 3, h, w), the
     clip around it, for networks of video."""
-    if restorer.model.name == "kernel_prediction":
+    if restorer.gives_field:
         yield from _field(restorer, image)
     if restorer.gives_picture:
         found = restorer.detailed(image, scale=_scale(restorer), frames=frames)

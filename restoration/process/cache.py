@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 VARIABLE = "RESTORATION_CACHE"
@@ -45,12 +46,20 @@ def trim(place: Path, most_bytes: int) -> None:
         with contextlib.suppress(OSError):  # another process was faster
             if path.is_file():
                 files.append((path.stat().st_mtime, path.stat().st_size, path))
-    left = sum(size for _, size, _ in files)
-    for _, size, path in sorted(files):
-        if left <= most_bytes:
-            break
+    for path in oldest(files, most_bytes):
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def oldest(entries: Iterable[tuple[float, int, Path]], most_bytes: int) -> Iterator[Path]:
+    """Which of some entries, each when it was used, its bytes and its place, have to go for the
+    others to fit: those that were used longest ago, in this order."""
+    ordered = sorted(entries)
+    left = sum(size for _, size, _ in ordered)
+    for _, size, path in ordered:
+        if left <= most_bytes:
+            break
+        yield path
         left -= size
 
 

@@ -82,13 +82,12 @@ def _in_folder(folder: Path) -> Path | Shards:
         raise _folder_error(
             folder, f"a folder with {got}", f"name one of them, as {folder / choice[0]}"
         )
-    below = next((one for one in _folders_below(folder) if _whole_files(_names(one))), None)
+    below = (one / name for one in _folders_below(folder) for name in _whole_files(_names(one)))
+    first = next(below, None)
     raise _folder_error(
         folder,
         "a folder with no checkpoint in it",
-        f"name a file below it, as {below / _whole_files(_names(below))[0]}"
-        if below
-        else "name the file with the weights",
+        f"name a file below it, as {first}" if first else "name the file with the weights",
     )
 
 
